@@ -1,0 +1,218 @@
+"""The command `largebatch`: reads the command line, calls the rest, turns failures into exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import largebatch
+from largebatch.config import Execution, Training
+from largebatch.errors import RunError, UserError
+from largebatch.options import add_settings, given
+
+RUNS = Path("runs")
+INTERRUPTED = 130  # what shells report for Ctrl-C
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command and exit: 0 done, 1 failed, 2 unusable input, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        status = command(options)
+    except UserError as error:
+        _say(f"largebatch: {error}")
+        status = 2
+    except RunError as error:
+        _say(f"largebatch: {error}")
+        status = 1
+    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+        sys.stdout = None
+        status = 1
+    except KeyboardInterrupt:
+        _say("largebatch: interrupted; `largebatch train --resume FOLDER` goes on from the last epoch")
+        status = INTERRUPTED
+    sys.exit(status)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="largebatch", description="Large-batch training of neural networks on Apache SystemDS and Spark."
+    )
+    parser.add_argument("--version", action="version", version=largebatch.__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for add in (_add_train, _add_demo, _add_doctor, _add_data, _add_predict):
+        add(commands)
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], int], text: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
+    parser.set_defaults(command=run)
+    return parser
+
+
+def _add_data_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the data set's files")
+
+
+# ---- train ----
+
+
+def _add_train(commands: Any) -> None:
+    parser = _command(commands, "train", _train, "Train a network; results go into a folder of their own.")
+    _add_data_dir(parser)
+    add_settings(parser, Training)
+    add_settings(parser, Execution)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/NAME)")
+    where.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def _train(options: argparse.Namespace) -> int:
+    from largebatch import preflight
+    from largebatch.run_folder import RunFolder
+    from largebatch.table import format_results
+    from largebatch.train import load_data, train
+
+    training, execution = _settings(options)
+    dataset = load_data(training, options.data_dir, _say)
+    for remark in preflight.check(training, execution, dataset):
+        _say(remark)
+    if options.resume:
+        folder = RunFolder(options.resume)
+        folder.check_data(dataset)
+    else:
+        folder = RunFolder.create(options.out or _new_folder(training.name), training, execution, dataset)
+    _say(f"Run folder: {folder.path}")
+    result = train(training, execution, folder, dataset)
+    print(json.dumps(result) if options.json else format_results([result]), flush=True)
+    return 0 if result["status"] == "finished" else 1
+
+
+def _settings(options: argparse.Namespace) -> tuple[Training, Execution]:
+    """From the command line, or from the folder to resume, whose Execution may be overridden."""
+    from largebatch.run_folder import RunFolder
+
+    if not options.resume:
+        return Training(**given(options, Training)), Execution(**given(options, Execution))
+    changed = given(options, Training)
+    if changed:
+        flags = ", ".join("--" + name.replace("_", "-") for name in changed)
+        raise UserError(f"--resume takes its settings from {options.resume}: leave out {flags}")
+    training, execution = RunFolder(options.resume).settings()
+    return training, dataclasses.replace(execution, **given(options, Execution))
+
+
+def _new_folder(name: str) -> Path:
+    """runs/NAME, or with the first number behind it that is free."""
+    path, number = RUNS / name, 2
+    while path.exists():
+        path, number = RUNS / f"{name}-{number}", number + 1
+    return path
+
+
+# ---- demo ----
+
+
+def _add_demo(commands: Any) -> None:
+    parser = _command(
+        commands, "demo", _demo, "Train LeNet with SGD-momentum and LARS at two batch sizes and compare."
+    )
+    _add_data_dir(parser)
+    parser.add_argument("--epochs", type=int, default=2, metavar="N", help="epochs of each run (default: 2)")
+    add_settings(parser, Execution)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from largebatch.demo import demo
+
+    print(demo(options.epochs, Execution(**given(options, Execution)), options.data_dir, RUNS, _say))
+    return 0
+
+
+# ---- doctor ----
+
+
+def _add_doctor(commands: Any) -> None:
+    parser = _command(commands, "doctor", _doctor, "Check what a run needs.")
+    _add_data_dir(parser)
+    parser.add_argument("--workers", type=int, default=4, metavar="N", help="workers wanted (default: 4)")
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from largebatch import doctor
+    from largebatch.smoke import smoke
+
+    checks = doctor.check_all(options.workers, options.data_dir, smoke)
+    print(doctor.format_table(checks))
+    return doctor.exit_status(checks)
+
+
+# ---- data ----
+
+
+def _add_data(commands: Any) -> None:
+    parser = _command(commands, "data", _data_list, "List and prepare data sets.")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    _command(actions, "list", _data_list, "List the data sets and where they are.")
+    prepare = _command(actions, "prepare", _data_prepare, "Get a data set and convert it for SystemDS.")
+    prepare.add_argument("name", metavar="NAME", help="data set")
+    _add_data_dir(prepare)
+
+
+def _data_list(options: argparse.Namespace) -> int:
+    from largebatch import data
+
+    for entry in data.catalog():
+        print(f"{entry.name:8}{entry.title:22}{entry.where}\n{'':8}{entry.how}")
+    return 0
+
+
+def _data_prepare(options: argparse.Namespace) -> int:
+    from largebatch import data
+    from largebatch.train import prepared
+
+    _say(f"{options.name} is at {data.prepare(options.name, options.data_dir, _say)}")
+    dataset = data.load(options.name, options.data_dir, report=_say)
+    print(prepared(dataset, Execution(mode="local"), workers=1).folder)
+    return 0
+
+
+# ---- predict ----
+
+
+def _add_predict(commands: Any) -> None:
+    parser = _command(commands, "predict", _predict, "Apply a trained model to images; prints CSV.")
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    parser.add_argument(
+        "images", type=Path, metavar="IMAGES", help="IDX or .npy file, PNG file, or folder of PNG files"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of standard output")
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from largebatch.predict import predict
+
+    predictions = predict(options.run, options.images)
+    predictions.to_csv(options.out or sys.stdout, index=False)
+    return 0

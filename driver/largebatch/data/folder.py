@@ -1,0 +1,120 @@
+"""The data set "idx": any folder of four IDX files, of whatever image size and number of classes."""
+
+from __future__ import annotations
+
+import os
+from itertools import product
+from pathlib import Path
+
+from largebatch.data.dataset import Dataset, Report, Source, UInt8Array
+from largebatch.data.idx import read_idx
+from largebatch.errors import UserError
+
+FOLDER_VARIABLE = "LARGEBATCH_DATA"
+
+# Field of Dataset: (accepted first words, rest of the name).
+_PARTS = {
+    "train_images": (("train",), "images", "idx3-ubyte"),
+    "train_labels": (("train",), "labels", "idx1-ubyte"),
+    "test_images": (("t10k", "test"), "images", "idx3-ubyte"),
+    "test_labels": (("t10k", "test"), "labels", "idx1-ubyte"),
+}
+PARTS = tuple(_PARTS)
+
+
+def spellings(part: str) -> list[str]:
+    """File names under which a part is looked for, the usual one first."""
+    words, what, kind = _PARTS[part]
+    return [
+        f"{word}-{what}{dot}{kind}{suffix}" for word, dot, suffix in product(words, ("-", "."), ("", ".gz"))
+    ]
+
+
+def find_part(folder: Path, part: str) -> Path | None:
+    """The file of one part, e.g. "train_images", or None."""
+    return next((folder / name for name in spellings(part) if _is_file(folder / name)), None)
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether all four files are there (unread)."""
+    return all(find_part(folder, part) for part in PARTS)
+
+
+def user_folder(name: str, data_dir: Path | None) -> Path | None:
+    """Folder of the set's four files that the user named by --data-dir, else by $LARGEBATCH_DATA, or None.
+
+    Either may name the files' folder or the one above a folder `name`. Raises UserError if --data-dir is
+    given and lacks files; the variable may lack this set, since one folder serves several.
+    """
+    variable = os.environ.get(FOLDER_VARIABLE, "")
+    top = data_dir or (Path(variable) if variable else None)
+    if top is None:
+        return None
+    if data_dir is not None and not data_dir.is_dir():
+        raise UserError(f"{data_dir}, named by --data-dir, is not a folder")
+    found = next((folder for folder in (top, top / name) if is_complete(folder)), None)
+    if found is None and data_dir is not None:
+        missing = [spellings(part)[0] for part in PARTS if find_part(data_dir, part) is None]
+        raise UserError(f"{data_dir} lacks {', '.join(missing)} (each may be gzipped and end in .gz)")
+    return found
+
+
+def read_pair(images_path: Path, labels_path: Path) -> tuple[UInt8Array, UInt8Array]:
+    """Images (N, height, width) and their labels (N,); raises UserError if they don't belong together."""
+    images, labels = read_idx(images_path), read_idx(labels_path)
+    if images.ndim != 3:
+        raise UserError(f"{images_path} has {images.ndim} dimensions; images need 3: count, height, width")
+    if labels.ndim != 1:
+        raise UserError(f"{labels_path} has {labels.ndim} dimensions; labels need 1: count")
+    if len(images) != len(labels):
+        raise UserError(f"{images_path} has {len(images)} images but {labels_path} has {len(labels)} labels")
+    return images, labels
+
+
+def read_folder(folder: Path, name: str, title: str) -> Dataset:
+    """The set in a folder with all four files. Raises UserError for damaged or unlike files."""
+    files = {part: find_part(folder, part) or folder / spellings(part)[0] for part in PARTS}
+    train_images, train_labels = read_pair(files["train_images"], files["train_labels"])
+    test_images, test_labels = read_pair(files["test_images"], files["test_labels"])
+    if train_images.shape[1:] != test_images.shape[1:]:
+        raise UserError(
+            f"{files['train_images']} has images of {_size(train_images)} pixels but {files['test_images']} "
+            f"of {_size(test_images)}; both parts need the same size"
+        )
+    return Dataset(name, title, train_images, test_images, train_labels, test_labels)
+
+
+def _size(images: UInt8Array) -> str:
+    return f"{images.shape[1]} x {images.shape[2]}"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # e.g. a folder that may not be searched
+        return False
+
+
+def _find(data_dir: Path | None) -> Path | None:
+    return user_folder("idx", data_dir)
+
+
+def _load(data_dir: Path | None, download: bool, report: Report) -> Dataset:
+    folder = _find(data_dir)
+    if folder is None:
+        raise UserError(
+            f"the data set idx is read from a folder with {', '.join(spellings(part)[0] for part in PARTS)}; "
+            f"name it by --data-dir or ${FOLDER_VARIABLE}"
+        )
+    report(f"reading {folder}")
+    return read_folder(folder, "idx", f"IDX folder {folder.resolve().name}")
+
+
+SOURCE = Source(
+    name="idx",
+    title="IDX folder",
+    needs_network=False,
+    how=f"name a folder of four IDX files by --data-dir or ${FOLDER_VARIABLE}",
+    find=_find,
+    load=_load,
+)

@@ -1,0 +1,101 @@
+"""The Java that SystemDS and Spark run on, and the flags it needs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from largebatch.errors import UserError
+
+REQUIRED = 17  # SystemDS.jar is compiled for 17, and Spark 3.5 knows nothing newer
+TIMEOUT_S = 60.0  # for `java -version`, which takes 0.1 s on an idle machine
+PLACES = (
+    "/usr/lib/jvm/*17*",
+    "/usr/java/*17*",
+    "/opt/java*",
+    "/opt/java*/*",
+    "/opt/*jdk*17*",
+    "~/.sdkman/candidates/java/17*",
+    "~/.jdks/*17*",
+    "/Library/Java/JavaVirtualMachines/*17*/Contents/Home",
+    "~/Library/Java/JavaVirtualMachines/*17*/Contents/Home",
+    "/opt/homebrew/opt/openjdk@17",
+    "/usr/local/opt/openjdk@17",
+)
+INSTALL = f"install Java {REQUIRED} (on Debian and Ubuntu: openjdk-{REQUIRED}-jre-headless)"
+
+# Driver and executors alike need them; without java.lang.ref tasks fail that clean up direct buffers.
+JVM_FLAGS = (
+    "--add-modules=jdk.incubator.vector",
+    *(
+        f"--add-opens=java.base/{package}=ALL-UNNAMED"
+        for package in (
+            "java.nio",
+            "java.io",
+            "java.util",
+            "java.lang",
+            "java.lang.ref",
+            "java.util.concurrent",
+            "sun.nio.ch",
+        )
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Java:
+    """A Java installation: its home, its version as it prints it ("17.0.15"), the first number of that."""
+
+    home: Path
+    version: str
+    major: int
+
+
+def find_java() -> Java:
+    """Java 17: that of $JAVA_HOME, else on the path, else in the usual places.
+
+    A $JAVA_HOME that holds no Java 17 is passed over. Raises UserError, naming what was found, if none is.
+    """
+    others: list[str] = []
+    for origin, executable in _candidates():
+        java = probe(executable)
+        if java is not None and java.major == REQUIRED:
+            return java
+        others.append(f"{origin} is {f'Java {java.version}' if java else 'not a Java that runs'}")
+    found = "; ".join(dict.fromkeys(others)) or "none was found"
+    raise UserError(f"Java {REQUIRED} is needed, but {found}: {INSTALL}, or set JAVA_HOME")
+
+
+def _candidates() -> Iterator[tuple[str, Path]]:
+    """What to call each executable when it is of no use, and the executable."""
+    named = os.environ.get("JAVA_HOME", "")
+    if named:
+        yield f"JAVA_HOME ({named})", Path(named) / "bin" / "java"
+    on_path = shutil.which("java")
+    if on_path:
+        yield on_path, Path(on_path)
+    for pattern in PLACES:
+        place = Path(pattern).expanduser()
+        for executable in sorted(Path(place.anchor).glob(f"{place.relative_to(place.anchor)}/bin/java")):
+            yield str(executable), executable
+
+
+def probe(executable: Path) -> Java | None:
+    """What the executable says about itself, or None if it doesn't run or isn't Java."""
+    # The properties name the true home, also behind links, version managers and macOS' /usr/bin/java.
+    command = [str(executable), "-XshowSettings:properties", "-version"]
+    try:
+        run = subprocess.run(
+            command, capture_output=True, timeout=TIMEOUT_S, check=True, text=True, errors="replace"
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    properties = dict(re.findall(r"^\s*(java\.\w+) = (.*)$", run.stderr + run.stdout, re.MULTILINE))
+    home, version = properties.get("java.home", ""), properties.get("java.version", "")
+    number = re.match(r"(?:1\.)?(\d+)", version)  # Java 8 calls itself 1.8
+    return Java(Path(home.strip()), version.strip(), int(number[1])) if home and number else None

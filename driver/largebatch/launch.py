@@ -1,0 +1,201 @@
+"""The one process boundary: starts the session process, speaks with it, watches it, ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from largebatch import native
+from largebatch.arguments import Argument
+from largebatch.config import Execution
+from largebatch.errors import RunError
+from largebatch.java import find_java
+from largebatch.paths import cache_dir, dml_root
+from largebatch.spark import spark_conf, system_ds_jar, systemds_conf
+
+OnLine = Callable[[str], None]
+MARK = "largebatch "
+GRACE_S = 5.0  # from asking a session to end to killing it
+
+
+def _ignore(line: str) -> None:
+    pass
+
+
+class Session:
+    """A process with a JVM in which DML programs run, one after the other. A context manager.
+
+    All output goes to `log`, but for the lines of DML programs that report progress. A session without
+    a sign of life for execution.stall_timeout seconds is killed, and RunError raised. Temporary files,
+    and the copy of the DML files that runs, lie in a folder of their own and go with the session.
+    """
+
+    def __init__(self, execution: Execution, workers: int, log: Path) -> None:
+        self._execution = execution
+        self._workers = workers
+        self._log_path = log
+        self._log: IO[bytes]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._scratch: Path
+        self._buffer = b""
+        self._out_of_memory = False
+
+    def __enter__(self) -> Self:
+        java = find_java()
+        jar = system_ds_jar()
+        blas = native.prepare(cache_dir()) if self._execution.native_blas else None
+        self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-"))
+        self._log = self._log_path.open("ab")
+        try:
+            shutil.copytree(dml_root() / "dml", self._scratch / "dml")
+            self._process = self._start(java.home)
+            conf = spark_conf(self._execution, self._workers, self._scratch, jar)
+            self._request("start", spark_conf=conf, systemds_conf=systemds_conf(self._scratch, blas))
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self._end(gently=kind is None)
+        self._log.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def run(
+        self, program: str, arguments: dict[str, Argument], *, single_node: bool, on_line: OnLine = _ignore
+    ) -> None:
+        """Run a program of dml/ and hand each line that starts with "largebatch " (less that) to on_line.
+
+        Raises RunError with the cause if the program fails, stalls or takes its process with it.
+        """
+        self._request("run", on_line, program=f"dml/{program}", arguments=arguments, single_node=single_node)
+
+    def convert(self, array_file: Path, out: Path) -> None:
+        """Write a .npy file of uint8 rows as a matrix in SystemDS' binary format. Raises RunError."""
+        self._request("convert", array_file=str(array_file), out=str(out))
+
+    def _start(self, java_home: Path) -> subprocess.Popen[bytes]:
+        environment = os.environ | {
+            "JAVA_HOME": str(java_home),
+            "OMP_NUM_THREADS": "1",  # the workers are the parallelism
+            "OPENBLAS_NUM_THREADS": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+        return subprocess.Popen(
+            [sys.executable, "-m", "largebatch.session"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self._scratch,
+            env=environment,
+            start_new_session=True,  # one group to end, and Ctrl-C reaches only this process
+        )
+
+    def _request(self, do: str, on_line: OnLine = _ignore, **arguments: Any) -> None:
+        assert self._process is not None and self._process.stdin is not None  # noqa: S101 - set on entry
+        message = json.dumps({"do": do, "with": arguments})
+        try:
+            self._process.stdin.write(message.encode() + b"\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise RunError(f"the session's process has ended; see {self._log_path}") from None
+        for line in self._lines():
+            if line == "done":
+                return
+            if line.startswith("failed"):
+                raise RunError(f"{self._cause(line.removeprefix('failed').strip())}; see {self._log_path}")
+            on_line(line)
+
+    def _lines(self) -> Iterator[str]:
+        """Lines for this program, as they come; all others go to the log."""
+        assert self._process is not None and self._process.stdout is not None  # noqa: S101
+        patience = self._execution.stall_timeout
+        last_sign = time.monotonic()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while True:
+                waited = time.monotonic() - last_sign
+                if waited > patience:
+                    raise RunError(f"stalled: no sign of life for {patience:g} s; see {self._log_path}")
+                if not selector.select(timeout=patience - waited):
+                    continue
+                chunk = os.read(self._process.stdout.fileno(), 65536)
+                if not chunk:
+                    raise RunError(f"the session's process died{self._exit_reason()}; see {self._log_path}")
+                for line in self._split(chunk):
+                    last_sign = time.monotonic()
+                    yield line
+
+    def _split(self, chunk: bytes) -> Iterator[str]:
+        *lines, self._buffer = (self._buffer + chunk).split(b"\n")
+        for raw in lines:
+            line = raw.decode(errors="replace")
+            if line.startswith(MARK):
+                yield line.removeprefix(MARK)
+            else:
+                self._log.write(raw + b"\n")
+                self._out_of_memory |= b"java.lang.OutOfMemoryError" in raw
+        self._log.flush()
+
+    def _cause(self, answer: str) -> str:
+        if self._out_of_memory:
+            memory = self._execution.memory
+            return f"the JVM ran out of memory: raise --memory (now {memory}) or lower --micro-batch"
+        return answer
+
+    def _exit_reason(self) -> str:
+        assert self._process is not None  # noqa: S101
+        try:
+            status = self._process.wait(timeout=GRACE_S)
+        except subprocess.TimeoutExpired:
+            return ""
+        return f" (signal {-status})" if status < 0 else f" (exit status {status})"
+
+    def _end(self, *, gently: bool) -> None:
+        """End the process and all it has started."""
+        assert self._process is not None  # noqa: S101
+        process = self._process
+        self._process = None
+        if gently:
+            self._ask_to_stop(process)
+        with contextlib.suppress(ProcessLookupError):  # the group outlives its leader as long as the JVM does
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        self._close_pipes(process)
+
+    @staticmethod
+    def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+        for pipe in (process.stdin, process.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                if pipe is not None:
+                    pipe.close()
+
+    @staticmethod
+    def _ask_to_stop(process: subprocess.Popen[bytes]) -> None:
+        assert process.stdin is not None and process.stdout is not None  # noqa: S101
+        try:
+            process.stdin.write(b'{"do": "stop"}\n')
+            process.stdin.flush()
+        except BrokenPipeError:
+            return
+        until = time.monotonic() + GRACE_S
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while (left := until - time.monotonic()) > 0:
+                if selector.select(timeout=left) and not os.read(process.stdout.fileno(), 65536):
+                    return

@@ -1,0 +1,26 @@
+"""What this machine has."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+def available_memory() -> int | None:
+    """Bytes: what the system says is available, or a container's limit if that is less."""
+    try:
+        text = Path("/proc/meminfo").read_text()
+    except OSError:  # macOS
+        return None
+    line = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
+    limits = (cgroup_limit("memory.max"), cgroup_limit("memory/memory.limit_in_bytes"))  # cgroup 2 and 1
+    amounts = [int(limit) for limit in limits if limit.isdigit()]
+    return min([*amounts, int(line[1]) * 1024] if line else amounts, default=None)
+
+
+def cgroup_limit(name: str) -> str:
+    """A limit of the container this runs in, "" without one."""
+    try:
+        return (Path("/sys/fs/cgroup") / name).read_text().strip()
+    except OSError:
+        return ""

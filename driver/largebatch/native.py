@@ -1,0 +1,117 @@
+"""OpenBLAS for SystemDS: where the system has it, and a folder that SystemDS can load it from.
+
+Without it everything runs, on Java's own matrix products, and takes longer.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from largebatch.errors import RunError, UserError
+
+VARIABLE = "LARGEBATCH_OPENBLAS"
+OPENBLAS_NAMES = ("libopenblas.so", "libopenblas.so.0")
+GOMP_NAMES = ("libgomp.so.1",)
+LIBRARY_FOLDERS = (
+    "/usr/local/lib",
+    "/usr/lib/x86_64-linux-gnu",
+    "/usr/lib64",
+    "/usr/lib",
+)
+SUPPORTED = ("Linux", "x86_64")  # SystemDS.jar carries its half of the bridge for no other Unix
+INSTALL = "install OpenBLAS and libgomp (on Debian and Ubuntu: libopenblas0 libgomp1)"
+
+
+@dataclass(frozen=True)
+class Native:
+    """The two libraries, None where not found, and whether SystemDS can use them on this platform."""
+
+    openblas: Path | None
+    gomp: Path | None
+    supported: bool
+
+    @property
+    def usable(self) -> bool:
+        """Whether SystemDS can compute with OpenBLAS."""
+        return self.supported and self.openblas is not None and self.gomp is not None
+
+
+def find_native() -> Native:
+    """Look for the libraries. Raises UserError if $LARGEBATCH_OPENBLAS names none."""
+    cached = _linker_cache()
+    return Native(
+        openblas=_named() or _find(OPENBLAS_NAMES, cached),
+        gomp=_find(GOMP_NAMES, cached),
+        supported=(platform.system(), platform.machine()) == SUPPORTED,
+    )
+
+
+def prepare(cache: Path) -> Path | None:
+    """Folder in `cache` with a libopenblas.so, for `sysds.native.blas.directory`; None without OpenBLAS.
+
+    Several processes may prepare the same cache. Raises UserError as `find_native` does, RunError if the
+    cache can't be written.
+    """
+    native = find_native()
+    if not native.usable or native.openblas is None:
+        return None
+    folder = cache / "native"
+    link = folder / "libopenblas.so"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (link.is_symlink() and link.readlink() == native.openblas):
+            part = link.with_name(f".{link.name}.{secrets.token_hex(8)}.part")
+            part.symlink_to(native.openblas)
+            part.replace(link)
+    except OSError as error:
+        raise RunError(
+            f"{folder} cannot be written: {error.strerror or error}; "
+            "$XDG_CACHE_HOME moves the cache elsewhere"
+        ) from error
+    return folder
+
+
+def _named() -> Path | None:
+    """The library that the user named: by its file, or by the folder it is in."""
+    value = os.environ.get(VARIABLE, "")
+    if not value:
+        return None
+    path = Path(value).absolute()
+    found = path if path.is_file() else _first(path / name for name in OPENBLAS_NAMES)
+    if found is None:
+        raise UserError(
+            f"${VARIABLE} is {value!r}, neither OpenBLAS nor a folder with {' or '.join(OPENBLAS_NAMES)}; "
+            "correct or unset it"
+        )
+    return found
+
+
+def _find(names: tuple[str, ...], cached: dict[str, Path]) -> Path | None:
+    listed = (cached[name] for name in names if name in cached)
+    usual = (Path(folder) / name for folder in LIBRARY_FOLDERS for name in names)
+    return _first(listed) or _first(usual)
+
+
+def _first(paths: Iterator[Path]) -> Path | None:
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _linker_cache() -> dict[str, Path]:
+    """The 64-bit libraries that `ldconfig -p` lists, by name; empty where there is no ldconfig."""
+    # Debian keeps /sbin off the path of ordinary users.
+    command = shutil.which("ldconfig") or "/sbin/ldconfig"
+    try:
+        run = subprocess.run([command, "-p"], capture_output=True, timeout=60, check=True, text=True)
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    entries = re.findall(r"^\s*(\S+) \([^)]*x86-64[^)]*\) => (.+)$", run.stdout, re.MULTILINE)
+    # The linker takes the first of several entries: it shall win here too.
+    return {name: Path(path) for name, path in reversed(entries)}

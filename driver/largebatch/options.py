@@ -1,0 +1,94 @@
+"""Command-line options for the settings of a run: one per field of Training and Execution."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import typing
+from collections.abc import Callable
+from typing import Any
+
+from largebatch.config import Execution, Training
+from largebatch.data import SOURCES
+from largebatch.registry import MODES, NETWORKS, OPTIMIZERS, PADDINGS, SCHEDULES, SCOPES
+
+_RATES = ", ".join(f"{name} {rate:g}" for name, rate in OPTIMIZERS.items())
+
+_HELP = {
+    "dataset": "data set",
+    "network": "network",
+    "padding": "zero padding of LeNet's convolutions",
+    "optimizer": "optimizer",
+    "batch_size": "rows of the global batch, a multiple of --workers",
+    "epochs": "passes over the training rows",
+    "workers": "parallel batches: workers of the parameter server",
+    "learning_rate": f"global learning rate (default: {_RATES})",
+    "momentum": "momentum",
+    "weight_decay": "weight decay, inside the gradient",
+    "trust_coefficient": "LARS' trust coefficient",
+    "scope": "what gets a trust ratio of its own: a layer with its bias, or every array",
+    "adapt_biases": "give biases a trust ratio too",
+    "schedule": "learning-rate schedule",
+    "decay": "of schedule inverse_time: rate / (1 + decay * updates)",
+    "power": "of schedule polynomial",
+    "end_learning_rate": "of schedule polynomial",
+    "factor": "of schedule multi_step: rate * factor at each milestone",
+    "milestones": "of schedule multi_step: fractions of all updates, separated by commas",
+    "warmup_epochs": "epochs of linear warm-up, may be fractional",
+    "micro_batch": "rows a worker computes on at a time; bounds the memory, not the result",
+    "deterministic": "equal runs are equal to the last bit",
+    "seed": "seed of start values and permutations",
+    "mode": "where the workers run: spark (tasks on executors) or local (threads)",
+    "master": "Spark master (default: local[WORKERS])",
+    "memory": "heap of the driver's JVM",
+    "native_blas": "use OpenBLAS if it is found",
+    "stall_timeout": "seconds without progress after which a run is stopped",
+}
+_CHOICES = {
+    "dataset": tuple(SOURCES),
+    "network": tuple(NETWORKS),
+    "padding": tuple(PADDINGS),
+    "optimizer": tuple(OPTIMIZERS),
+    "scope": SCOPES,
+    "schedule": SCHEDULES,
+    "mode": tuple(MODES),
+}
+
+
+def _fractions(text: str) -> tuple[float, ...]:
+    return tuple(float(part) for part in text.split(","))
+
+
+def _shown(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def add_settings(parser: argparse.ArgumentParser, settings: type[Training] | type[Execution]) -> None:
+    """Options for all fields of a settings class; those not given on the command line stay None."""
+    hints = typing.get_type_hints(settings)
+    for field in dataclasses.fields(settings):
+        help_text = _HELP[field.name]
+        if field.default is not None:
+            help_text += f" (default: {_shown(field.default)})"
+        _add(parser, field.name, hints[field.name], help_text)
+
+
+def _add(parser: argparse.ArgumentParser, name: str, hint: Any, help_text: str) -> None:
+    flag = "--" + name.replace("_", "-")
+    if hint is bool:
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help_text)
+        return
+    convert: Callable[[str], Any] = str
+    if float in (hint, *typing.get_args(hint)):
+        convert = _fractions if typing.get_origin(hint) is tuple else float
+    elif hint is int:
+        convert = int
+    choices = _CHOICES.get(name)
+    metavar = None if choices else name.rsplit("_", maxsplit=1)[-1].upper()
+    parser.add_argument(flag, type=convert, choices=choices, metavar=metavar, help=help_text)
+
+
+def given(arguments: argparse.Namespace, settings: type[Training] | type[Execution]) -> dict[str, Any]:
+    """The settings that were given on the command line."""
+    values = {f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(settings)}
+    return {name: value for name, value in values.items() if value is not None}

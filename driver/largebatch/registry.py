@@ -1,0 +1,43 @@
+"""What the program knows by name: networks, optimizers, schedules. The mathematics is in dml/."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network of dml/networks/.
+
+    `layers` names the layers and `arrays` the parameter arrays in the order of its `shapes`; `min_side`
+    is the smallest image side that leaves a pixel after the last pooling, for each padding.
+    `values_per_pixel` is the number of doubles that a row of a micro-batch holds per pixel, maps and
+    gradients, for the estimate of memory.
+    """
+
+    layers: tuple[str, ...]
+    arrays: tuple[str, ...]
+    values_per_pixel: int
+    min_side: dict[str, int] = field(default_factory=lambda: {"same": 1, "valid": 1})
+
+
+def _weights_and_biases(layers: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias"))
+
+
+_LENET = ("conv1", "conv2", "fc1", "fc2", "fc3")
+
+NETWORKS = {
+    "lenet": Network(_LENET, _weights_and_biases(_LENET), 40, {"same": 4, "valid": 16}),
+    "softmax": Network(("fc",), _weights_and_biases(("fc",)), 2),
+}
+
+# Default learning rate of each optimizer: Table 1 of the paper, but for LARS. With a trust coefficient of
+# 0.001 the printed 0.01 moves a layer by 1e-5 of its norm per step and hardly trains.
+OPTIMIZERS = {"sgd": 0.01, "sgd_momentum": 0.01, "lars": 1.0}
+
+SCHEDULES = ("inverse_time", "constant", "polynomial", "multi_step")
+
+PADDINGS = {"same": 2, "valid": 0}  # rows of zeros around a map, for filters of 5 x 5
+SCOPES = ("layer", "parameter")
+MODES = {"spark": "REMOTE_SPARK", "local": "LOCAL"}

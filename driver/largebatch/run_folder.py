@@ -1,0 +1,257 @@
+"""The folder of a run: the one place that knows its file names, and how they are written and read.
+
+config.json     all settings        checkpoints/E/  state after epoch E (parameters, metrics), valid
+versions.json   of what ran it                      once its manifest.json is there and fits
+metrics.csv     a row per epoch     model.npz       the trained arrays, by name
+log.txt         Spark's output      result.json     last of all; absent or not "finished" before
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from largebatch.arguments import Images
+from largebatch.config import Execution, Training
+from largebatch.data import Dataset
+from largebatch.errors import UserError
+from largebatch.registry import Network
+
+Matrix = npt.NDArray[np.float64]
+
+EPOCH_COLUMNS = (
+    "epoch",
+    "updates",
+    "examples",
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "test_loss",
+    "test_accuracy",
+    "seconds",
+    "evaluation_seconds",
+)
+GROUP_COLUMNS = ("weight_norm", "gradient_norm", "trust_ratio")
+KEPT_CHECKPOINTS = 2  # the newest, and the one before in case the newest is damaged
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that at every moment it is there whole, in its old form or its new one."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read_matrix(path: Path) -> Matrix:
+    """A matrix that SystemDS wrote as CSV; every double is exactly what it was."""
+    return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
+
+
+class RunFolder:
+    """A run's folder. Nothing is read or written before it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.log = path / "log.txt"
+        self.result_file = path / "result.json"
+        self.metrics_file = path / "metrics.csv"
+        self.model_file = path / "model.npz"
+        self._config = path / "config.json"
+        self._checkpoints = path / "checkpoints"
+
+    # ---- creation ----
+
+    @classmethod
+    def create(cls, path: Path, training: Training, execution: Execution, dataset: Dataset) -> RunFolder:
+        """A new folder with the configuration in it. Raises UserError if a run is there already."""
+        folder = cls(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise UserError(
+                    f"{path} is not empty: name another folder by --out, or go on with --resume {path}"
+                )
+            settings = {
+                "training": training.to_mapping(),
+                "execution": execution.to_mapping(),
+                "data": {
+                    "height": dataset.height,
+                    "width": dataset.width,
+                    "classes": dataset.classes,
+                    "fingerprint": dataset.fingerprint,
+                },
+            }
+            write_atomically(folder._config, _json(settings))
+        except OSError as error:
+            raise UserError(
+                f"{path} cannot be made a run's folder: {error.strerror}; name another by --out"
+            ) from error
+        return folder
+
+    def settings(self) -> tuple[Training, Execution]:
+        """The run's settings. Raises UserError if this is no run's folder or its file is damaged."""
+        values = self._read_config()
+        try:
+            return Training.from_mapping(values["training"]), Execution.from_mapping(values["execution"])
+        except UserError as error:
+            raise UserError(f"{self._config}: {error}") from error
+
+    def images(self) -> Images:
+        """Size of the images that the run is trained on. Raises UserError as `settings` does."""
+        values = self._read_config()["data"]
+        return Images(values["height"], values["width"], values["classes"])
+
+    def check_data(self, dataset: Dataset) -> None:
+        """Raises UserError if the run was begun on other data."""
+        if self._read_config()["data"]["fingerprint"] != dataset.fingerprint:
+            raise UserError(
+                f"{self.path} was begun on other data than the {dataset.title} found now: "
+                "name the folder of that data by --data-dir"
+            )
+
+    def _read_config(self) -> dict[str, dict[str, Any]]:
+        wanted = {"training": dict, "execution": dict, "data": dict}
+        try:
+            values = json.loads(self._config.read_text())
+        except FileNotFoundError:
+            raise UserError(f"{self.path} is not the folder of a run: it has no config.json") from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self._config} can't be read as a run's settings: {error}") from error
+        if not isinstance(values, dict) or any(not isinstance(values.get(k), t) for k, t in wanted.items()):
+            raise UserError(f"{self._config} is no run's settings: it lacks one of {', '.join(wanted)}")
+        return values
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process. Raises UserError if another one has it."""
+        with (self.path / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"{self.path} is in use by another process: wait for it, or stop it"
+                ) from None
+            yield
+
+    def write_versions(self, versions: dict[str, Any]) -> None:
+        """Record what the run was computed with."""
+        write_atomically(self.path / "versions.json", _json(versions))
+
+    # ---- epochs ----
+
+    def checkpoint(self, epoch: int) -> Path:
+        """Folder of the state after an epoch, counted from 1."""
+        return self._checkpoints / str(epoch)
+
+    def commit(self, epoch: int, network: Network) -> pd.Series[float]:
+        """Make the state that train.dml has written after an epoch the one to resume from.
+
+        Appends to metrics.csv, removes old checkpoints, returns the epoch's row.
+        """
+        state = self.checkpoint(epoch)
+        hashes = {name: _sha256(state / name) for name in ("parameters", "metrics")}
+        write_atomically(state / "manifest.json", _json(hashes))
+        metrics = self._read_metrics(epoch, network)
+        self._append_metrics(metrics)
+        for old in self._epochs_on_disk():
+            if old <= epoch - KEPT_CHECKPOINTS:
+                shutil.rmtree(self.checkpoint(old), ignore_errors=True)
+        return metrics.iloc[-1]
+
+    def last_epoch(self) -> int:
+        """The last epoch whose state is whole; 0 if none."""
+        return max((e for e in self._epochs_on_disk() if self._is_whole(e)), default=0)
+
+    def rewind(self, network: Network) -> int:
+        """Forget everything after the last whole checkpoint; returns its epoch (0: start afresh)."""
+        epoch = self.last_epoch()
+        for other in self._epochs_on_disk():
+            if other > epoch:
+                shutil.rmtree(self.checkpoint(other))
+        self.metrics_file.unlink(missing_ok=True)
+        self.result_file.unlink(missing_ok=True)
+        if epoch:
+            self._append_metrics(self._read_metrics(epoch, network))
+        return epoch
+
+    def _epochs_on_disk(self) -> list[int]:
+        if not self._checkpoints.is_dir():
+            return []
+        return sorted(int(p.name) for p in self._checkpoints.iterdir() if p.name.isdecimal())
+
+    def _is_whole(self, epoch: int) -> bool:
+        state = self.checkpoint(epoch)
+        try:
+            hashes = json.loads((state / "manifest.json").read_text())
+            return all(_sha256(state / name) == hashes[name] for name in ("parameters", "metrics"))
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def _read_metrics(self, epoch: int, network: Network) -> pd.DataFrame:
+        values = read_matrix(self.checkpoint(epoch) / "metrics")
+        groups = (values.shape[1] - len(EPOCH_COLUMNS)) // len(GROUP_COLUMNS)
+        names = network.layers if groups == len(network.layers) else network.arrays
+        columns = [*EPOCH_COLUMNS, *(f"{name}_{column}" for name in names for column in GROUP_COLUMNS)]
+        metrics = pd.DataFrame(values, columns=columns).astype(
+            {"epoch": int, "updates": int, "examples": int}
+        )
+        examples = metrics["examples"].diff().fillna(metrics["examples"])  # of each epoch
+        metrics.insert(EPOCH_COLUMNS.index("seconds") + 1, "images_per_second", examples / metrics["seconds"])
+        return metrics
+
+    def _append_metrics(self, metrics: pd.DataFrame) -> None:
+        """Bring metrics.csv up to the given epochs: append the rows it lacks."""
+        have = len(self.metrics()) if self.metrics_file.exists() else 0
+        with self.metrics_file.open("a", encoding="utf-8", newline="") as file:
+            metrics.iloc[have:].to_csv(file, index=False, header=have == 0)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def metrics(self) -> pd.DataFrame:
+        """A row per epoch that has ended."""
+        return pd.read_csv(self.metrics_file, float_precision="round_trip")
+
+    # ---- the end ----
+
+    def write_model(self, epoch: int, network: Network) -> None:
+        """model.npz: the arrays of the state after an epoch, by name, in their shapes."""
+        arrays = self.arrays(epoch, network)
+        part = self.model_file.with_name(".model.part.npz")
+        np.savez(part, **arrays)  # type: ignore[arg-type]
+        part.replace(self.model_file)
+
+    def arrays(self, epoch: int, network: Network) -> dict[str, Matrix]:
+        """The network's parameter arrays after an epoch."""
+        weights = read_matrix(self.checkpoint(epoch) / "parameters")[:, 0]
+        shapes = read_matrix(self.path / "shapes")[:, :2].astype(int)
+        ends = np.cumsum(shapes.prod(axis=1))
+        parts = np.split(weights, ends[:-1])
+        return {
+            name: part.reshape(shape) for name, part, shape in zip(network.arrays, parts, shapes, strict=True)
+        }
+
+    def write_result(self, result: dict[str, Any]) -> None:
+        """result.json, whole or not at all."""
+        write_atomically(self.result_file, _json(result))

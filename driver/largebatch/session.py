@@ -1,0 +1,120 @@
+"""The process that holds the JVM: runs DML programs as it is told on standard input, one JSON line each.
+
+Started by largebatch.launch as `python -m largebatch.session`; the program's DML files lie in the working
+directory. It answers by lines on standard output that start with "largebatch "; all other output is
+Spark's and SystemDS'. When standard input ends, its parent is gone: it takes its whole process group,
+and with it the JVM, down.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Request = dict[str, Any]
+
+
+def _answer(kind: str, text: str = "") -> None:
+    print(f"largebatch {kind} {text}".rstrip(), flush=True)
+
+
+def _root_cause(error: BaseException) -> str:
+    """The innermost message of an exception of the JVM, on one line, or the exception's own."""
+    cause = getattr(error, "java_exception", None)
+    if cause is None:
+        return f"{type(error).__name__}: {error}".splitlines()[0]
+    while cause.getCause() is not None:
+        cause = cause.getCause()
+    name = cause.getClass().getSimpleName()
+    message = " ".join((cause.getMessage() or "").split())
+    return f"{name}: {message}" if message else name
+
+
+class SystemDS:
+    """SystemDS in the JVM of a Spark session."""
+
+    def __init__(self, spark_conf: dict[str, str], systemds_conf: dict[str, str]) -> None:
+        from pyspark import SparkConf
+        from pyspark.sql import SparkSession
+
+        self._spark = SparkSession.builder.config(
+            conf=SparkConf().setAll(list(spark_conf.items()))
+        ).getOrCreate()
+        self._jvm = self._spark._jvm
+        self._api = self._jvm.org.apache.sysds.api.mlcontext
+        self._context = self._api.MLContext(self._spark._jsparkSession)
+        for name, value in systemds_conf.items():
+            self._context.setConfigProperty(name, value)
+
+    def run(self, program: str, arguments: dict[str, Any], single_node: bool) -> None:
+        """Run a DML file with $arguments; single_node keeps SystemDS from planning Spark operations."""
+        types = self._api.MLContext.ExecutionType
+        self._context.setExecutionType(types.DRIVER if single_node else types.DRIVER_AND_SPARK)
+        script = self._api.ScriptFactory.dmlFromFile(program)
+        for name, value in arguments.items():
+            self._input(script, f"${name}", value)
+        self._context.execute(script)
+
+    def convert(self, array_file: str, out: str) -> None:
+        """Write a .npy file of uint8 rows as a matrix in SystemDS' binary format."""
+        array = np.load(array_file, allow_pickle=False)
+        convert = self._jvm.org.apache.sysds.runtime.util.Py4jConverterUtils.convertPy4JArrayToMB
+        uint8 = self._jvm.org.apache.sysds.common.Types.ValueType.UINT8
+        script = self._api.ScriptFactory.dml("write(X, $out, format='binary')")
+        self._input(script, "X", convert(array.tobytes(), array.shape[0], array.shape[1], uint8))
+        self._input(script, "$out", out)
+        self._context.execute(script)
+
+    def close(self) -> None:
+        """End the Spark application; executors on a cluster are given back."""
+        self._spark.stop()
+
+    @staticmethod
+    def _input(script: Any, name: str, value: Any) -> None:
+        getattr(script, "in")(name, value)  # `in` is a word of Python
+
+
+def _serve(requests: queue.Queue[Request]) -> None:
+    """Carry out requests until one says stop; each is answered by "done" or "failed CAUSE"."""
+    systemds: SystemDS | None = None
+
+    def start(spark_conf: dict[str, str], systemds_conf: dict[str, str]) -> None:
+        nonlocal systemds
+        systemds = SystemDS(spark_conf, systemds_conf)
+
+    while (request := requests.get())["do"] != "stop":
+        action: Callable[..., None] = start if request["do"] == "start" else getattr(systemds, request["do"])
+        try:
+            action(**request["with"])
+            _answer("done")
+        except Exception as error:  # whatever it is, the parent decides what it means
+            print(error, flush=True)
+            _answer("failed", _root_cause(error))
+    if systemds is not None:
+        systemds.close()
+
+
+def _read_requests(requests: queue.Queue[Request]) -> None:
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    os.killpg(0, signal.SIGKILL)
+
+
+def main() -> None:
+    """Serve requests from standard input."""
+    requests: queue.Queue[Request] = queue.Queue()
+    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+    _serve(requests)
+    os.killpg(0, signal.SIGKILL)  # the JVM may take its time to end, and has nothing left to do
+
+
+if __name__ == "__main__":
+    main()

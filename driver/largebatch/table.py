@@ -1,0 +1,36 @@
+"""Results as a table in plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+_COLUMNS = (
+    ("optimizer", "optimizer", "{}"),
+    ("batch_size", "batch size", "{}"),
+    ("epochs", "epochs", "{}"),
+    ("updates", "updates", "{}"),
+    ("train_accuracy", "train accuracy", "{:.2%}"),
+    ("test_accuracy", "test accuracy", "{:.2%}"),
+    ("generalization_error", "generalization error", "{:+.2%}"),
+    ("seconds", "seconds", "{:.0f}"),
+)
+
+
+def format_results(results: Sequence[dict[str, Any]]) -> str:
+    """One line per result; a run that did not finish shows its status instead of accuracies."""
+    rows = [[heading for _, heading, _ in _COLUMNS]]
+    rows += [[_cell(result, key, form) for key, _, form in _COLUMNS] for result in results]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _cell(result: dict[str, Any], key: str, form: str) -> str:
+    if key == "test_accuracy" and result["status"] != "finished":
+        return str(result["status"])
+    return "-" if result[key] is None else form.format(result[key])
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    first = cells[0].ljust(widths[0])
+    return "  ".join([first, *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))])

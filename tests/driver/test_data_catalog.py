@@ -1,0 +1,62 @@
+"""The list of data sets and `prepare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from largebatch.data import SOURCES, catalog, digits, load, prepare
+from largebatch.data.folder import PARTS, spellings
+from largebatch.data.idx import write_idx
+from largebatch.errors import RunError, UserError
+
+
+def test_names_and_network() -> None:
+    assert {name: source.needs_network for name, source in SOURCES.items()} == {
+        "mnist": True,
+        "digits": False,
+        "idx": False,
+    }
+
+
+def test_nothing_here(cache_home: Path) -> None:
+    entries = catalog()
+    assert [(e.name, e.where) for e in entries] == [(name, "not here") for name in SOURCES]
+    assert all(e.title and e.how for e in entries)
+    assert not cache_home.exists()
+
+
+def test_found_through_the_variable(
+    tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "sets" / "idx"
+    for part in PARTS:
+        write_idx(folder / spellings(part)[0], np.ones((2, 3, 3) if "images" in part else (2,), np.uint8))
+    monkeypatch.setenv("LARGEBATCH_DATA", str(tmp_path / "sets"))
+    assert {e.name: e.where for e in catalog()}["idx"] == str(folder)
+    assert prepare("idx") == folder
+
+
+@pytest.mark.parametrize("value", ["/nowhere", "n" * 300, ""])
+def test_odd_variable_does_not_break_the_list(
+    cache_home: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("LARGEBATCH_DATA", value)
+    assert [e.where for e in catalog()] == ["not here"] * len(SOURCES)
+
+
+def test_unknown_name(cache_home: Path) -> None:
+    for call in (load, prepare):
+        with pytest.raises(UserError, match="no data set 'cifar'; there are mnist, digits, idx"):
+            call("cifar")
+
+
+def test_prepare_says_when_nothing_could_be_kept(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = digits.make(60, 10)
+    monkeypatch.setattr(digits, "make", lambda: made)
+    cache_home.parent.mkdir()
+    cache_home.write_text("a file in the way")
+    with pytest.raises(RunError, match="could not be kept"):
+        prepare("digits")

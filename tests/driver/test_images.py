@@ -1,0 +1,219 @@
+"""Images brought for prediction: formats, names, and refusals."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from largebatch.data.idx import write_idx
+from largebatch.errors import UserError
+from largebatch.images import read_images
+
+H, W = 3, 4
+PIXELS = np.arange(2 * H * W, dtype=np.uint8).reshape(2, H, W) * 10
+
+
+def save_png(path: Path, pixels: np.ndarray, mode: str = "L") -> None:
+    """Save grey pixels (height, width) as a PNG file of this mode."""
+    Image.fromarray(pixels).convert(mode).save(path, format="PNG")
+
+
+@pytest.mark.parametrize("name", ["some images", "some images.gz"])
+def test_idx(tmp_path: Path, name: str) -> None:
+    write_idx(tmp_path / name, PIXELS)
+    names, images = read_images(tmp_path / name, H, W)
+    assert names == [f"{name}[0]", f"{name}[1]"]
+    np.testing.assert_array_equal(images, PIXELS)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", ">i2", "uint16"])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(2, H, W), (2, H * W)])
+def test_npy(tmp_path: Path, dtype: str, order: str, shape: tuple[int, ...]) -> None:
+    array = PIXELS.reshape(shape).astype(dtype)
+    np.save(tmp_path / "x.npy", np.asfortranarray(array) if order == "F" else array)
+    names, images = read_images(tmp_path / "x.npy", H, W)
+    assert names == ["x.npy[0]", "x.npy[1]"]
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images, PIXELS)
+
+
+def test_npy_of_one_image(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", PIXELS[0])
+    names, images = read_images(tmp_path / "x.npy", H, W)
+    assert names == ["x.npy[0]"]
+    np.testing.assert_array_equal(images, PIXELS[:1])
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA"])
+def test_png(tmp_path: Path, mode: str) -> None:
+    save_png(tmp_path / "a seven.PNG", PIXELS[1], mode)
+    names, images = read_images(tmp_path / "a seven.PNG", H, W)
+    assert names == ["a seven.PNG"]
+    np.testing.assert_array_equal(images, PIXELS[1:])
+
+
+def test_folder_of_png_files_is_sorted(tmp_path: Path) -> None:
+    for letter in "hcafgbed":
+        save_png(tmp_path / f"{letter}.png", np.full((H, W), ord(letter), np.uint8))
+    (tmp_path / "notes.txt").write_text("not an image")
+    names, images = read_images(tmp_path, H, W)
+    assert names == [f"{letter}.png" for letter in "abcdefgh"]
+    assert images[:, 0, 0].tolist() == list(b"abcdefgh")
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.gz", "x.png"])
+def test_other_sizes_are_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "x.npy":
+        np.save(path, PIXELS)
+    elif name == "x.gz":
+        write_idx(path, PIXELS)
+    else:
+        save_png(path, PIXELS[0])
+    with pytest.raises(UserError, match=r"5 x 4 pixels are wanted|4 wide and 5 high is wanted") as caught:
+        read_images(path, 5, W)
+    assert str(path) in str(caught.value)
+
+
+def test_idx_labels_are_no_images(tmp_path: Path) -> None:
+    write_idx(tmp_path / "labels", np.arange(H * W, dtype=np.uint8))
+    with pytest.raises(UserError, match=r"has the shape \(12,\)"):
+        read_images(tmp_path / "labels", H, W)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (PIXELS / 255.0, "type float64; whole numbers 0..255"),
+        (PIXELS > 3, "type bool"),
+        (PIXELS.astype(np.int16) * 2, "values 0..460; pixels are 0..255"),
+        (PIXELS.astype(np.int16) - 1, "values -1..229"),
+        (PIXELS[:0], "has the shape"),
+        (PIXELS.ravel(), "has the shape"),
+        (PIXELS[None], "has the shape"),
+        (np.array([{}], dtype=object), "type object"),
+        (np.zeros((2, 3, 4), [("a", "u1")]), "type "),
+    ],
+    ids=["float", "bool", "large", "negative", "empty", "1-D", "4-D", "object", "record"],
+)
+def test_npy_of_other_values(tmp_path: Path, array: np.ndarray, message: str) -> None:
+    np.save(tmp_path / "x.npy", array, allow_pickle=True)
+    with pytest.raises(UserError, match=message):
+        read_images(tmp_path / "x.npy", H, W)
+
+
+def npy(header: str, body: bytes = b"", version: tuple[int, int] = (1, 0)) -> bytes:
+    """A .npy file with any header."""
+    return b"\x93NUMPY" + bytes(version) + struct.pack("<H", len(header)) + header.encode() + body
+
+
+def npy_header(shape: str, descr: str = "|u1") -> str:
+    return f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not a .npy file"),
+        (b"PK\x03\x04 an archive", "not a .npy file"),
+        (npy(npy_header("(2, 3, 4)"), version=(3, 0)), "not a .npy file"),
+        (npy("{'descr': '|u1'}"), "not a .npy file"),
+        (npy("(" * 5000), "not a .npy file"),
+        (npy(npy_header("(2, 3, 4)"), bytes(23)), "announces 24 bytes of values, 23 follow"),
+        (npy(npy_header("(2, 3, 4)"), bytes(25)), "announces 24 bytes of values, 25 follow"),
+        (npy(npy_header(f"({2**40}, 3, 4)"), bytes(24)), "damaged: its header announces"),
+        (npy(npy_header("(-1, 3, 4)"), bytes(24)), "has the shape"),
+        (npy(npy_header("(-2, -12)"), bytes(24)), "has the shape"),
+    ],
+)
+def test_damaged_npy(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "x.npy").write_bytes(content)
+    with pytest.raises(UserError, match=message) as caught:
+        read_images(tmp_path / "x.npy", H, W)
+    assert str(tmp_path / "x.npy") in str(caught.value)
+
+
+def _like_npy() -> st.SearchStrategy[bytes]:
+    """Files near to sound ones: sizes, types and bodies that mostly disagree."""
+    shapes = st.lists(st.integers(-3, 5) | st.sampled_from([H, W, 2**40, True]), max_size=4).map(
+        lambda dims: str(tuple(dims))
+    )
+    descrs = st.sampled_from(["|u1", "<i8", ">i2", "<f4", "|O", "|S3", "<M8[s]", "q", ""])
+    headers = st.builds(npy_header, shapes, descrs) | st.text(max_size=40)
+    return st.builds(npy, headers, st.binary(max_size=100), st.sampled_from([(1, 0), (1, 0), (2, 0), (9, 9)]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(content=st.binary(max_size=100) | st.binary(max_size=100).map(b"\x93NUMPY".__add__) | _like_npy())
+@pytest.mark.filterwarnings("ignore")  # NumPy and Python warn of odd headers
+def test_fuzz_npy(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.getbasetemp() / "fuzz.npy"
+    path.write_bytes(content)
+    try:
+        _, images = read_images(path, H, W)
+    except UserError as error:
+        assert str(path) in str(error)
+    else:
+        assert images.shape[1:] == (H, W)
+
+
+def png_of_size(height: int, width: int) -> bytes:
+    """A PNG file that announces a size and ends where its pixels should begin."""
+    chunk = b"IHDR" + struct.pack(">2I5B", width, height, 8, 0, 0, 0, 0)
+    head = struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return b"\x89PNG\r\n\x1a\n" + head + struct.pack(">I", 1000) + b"IDAT"
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_png_that_announces_a_huge_image(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    for side, message in ((12000, "12000 pixels wide and 12000 high"), (60000, "decompression bomb")):
+        path.write_bytes(png_of_size(side, side))
+        with pytest.raises(UserError, match=message):
+            read_images(path, H, W)
+
+
+def test_damaged_png(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    whole = io.BytesIO()
+    Image.fromarray(PIXELS[0]).save(whole, format="PNG")
+    for content in (b"", b"text", png_of_size(H, W), whole.getvalue()[:-24]):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"x\.png is not a readable PNG file"):
+            read_images(path, H, W)
+
+
+def test_other_format_named_png(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS[0]).save(tmp_path / "x.png", format="BMP")
+    with pytest.raises(UserError, match="not a readable PNG file"):
+        read_images(tmp_path / "x.png", H, W)
+
+
+def test_png_with_transparent_pixels(tmp_path: Path) -> None:
+    image = Image.fromarray(PIXELS[0]).convert("RGBA")
+    image.putpixel((0, 0), (0, 0, 0, 0))
+    image.save(tmp_path / "x.png")
+    with pytest.raises(UserError, match="transparent pixels"):
+        read_images(tmp_path / "x.png", H, W)
+
+
+def test_png_of_16_bits(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS[0].astype(np.uint16) * 257).save(tmp_path / "x.png")
+    with pytest.raises(UserError, match="16 bits per pixel"):
+        read_images(tmp_path / "x.png", H, W)
+
+
+def test_nothing_to_read(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no PNG files"):
+        read_images(tmp_path, H, W)
+    with pytest.raises(UserError, match="absent is neither a file nor a folder"):
+        read_images(tmp_path / "absent", H, W)
