@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from largebatch.config import Execution
+from largebatch.launch import Session
+from tests.harness import DML
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +29,12 @@ def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("LARGEBATCH_DATA", "LARGEBATCH_MIRROR"):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path / "xdg" / "largebatch"
+
+
+@pytest.fixture(scope="session")
+def dml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DML]:
+    """One SystemDS session for all tests of DML, with slots for 8 workers."""
+    log = tmp_path_factory.mktemp("session") / "log.txt"
+    execution = Execution(mode="local", master="local[8]", memory="2g", stall_timeout=120)
+    with Session(execution, workers=8, log=log) as session:
+        yield DML(session)

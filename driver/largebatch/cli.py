@@ -28,23 +28,33 @@ def _say(text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 done, 1 failed, 2 unusable input, 130 interrupted."""
     signal.signal(signal.SIGTERM, _interrupt)
-    options = _parser().parse_args(arguments)
-    command: Callable[[argparse.Namespace], int] = options.command
     try:
-        status = command(options)
+        status = _carry_out(arguments)
     except UserError as error:
         _say(f"largebatch: {error}")
         status = 2
     except RunError as error:
         _say(f"largebatch: {error}")
         status = 1
-    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
-        sys.stdout = None
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):  # that is a reader, such as `head`, who has had enough
+            _say(f"largebatch: {error}")
+        sys.stdout = None  # or its rest would be written at exit, and fail again
         status = 1
     except KeyboardInterrupt:
         _say("largebatch: interrupted; `largebatch train --resume FOLDER` goes on from the last epoch")
         status = INTERRUPTED
     sys.exit(status)
+
+
+def _carry_out(arguments: Sequence[str] | None) -> int:
+    """The command that the arguments ask for; what it prints has been written when this returns or raises."""
+    try:
+        options = _parser().parse_args(arguments)
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    finally:
+        print(end="", flush=True)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from largebatch.errors import UserError
 from largebatch.registry import MODES, NETWORKS, OPTIMIZERS, PADDINGS, SCHEDULES, SCOPES
+
+LONGEST_TIMEOUT_S = 7 * 24 * 3600  # waiting for input takes milliseconds in 32 bits, 24 days
 
 
 def _check(holds: bool, sentence: str) -> None:
@@ -116,7 +118,7 @@ class Training(_Settings):
             "end_learning_rate", "factor", "warmup_epochs",
         ):  # fmt: skip
             value = getattr(self, name)
-            _check(math.isfinite(value) and value >= 0, f"{_flag(name)} {value} has to be finite, 0 or more")
+            _check(0 <= value <= sys.float_info.max, f"{_flag(name)} {value} has to be finite, 0 or more")
         _check(0 <= self.momentum < 1, f"--momentum {self.momentum} has to be at least 0 and below 1")
         _check(
             self.warmup_epochs <= self.epochs,
@@ -167,8 +169,8 @@ class Execution(_Settings):
         )
         _check(self.memory_bytes >= 512 * 2**20, f"--memory {self.memory} is too little; at least 512m")
         _check(
-            math.isfinite(self.stall_timeout) and self.stall_timeout > 0,
-            f"--stall-timeout {self.stall_timeout} has to be a number of seconds above 0",
+            0 < self.stall_timeout <= LONGEST_TIMEOUT_S,
+            f"--stall-timeout {self.stall_timeout} has to be above 0 and at most {LONGEST_TIMEOUT_S} seconds",
         )
 
     @property

@@ -83,7 +83,9 @@ class Session:
 
         Raises RunError with the cause if the program fails, stalls or takes its process with it.
         """
-        self._request("run", on_line, program=f"dml/{program}", arguments=arguments, single_node=single_node)
+        self._request(
+            "run", on_line, program=str(Path("dml") / program), arguments=arguments, single_node=single_node
+        )
 
     def convert(self, array_file: Path, out: Path) -> None:
         """Write a .npy file of uint8 rows as a matrix in SystemDS' binary format. Raises RunError."""

@@ -56,7 +56,11 @@ _CHOICES = {
 
 
 def _fractions(text: str) -> tuple[float, ...]:
-    return tuple(float(part) for part in text.split(","))
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        message = f"{text!r} has to be numbers separated by commas, such as 0.5,0.75"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def _shown(value: Any) -> str:

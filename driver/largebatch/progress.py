@@ -52,7 +52,7 @@ class Progress:
         rate = self._images / (now - self._started)
         self._rewrite(
             f"{self._title}  epoch {self._epoch_of(updates)}/{self._epochs}  update {updates}/{self._total}  "
-            f"loss {loss:.4f}  {rate:.0f} images/s  {self._left(updates)} left"
+            f"loss {loss:.4g}  {rate:.0f} images/s  {self._left(updates)} left"
         )
 
     def epoch(self, row: Mapping[Hashable, float]) -> None:
@@ -60,7 +60,7 @@ class Progress:
         updates = int(row["updates"])
         self.note(
             f"{self._title}  epoch {row['epoch']:.0f}/{self._epochs}  update {updates}/{self._total}  "
-            f"loss {row['train_loss']:.4f}  "
+            f"loss {row['train_loss']:.4g}  "
             f"train {row['train_accuracy']:.2%}  test {row['test_accuracy']:.2%}  "
             f"{row['images_per_second']:.0f} images/s  {self._left(updates)} left"
         )

@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ EPOCH_COLUMNS = (
     "evaluation_seconds",
 )
 GROUP_COLUMNS = ("weight_norm", "gradient_norm", "trust_ratio")
+_CONFIG = {"training": dict, "execution": dict, "data": dict}  # what config.json holds
+_DATA = {"height": int, "width": int, "classes": int, "fingerprint": str}
 KEPT_CHECKPOINTS = 2  # the newest, and the one before in case the newest is damaged
 
 
@@ -58,6 +60,12 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def _lacking(values: Any, wanted: Mapping[str, type]) -> list[str]:
+    """Names that what was read from a file lacks, or has with a value of another type."""
+    there = values if isinstance(values, dict) else {}
+    return [name for name, kind in wanted.items() if not isinstance(there.get(name), kind)]
 
 
 def _sha256(path: Path) -> str:
@@ -131,16 +139,16 @@ class RunFolder:
                 "name the folder of that data by --data-dir"
             )
 
-    def _read_config(self) -> dict[str, dict[str, Any]]:
-        wanted = {"training": dict, "execution": dict, "data": dict}
+    def _read_config(self) -> Any:
         try:
             values = json.loads(self._config.read_text())
         except FileNotFoundError:
             raise UserError(f"{self.path} is not the folder of a run: it has no config.json") from None
         except (OSError, ValueError) as error:
             raise UserError(f"{self._config} can't be read as a run's settings: {error}") from error
-        if not isinstance(values, dict) or any(not isinstance(values.get(k), t) for k, t in wanted.items()):
-            raise UserError(f"{self._config} is no run's settings: it lacks one of {', '.join(wanted)}")
+        lacking = _lacking(values, _CONFIG) or _lacking(values["data"], _DATA)
+        if lacking:
+            raise UserError(f"{self._config} is no run's settings: it lacks {', '.join(lacking)}")
         return values
 
     @contextlib.contextmanager
@@ -231,7 +239,7 @@ class RunFolder:
 
     def metrics(self) -> pd.DataFrame:
         """A row per epoch that has ended."""
-        return pd.read_csv(self.metrics_file, float_precision="round_trip")
+        return pd.read_csv(self.metrics_file)  # since pandas 3 every double is exactly what it was
 
     # ---- the end ----
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from py4j.protocol import Py4JNetworkError
 
 Request = dict[str, Any]
 
@@ -28,6 +29,8 @@ def _answer(kind: str, text: str = "") -> None:
 
 def _root_cause(error: BaseException) -> str:
     """The innermost message of an exception of the JVM, on one line, or the exception's own."""
+    if isinstance(error, Py4JNetworkError | ConnectionError):
+        return "the JVM died"
     cause = getattr(error, "java_exception", None)
     if cause is None:
         return f"{type(error).__name__}: {error}".splitlines()[0]

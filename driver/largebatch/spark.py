@@ -74,6 +74,12 @@ def choose_master(master: str | None, workers: int) -> Master:
     )
 
 
+def _quoted(option: str) -> str:
+    """An option as Spark splits options: in double quotes, where a backslash goes before these and itself."""
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
 def spark_conf(execution: Execution, workers: int, scratch: Path, jar: Path) -> dict[str, str]:
     """Spark's settings for a session whose temporary files go below `scratch`."""
     master = choose_master(execution.master, workers).url
@@ -84,7 +90,7 @@ def spark_conf(execution: Execution, workers: int, scratch: Path, jar: Path) -> 
         "spark.app.name": "largebatch",
         "spark.driver.extraClassPath": str(jar),
         "spark.driver.memory": execution.memory,
-        "spark.driver.extraJavaOptions": " ".join((*DRIVER_FLAGS, f'"-Djava.io.tmpdir={scratch}"')),
+        "spark.driver.extraJavaOptions": " ".join((*DRIVER_FLAGS, _quoted(f"-Djava.io.tmpdir={scratch}"))),
         "spark.driver.maxResultSize": "0",
         "spark.executor.extraClassPath": str(jar),
         "spark.executor.extraJavaOptions": " ".join(JVM_FLAGS),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from largebatch import doctor, native
+from largebatch import doctor, machine, native
 from largebatch.data import SOURCES
 from largebatch.doctor import Check, check_all, exit_status, format_table
 from largebatch.errors import RunError, UserError
@@ -24,7 +24,7 @@ def nothing() -> None:
 
 
 @pytest.fixture(autouse=True)
-def machine(tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def sound_machine(tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which all is well, whatever this one is like."""
     monkeypatch.chdir(tmp_path)
     for variable in ("JAVA_HOME", "SPARK_HOME"):
@@ -34,7 +34,7 @@ def machine(tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(doctor, "find_java", lambda: Java(tmp_path / "java", "17.0.1", 17))
     monkeypatch.setattr(native, "find_native", lambda: Native(library, library, True))
     monkeypatch.setattr(doctor, "_usable_cores", lambda: 4)
-    monkeypatch.setattr(doctor, "_available_memory", lambda: 8 * doctor.GB)
+    monkeypatch.setattr(doctor, "available_memory", lambda: 8 * doctor.GB)
 
 
 def check(
@@ -151,19 +151,20 @@ def test_fewer_cores_than_workers() -> None:
     ("available", "status"), [(6 * doctor.GB, "ok"), (5 * doctor.GB, "warning"), (None, "warning")]
 )
 def test_memory(monkeypatch: pytest.MonkeyPatch, available: int | None, status: str) -> None:
-    monkeypatch.setattr(doctor, "_available_memory", lambda: available)
+    monkeypatch.setattr(doctor, "available_memory", lambda: available)
     assert check("memory").status == status
 
 
 def test_limits_of_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # the real functions
     limits = {"cpu.max": "50000 100000", "memory.max": "1000"}
-    monkeypatch.setattr(doctor, "_cgroup", lambda name: limits.get(name, ""))
+    for module in (doctor, machine):
+        monkeypatch.setattr(module, "cgroup_limit", lambda name: limits.get(name, ""))
     assert doctor._usable_cores() == 1
-    assert doctor._available_memory() in (1000, None)
-    monkeypatch.setattr(doctor, "_cgroup", lambda name: "max" if "memory" in name else "max 100000")
+    assert machine.available_memory() in (1000, None)
+    limits |= {"cpu.max": "max 100000", "memory.max": "max"}
     assert doctor._usable_cores() >= 1
-    assert doctor._available_memory() != 1000
+    assert machine.available_memory() != 1000
 
 
 def test_folder_in_the_way(tmp_path: Path) -> None:

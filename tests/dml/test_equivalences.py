@@ -1,0 +1,84 @@
+"""Trainings that have to give the same: however it is spread, sliced, and added up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.dml.training import SETTINGS, Data, Trained, Trainer, batches, synthetic
+from tests.reference import Ints
+
+pytestmark = pytest.mark.systemds
+
+# The same sums in another order: over two epochs roundings of 1e-16 grow to some 1e-13.
+ROUNDING = 1e-10
+OPTIMIZERS: list[dict[str, Any]] = [
+    {"optimizer": "lars"},
+    {"optimizer": "sgd_momentum", "learning_rate": 0.05},
+]
+every_optimizer = pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=["lars", "sgd_momentum"])
+
+
+def assert_same(found: Trained, expected: Trained) -> None:
+    np.testing.assert_allclose(found.parameters(), expected.parameters(), rtol=0, atol=ROUNDING)
+    np.testing.assert_allclose(found.metrics(), expected.metrics(), rtol=ROUNDING, atol=ROUNDING)
+
+
+def dealt_out_to(workers: int, data: Data, order: Ints) -> Data:
+    """The data in an order that gives `workers` workers the global batches that four have of `data`."""
+    batch_size = SETTINGS["batch_size"]
+    rows = np.empty_like(order)
+    rows[np.concatenate(batches(order, workers, batch_size))] = np.concatenate(batches(order, 4, batch_size))
+    return data.rearranged(rows)
+
+
+@every_optimizer
+@pytest.mark.parametrize("workers", [1, 8])
+def test_workers_that_share_the_same_batches_give_the_same(
+    train: Trainer, workers: int, optimizer: dict[str, Any]
+) -> None:
+    """Of equal global batches, the last one of an epoch smaller: 1 x 64 rows, 4 x 16, 8 x 8.
+
+    Which rows make up a batch depends on the number of workers, so the data are rearranged for each epoch.
+    """
+    data = synthetic()
+    _, orders = train.start(SETTINGS, len(data.y_train))
+    first = train(dealt_out_to(workers, data, orders[:, 0]), workers=workers, **optimizer | {"epochs": 1})
+    second = train(
+        dealt_out_to(workers, data, orders[:, 1]),
+        workers=workers, resume=str(first.checkpoint(1)), **optimizer,
+    )  # fmt: skip
+    np.testing.assert_allclose(second.parameters(2), train(**optimizer).parameters(2), rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.spark
+@every_optimizer
+def test_spark_gives_the_same_as_local(train: Trainer, optimizer: dict[str, Any]) -> None:
+    assert_same(train(mode="REMOTE_SPARK", **optimizer), train(**optimizer))
+
+
+@pytest.mark.parametrize("micro_batch", [7, 16])
+def test_micro_batches_give_the_same_as_none(train: Trainer, micro_batch: int) -> None:
+    """Two updates an epoch, of 32 and 28 rows per worker; 512 is no slicing at all."""
+    assert_same(train(batch_size=128, micro_batch=micro_batch), train(batch_size=128, micro_batch=512))
+
+
+def test_gradients_added_up_as_they_arrive_give_the_same(train: Trainer) -> None:
+    assert_same(train(deterministic=False), train())
+
+
+def test_a_batch_larger_than_the_data_is_all_of_them(train: Trainer, tmp_path: Path) -> None:
+    assert_same(train(batch_size=1024), train(batch_size=240))
+
+
+@pytest.mark.parametrize(("test_rows", "workers"), [(1, 4), (3, 4), (5, 4), (10, 8)])
+def test_test_sets_of_few_rows_are_evaluated(train: Trainer, test_rows: int, workers: int) -> None:
+    """Fewer than workers, or so few that not every worker gets equally many."""
+    few = synthetic(240, test_rows)
+    trained = train(few, network="softmax", workers=workers, epochs=1)
+    alone = train(few, network="softmax", workers=workers, epochs=1, micro_batch=1)
+    assert 0 <= trained.column("test_accuracy")[0] <= 1
+    assert_same(trained, alone)

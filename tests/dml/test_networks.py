@@ -1,0 +1,157 @@
+"""Networks in DML against independent NumPy twins and central differences."""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from largebatch.arguments import Argument
+from tests.harness import DML, Matrix
+from tests.reference import Image, lenet, parameter_count, softmax, unstack
+
+pytestmark = pytest.mark.systemds
+
+# Same formulas in double precision; sums of up to 1e4 terms in another order.
+ROUNDING = 1e-10
+# Half the distance of the two points of a central difference. Rounding puts about 1e-15/STEP = 1e-9 on the
+# quotient. So small a step keeps clear of the kinks of ReLU and max pooling, which with SEED none is near.
+STEP = 1e-6
+SEED = 3
+# Two hundred times the largest error seen; gradient entries are of order 0.01 to 1.
+GRADIENT_TOLERANCE = 1e-7
+# Blocks of the parameters: a difference each. One for each parameter would take a minute.
+BLOCKS = 300
+# A standard deviation estimated from n normal numbers is off by more than 5/sqrt(2n), relatively, once in two
+# million times; their mean likewise by 5/sqrt(n) standard deviations.
+SIGMAS = 5
+
+TWINS: dict[str, ModuleType] = {"lenet": lenet, "softmax": softmax}
+CASES: list[tuple[str, Image, int]] = [
+    ("lenet", (1, 8, 8), 2),
+    ("lenet", (2, 8, 10), 2),
+    ("lenet", (1, 16, 16), 0),
+    ("lenet", (2, 16, 18), 0),
+    ("lenet", (1, 28, 28), 2),
+    ("softmax", (1, 8, 8), 2),
+    ("softmax", (2, 3, 4), 0),
+]
+
+
+def described(network: str, image: Image, padding: int, classes: int = 10) -> dict[str, Argument]:
+    """A network as the test programs' arguments name it."""
+    channels, height, width = image
+    return {
+        "network": network, "channels": channels, "height": height, "width": width,
+        "classes": classes, "padding": padding,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("network", "image", "padding"), CASES)
+def test_scores_gradient_and_loss_equal_the_twins(dml: DML, network: str, image: Image, padding: int) -> None:
+    twin = TWINS[network]
+    rng = np.random.default_rng(SEED)
+    w = rng.normal(0, 0.2, parameter_count(twin.shapes(image, 10, padding)))
+    X = rng.random((7, int(np.prod(image))))
+    y = rng.integers(1, 11, 7)
+    found = dml.call(
+        "gradient.dml",
+        {"w": w[:, None], "X": X, "y": y[:, None]},
+        ("scores", "g", "sums"),
+        **described(network, image, padding),
+    )
+    g, loss, correct = twin.gradient(w, X, y, image, 10, padding)
+    np.testing.assert_allclose(found["scores"], twin.forward(w, X, image, 10, padding), atol=ROUNDING)
+    np.testing.assert_allclose(found["g"][:, 0], g, atol=ROUNDING * np.abs(g).max())
+    np.testing.assert_allclose(found["sums"][0], (loss, correct), rtol=ROUNDING)
+
+
+def test_loss_of_huge_scores_does_not_overflow(dml: DML) -> None:
+    """Weights of 1e4 on single pixels: scores (1e4, 0) and (0, 1e4), of classes 2 and 2."""
+    w = np.array([1e4, 0, 0, 1e4, 0, 0])
+    found = dml.call(
+        "gradient.dml",
+        {"w": w[:, None], "X": np.eye(2), "y": [[2], [2]]},
+        ("g", "sums"),
+        **described("softmax", (1, 1, 2), 0, classes=2),
+    )
+    assert found["sums"].tolist() == [[1e4, 1]]
+    assert found["g"][:, 0].tolist() == [1, -1, 0, 0, 1, -1]
+
+
+@pytest.mark.parametrize(
+    ("network", "image", "padding"), [("lenet", (1, 8, 8), 2), ("lenet", (1, 16, 16), 0)]
+)
+def test_gradient_is_the_central_difference_of_the_loss_in_all_parameters(
+    dml: DML, network: str, image: Image, padding: int
+) -> None:
+    rng = np.random.default_rng(SEED)
+    shapes = lenet.shapes(image, 3, padding)
+    P = parameter_count(shapes)
+    w = rng.normal(0.02, 0.1, P)
+    matrices = {"w": w[:, None], "X": rng.standard_normal((3, int(np.prod(image)))), "y": [[1], [2], [3]]}
+    signs, block = rng.choice([-1, 1], P), rng.permutation(P) % BLOCKS
+    directions = np.column_stack([signs, block + 1])
+    arguments = described(network, image, padding, classes=3)
+    g = dml.call("gradient.dml", matrices, ("g",), **arguments)["g"][:, 0]
+    differences = dml.call(
+        "central_differences.dml", {**matrices, "D": directions}, ("differences",), step=STEP, **arguments
+    )["differences"][:, 0]
+    along_signs = np.bincount(block, weights=signs * g)
+    np.testing.assert_allclose(along_signs, differences, rtol=0, atol=GRADIENT_TOLERANCE)
+    assert all(np.abs(array).max() > 1e4 * GRADIENT_TOLERANCE for array in unstack(g, shapes))
+
+
+def start(dml: DML, seed: int, network: str, image: Image, padding: int) -> tuple[Matrix, Matrix]:
+    """Shapes and start values (P,)."""
+    found = dml.call(
+        "start.dml", {}, ("S", "w"), seed=seed, rows=1, epochs=1, **described(network, image, padding)
+    )
+    return found["S"], found["w"][:, 0]
+
+
+@pytest.mark.parametrize(
+    ("network", "padding", "P"),
+    [("lenet", 2, 107786), ("lenet", 0, 44426), ("softmax", 2, 7850)],
+)
+def test_parameter_count_on_mnist(dml: DML, network: str, padding: int, P: int) -> None:
+    S, w = start(dml, SEED, network, (1, 28, 28), padding)
+    assert (S[:, 0] * S[:, 1]).sum() == P
+    assert w.shape == (P,)
+
+
+@pytest.mark.parametrize(("network", "image", "padding"), CASES)
+def test_arrays_are_those_of_the_twin(dml: DML, network: str, image: Image, padding: int) -> None:
+    S, _ = start(dml, SEED, network, image, padding)
+    assert [tuple(row) for row in S[:, :3].astype(int)] == TWINS[network].shapes(image, 10, padding)
+
+
+@pytest.mark.parametrize(
+    ("network", "inputs"), [("lenet", [2 * 25, 150, 16 * 2 * 2, 120, 84]), ("softmax", [2 * 8 * 8])]
+)
+def test_start_values_are_he_normal_and_biases_zero(dml: DML, network: str, inputs: list[int]) -> None:
+    S, w = start(dml, SEED, network, (2, 8, 8), 2)
+    arrays = unstack(w, [(int(rows), int(cols), int(layer)) for rows, cols, layer, _ in S])
+    weights, biases = arrays[::2], arrays[1::2]
+    assert S[:, 3].tolist() == [value for n in inputs for value in (n, 0)]
+    assert not any(bias.any() for bias in biases)
+    for array, n in zip(weights, inputs, strict=True):
+        deviation = np.sqrt(2 / n)
+        assert array.std() == pytest.approx(deviation, rel=SIGMAS / np.sqrt(2 * array.size))
+        assert abs(array.mean()) < SIGMAS * deviation / np.sqrt(array.size)
+
+
+def test_arrays_start_with_different_numbers(dml: DML) -> None:
+    S, w = start(dml, SEED, "lenet", (1, 8, 8), 2)
+    arrays = unstack(w, lenet.shapes((1, 8, 8), 10, 2))
+    firsts = [round(array.flat[0] / np.sqrt(2 / n), 9) for array, n in zip(arrays, S[:, 3], strict=True) if n]
+    assert len(set(firsts)) == len(firsts)
+
+
+def test_start_values_come_from_the_seed(dml: DML) -> None:
+    first, same, other = (start(dml, seed, "lenet", (1, 8, 8), 2)[1] for seed in (SEED, SEED, SEED + 1))
+    np.testing.assert_array_equal(first, same)
+    weights = first != 0
+    assert not np.isclose(first[weights], other[weights]).all()
+    assert abs(np.corrcoef(first[weights], other[weights])[0, 1]) < SIGMAS / np.sqrt(weights.sum())

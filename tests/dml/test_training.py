@@ -1,0 +1,185 @@
+"""train.dml: what it computes and what it records."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from largebatch.run_folder import EPOCH_COLUMNS, read_matrix
+from tests.dml.training import SETTINGS, Trainer, batches, norms_of, synthetic, train_in_numpy
+from tests.reference import lenet, optimizers
+
+pytestmark = pytest.mark.systemds
+
+# Two epochs are eight updates of 21000 parameters: roundings of 1e-16 grow to some 1e-13.
+TWIN = 1e-9
+# A few roundings of numbers of one formula.
+ROUNDING = 1e-12
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes"),
+    [
+        (240, {}),
+        (203, {}),
+        (240, {"optimizer": "sgd_momentum", "learning_rate": 0.05}),
+        (240, {"optimizer": "sgd", "learning_rate": 0.05, "network": "softmax"}),
+    ],
+    ids=["lars", "lars, rows left out", "sgd_momentum", "sgd, softmax"],
+)
+def test_training_equals_a_training_in_numpy(train: Trainer, rows: int, changes: dict[str, Any]) -> None:
+    data = synthetic(rows)
+    settings = SETTINGS | changes
+    w, orders = train.start(settings, rows)
+    trained = train(None if rows == 240 else data, **changes)
+    parameters, metrics = train_in_numpy(settings, data, w, orders)
+    found = trained.parameters()[:, : parameters.shape[1]]
+    np.testing.assert_allclose(found, parameters, rtol=0, atol=TWIN)
+    np.testing.assert_allclose(trained.metrics(), metrics, rtol=TWIN)
+    assert np.abs(parameters[:, 0] - w).max() > 1e4 * TWIN
+
+
+def test_rows_that_are_no_multiple_of_workers_are_left_out_and_said_so(train: Trainer) -> None:
+    trained = train(synthetic(203), network="softmax")
+    assert "note each epoch leaves out 3 of 203 rows: not a multiple of workers" in trained.lines
+    assert trained.column("examples") == [200, 400]
+
+
+def test_no_note_when_all_rows_take_part(train: Trainer) -> None:
+    trained = train(network="softmax")
+    assert not [line for line in trained.lines if line.startswith("note")]
+    assert trained.column("examples") == [240, 480]
+
+
+def test_each_update_and_each_epoch_is_reported(train: Trainer) -> None:
+    """An update with the rows of its global batch, and their mean loss."""
+    lines = train().lines
+    updates = [line.split() for line in lines if line.startswith("update")]
+    assert [(int(t), int(rows)) for _, t, rows, _ in updates] == list(
+        zip(range(1, 9), [64, 64, 64, 48] * 2, strict=True)
+    )
+    assert [line for line in lines if line.startswith("epoch")] == ["epoch 1", "epoch 2"]
+    assert lines.index("epoch 1") == 4
+
+
+def test_reported_loss_is_the_mean_over_the_global_batch(train: Trainer) -> None:
+    data = synthetic()
+    w, orders = train.start(SETTINGS, len(data.y_train))
+    rows = batches(orders[:, 0], 4, 64)[0]
+    loss = lenet.gradient(w, data.X_train[rows] / 255, data.y_train[rows], (1, 8, 8), 4, 2)[1] / 64
+    first = next(line for line in train().lines if line.startswith("update"))
+    assert float(first.split()[-1]) == pytest.approx(loss, rel=ROUNDING)
+
+
+@pytest.mark.parametrize("scope", ["layer", "parameter"])
+def test_norms_and_trust_ratios_are_those_of_the_last_update(train: Trainer, scope: Any) -> None:
+    """One update, over all rows: of the start values."""
+    data = synthetic()
+    w, _ = train.start(SETTINGS, len(data.y_train))
+    trained = train(epochs=1, batch_size=240, scope=scope, learning_rate=1.5)
+    g = lenet.gradient(w, data.X_train / 255, data.y_train, (1, 8, 8), 4, 2)[0] / 240
+    groups = optimizers.groups(lenet.shapes((1, 8, 8), 4, 2), scope, adapt_biases=True)
+    norm_w, norm_g = np.array(norms_of(w, groups)), np.array(norms_of(g, groups))
+    ratio = np.where(norm_w > 0, 0.01 * norm_w / (norm_g + 0.001 * norm_w), 1)
+    found = read_matrix(trained.checkpoint(1) / "metrics")[0, len(EPOCH_COLUMNS) :].reshape(-1, 3)
+    np.testing.assert_allclose(found, np.column_stack([norm_w, norm_g, ratio]), rtol=TWIN)
+    assert trained.column("learning_rate") == [1.5]
+
+
+def test_seconds_are_recorded(train: Trainer) -> None:
+    trained = train()
+    assert min(trained.column("seconds") + trained.column("evaluation_seconds")) > 0
+
+
+def test_shapes_are_recorded(train: Trainer) -> None:
+    shapes = [(rows, cols) for rows, cols, _ in lenet.shapes((1, 8, 8), 4, 2)]
+    assert [tuple(row) for row in read_matrix(train().folder / "shapes")[:, :2]] == shapes
+
+
+def test_pixels_are_divided_by_their_scale(train: Trainer) -> None:
+    data = synthetic()
+    doubled = type(data)(2 * data.X_train, data.y_train, 2 * data.X_test, data.y_test)
+    once = train(network="softmax")
+    np.testing.assert_array_equal(
+        train(doubled, network="softmax", pixel_scale=510).parameters(), once.parameters()
+    )
+
+
+# Four updates an epoch: the last ones are of counts 3, 7, 11, 15, of 16 in all.
+SCHEDULES: list[tuple[dict[str, Any], list[float]]] = [
+    ({"schedule": "constant"}, [0.4, 0.4, 0.4, 0.4]),
+    ({"schedule": "inverse_time", "decay": 0.5}, [0.4 / 2.5, 0.4 / 4.5, 0.4 / 6.5, 0.4 / 8.5]),
+    (
+        {"schedule": "polynomial", "power": 2.0, "end_learning_rate": 0.1},
+        [0.1 + 0.3 * (1 - t / 16) ** 2 for t in (3, 7, 11, 15)],
+    ),
+    (
+        {"schedule": "multi_step", "milestones": "0.25 0.5 0.9", "milestone_count": 3, "factor": 0.5},
+        [0.4, 0.2, 0.1, 0.05],
+    ),
+    # Six updates of warm-up, which leave ten.
+    ({"schedule": "polynomial", "power": 1.0, "warmup_epochs": 1.5}, [0.4 * 4 / 6, 0.4 * 0.9, 0.4 * 0.5, 0.4 * 0.1]),
+    (
+        {"schedule": "multi_step", "milestones": "0.5", "milestone_count": 1, "warmup_epochs": 1.5},
+        [0.4 * 4 / 6, 0.4, 0.04, 0.04],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "expected"), SCHEDULES)
+def test_learning_rate_column_is_the_schedules_at_each_epochs_last_update(
+    train: Trainer, changes: dict[str, Any], expected: list[float]
+) -> None:
+    trained = train(network="softmax", epochs=4, learning_rate=0.4, **changes)
+    np.testing.assert_allclose(trained.column("learning_rate"), expected, rtol=ROUNDING)
+    assert trained.column("updates") == [4, 8, 12, 16]
+
+
+def test_same_seed_gives_the_same_to_the_last_bit(train: Trainer) -> None:
+    once, twice = train(), train(again=True)
+    assert once.folder != twice.folder
+    np.testing.assert_array_equal(once.parameters(), twice.parameters())
+    np.testing.assert_array_equal(once.metrics(), twice.metrics())
+
+
+def test_another_seed_gives_another_model(train: Trainer) -> None:
+    assert not np.isclose(train().parameters()[:, 0], train(seed=6).parameters()[:, 0]).all()
+
+
+def test_epochs_have_different_permutations(train: Trainer) -> None:
+    _, orders = train.start(SETTINGS | {"epochs": 3}, 240)
+    assert all(sorted(order) == list(range(240)) for order in orders.T)
+    agreeing = [(orders[:, i] == orders[:, j]).sum() for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert max(agreeing) < 10
+
+
+@pytest.mark.parametrize("optimizer", ["lars", "sgd"])
+def test_resumed_training_equals_an_uninterrupted_one_to_the_last_bit(
+    train: Trainer, tmp_path: Path, optimizer: str
+) -> None:
+    settings = {"optimizer": optimizer, "epochs": 4, "schedule": "polynomial", "warmup_epochs": 0.5}
+    whole = train(**settings)
+    checkpoint = tmp_path / "of the 2nd epoch"
+    shutil.copytree(whole.checkpoint(2), checkpoint)
+    resumed = train(again=True, resume=str(checkpoint), **settings)
+    assert [path.name for path in sorted(resumed.folder.glob("checkpoints/[0-9]*"))] == ["3", "4"]
+    for name in (3, 4):
+        np.testing.assert_array_equal(resumed.parameters(name), whole.parameters(name))
+    recorded = [read_matrix(trained.checkpoint(4) / "metrics") for trained in (whole, resumed)]
+    np.testing.assert_array_equal(*[np.delete(m, [8, 9], axis=1) for m in recorded])
+    np.testing.assert_array_equal(recorded[0][:2], recorded[1][:2])
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "sgd_momentum"])
+def test_divergence_ends_the_training_after_its_epoch(train: Trainer, optimizer: str) -> None:
+    trained = train(optimizer=optimizer, learning_rate=1e30, epochs=3)
+    assert trained.epochs < 3
+    losses = trained.column("train_loss")
+    assert len(losses) == trained.epochs
+    assert not np.isfinite(losses[-1])
+    assert np.isfinite(losses[:-1]).all()
+    assert trained.lines[-1] == f"epoch {trained.epochs}"

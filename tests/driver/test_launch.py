@@ -1,0 +1,228 @@
+"""The session process: what it runs, how its failures are told, and that nothing of it stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from largebatch.config import Execution
+from largebatch.errors import RunError
+from largebatch.launch import Session
+
+pytestmark = [
+    pytest.mark.systemds,
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"),
+]
+
+PROGRAMS = Path(__file__).parent / "programs"
+START_S = 20.0  # for a JVM to start, on a busy machine
+PROMPT_S = 10.0  # for something to end that takes a second on an idle one
+
+
+# ---- processes ----
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    name: str
+    parent: int
+    group: int
+
+
+def processes() -> list[Process]:
+    """All that run; those that have ended and were not collected are left out."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = file.read_text()
+        except OSError:  # it has just ended
+            continue
+        name = text[text.index("(") + 1 : text.rindex(")")]
+        state, parent, group = text[text.rindex(")") + 1 :].split()[:3]
+        if state not in "ZX":
+            found.append(Process(int(file.parent.name), name, int(parent), int(group)))
+    return found
+
+
+def children(pid: int) -> set[int]:
+    return {process.pid for process in processes() if process.parent == pid}
+
+
+def members(group: int) -> list[str]:
+    return [process.name for process in processes() if process.group == group]
+
+
+def java_of(group: int) -> int:
+    (java,) = (process.pid for process in processes() if process.group == group and process.name == "java")
+    return java
+
+
+def wait_until_gone(group: int, seconds: float = PROMPT_S) -> None:
+    """Processes of the group may take a moment to go."""
+    until = time.monotonic() + seconds
+    while members(group) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert members(group) == []
+
+
+# ---- sessions ----
+
+
+@dataclass(frozen=True)
+class Opened:
+    session: Session
+    group: int
+    log: Path
+
+    def run(self, program: str, **arguments: str | int) -> list[str]:
+        """Run a program of tests/driver/programs; returns what it reports."""
+        lines: list[str] = []
+        self.session.run(str(PROGRAMS / program), dict(arguments), single_node=True, on_line=lines.append)
+        return lines
+
+
+@contextmanager
+def opened(folder: Path, stall_timeout: float = 120) -> Iterator[Opened]:
+    """A session with a small heap; its log, and all files of its own, lie in the folder."""
+    execution = Execution(mode="local", memory="1g", native_blas=False, stall_timeout=stall_timeout)
+    before = children(os.getpid())
+    with Session(execution, workers=2, log=folder / "log.txt") as session:
+        (group,) = children(os.getpid()) - before
+        yield Opened(session, group, folder / "log.txt")
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files, with a name that is hard to pass on."""
+    folder = tmp_path / """tem po"ra'ry \\b $HOME"""
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return folder
+
+
+def test_reports_reach_the_caller_and_all_else_the_log(
+    tmp_path: Path, temporary: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with opened(tmp_path) as session:
+        assert session.run("fine.dml", words="of three words") == ["note of three words"]
+        arguments = Path(f"/proc/{java_of(session.group)}/cmdline").read_text().split("\0")
+        (scratch,) = temporary.iterdir()
+        assert f"-Djava.io.tmpdir={scratch}" in arguments
+    log = session.log.read_text()
+    assert "nobody's concern" in log.splitlines()
+    assert "SystemDS" in log, "and the JVM's own noise"
+    assert "of three words" not in log
+    assert capfd.readouterr() == ("", "")
+    assert list(temporary.iterdir()) == []
+    wait_until_gone(session.group)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """One session for all tests that leave it in order: that it goes on is part of each."""
+    with opened(tmp_path_factory.mktemp("session")) as session:
+        yield session
+
+
+@pytest.mark.parametrize(
+    ("program", "cause"),
+    [
+        ("stop.dml", "x is too large: 3"),
+        ("parse.dml", "The following parse issue was encountered: [line 4:4] [Syntax error]"),
+        ("dimensions.dml", "Dimensions do not match for matrix multiplication (3!=5)"),
+        ("missing.dml", "missing.dml"),
+    ],
+)
+def test_a_program_that_fails_is_told_by_its_cause_and_the_session_goes_on(
+    shared: Opened, program: str, cause: str
+) -> None:
+    with pytest.raises(RunError) as failure:
+        shared.run(program, **({"n": 5} if program == "dimensions.dml" else {}))
+    message = str(failure.value)
+    assert cause in message
+    assert message.endswith(f"; see {shared.log}")
+    assert len(message.splitlines()) == 1
+    assert "java." not in message and "\tat " not in message, "the stack is in the log"
+    assert shared.run("fine.dml", words="again") == ["note again"]
+
+
+def test_an_array_that_cannot_be_read_is_told_by_its_cause(shared: Opened, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"No such file.*missing\.npy"):
+        shared.session.convert(tmp_path / "missing.npy", tmp_path / "out")
+    np.save(tmp_path / "array.npy", np.array([[0, 1, 255], [7, 128, 3]], np.uint8))
+    shared.session.convert(tmp_path / "array.npy", tmp_path / "out")
+    assert (tmp_path / "out.mtd").is_file()
+
+
+def test_a_program_that_stalls_is_stopped(tmp_path: Path, temporary: Path) -> None:
+    patience = START_S  # the start has to do with it too
+    with pytest.raises(RunError) as failure, opened(tmp_path, stall_timeout=patience) as session:
+        started = time.monotonic()
+        session.run("loop.dml")
+    assert patience <= time.monotonic() - started < patience + PROMPT_S
+    assert str(failure.value) == f"stalled: no sign of life for 20 s; see {session.log}"
+    wait_until_gone(session.group)
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("victim", ["JVM", "session"])
+def test_a_death_is_noticed_at_once_and_named(tmp_path: Path, victim: str) -> None:
+    died = 0.0
+
+    def kill(line: str) -> None:
+        nonlocal died
+        os.kill(java_of(session.group) if victim == "JVM" else session.group, signal.SIGKILL)
+        died = time.monotonic()
+
+    with opened(tmp_path) as session:
+        with pytest.raises(RunError) as failure:
+            session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True, on_line=kill)
+        assert time.monotonic() - died < PROMPT_S
+        cause = "the JVM died" if victim == "JVM" else "the session's process died (signal 9)"
+        assert str(failure.value) == f"{cause}; see {session.log}"
+        with pytest.raises(RunError, match=r"died|has ended"):
+            session.run("fine.dml", words="too late")
+    wait_until_gone(session.group)
+
+
+def test_lack_of_memory_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError) as failure, opened(tmp_path) as session:
+        session.run("memory.dml")
+    cause = "the JVM ran out of memory: raise --memory (now 1g) or lower --micro-batch"
+    assert str(failure.value) == f"{cause}; see {session.log}"
+    wait_until_gone(session.group)
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from largebatch.config import Execution
+from largebatch.launch import Session
+execution = Execution(mode="local", memory="1g", native_blas=False)
+with Session(execution, workers=2, log=Path(sys.argv[2])) as session:
+    session.run(sys.argv[1], {}, single_node=True, on_line=lambda line: print(line, flush=True))
+"""
+
+
+def test_a_session_does_not_outlive_its_parent(tmp_path: Path, temporary: Path) -> None:
+    command = [sys.executable, "-c", PARENT, str(PROGRAMS / "loop.dml"), str(tmp_path / "log.txt")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "note looping\n"
+        (group,) = children(parent.pid)
+        assert "java" in members(group)
+        parent.kill()
+    wait_until_gone(group)

@@ -1,0 +1,124 @@
+"""One option per setting: its name, help and default; and what was given on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+import pytest
+
+from largebatch.config import Execution, Training
+from largebatch.options import add_settings, given
+from largebatch.registry import OPTIMIZERS
+
+FIELDS = [
+    pytest.param(settings, field, id=field.name)
+    for settings in (Training, Execution)
+    for field in dataclasses.fields(settings)
+]
+Settings = type[Training] | type[Execution]
+
+
+@pytest.fixture
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser()
+    add_settings(parser, Training)
+    add_settings(parser, Execution)
+    return parser
+
+
+def option(parser: argparse.ArgumentParser, name: str) -> argparse.Action:
+    return {action.dest: action for action in parser._actions}[name]
+
+
+@pytest.mark.parametrize(("settings", "field"), FIELDS)
+def test_every_setting_has_an_option_and_a_help(
+    parser: argparse.ArgumentParser, settings: Settings, field: dataclasses.Field[Any]
+) -> None:
+    found = option(parser, field.name)
+    assert "--" + field.name.replace("_", "-") in found.option_strings
+    assert found.help
+    assert found.default is None, "None means: not given"
+
+
+@pytest.mark.parametrize(("settings", "field"), FIELDS)
+def test_every_help_ends_with_the_default(
+    parser: argparse.ArgumentParser, settings: Settings, field: dataclasses.Field[Any]
+) -> None:
+    help_text = option(parser, field.name).help or ""
+    defaults = {
+        "learning_rate": ", ".join(f"{name} {rate:g}" for name, rate in OPTIMIZERS.items()),
+        "milestones": "0.5,0.75",
+        "master": "local[WORKERS]",
+    }
+    assert help_text.endswith(f"(default: {defaults.get(field.name, field.default)})")
+    assert help_text.count("default") == 1
+
+
+def test_settings_with_names_offer_them(parser: argparse.ArgumentParser) -> None:
+    offered = {action.dest: action.choices for action in parser._actions if action.choices}
+    assert set(offered) == {"dataset", "network", "padding", "optimizer", "scope", "schedule", "mode"}
+    for name, choices in offered.items():
+        settings: Settings = Execution if name == "mode" else Training
+        for choice in choices or ():
+            assert getattr(settings(**{name: choice}), name) == choice
+
+
+def read(parser: argparse.ArgumentParser, *arguments: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    options = parser.parse_args(arguments)
+    return given(options, Training), given(options, Execution)
+
+
+def test_only_what_was_given_is_given(parser: argparse.ArgumentParser) -> None:
+    assert read(parser) == ({}, {})
+    arguments = ["--batch-size", "2048", "--memory", "3g", "--optimizer", "sgd"]
+    assert read(parser, *arguments) == ({"batch_size": 2048, "optimizer": "sgd"}, {"memory": "3g"})
+
+
+def test_values_that_count_as_false_are_given_too(parser: argparse.ArgumentParser) -> None:
+    arguments = ["--seed", "0", "--momentum", "0", "--no-deterministic", "--no-native-blas"]
+    assert read(parser, *arguments) == (
+        {"seed": 0, "momentum": 0.0, "deterministic": False},
+        {"native_blas": False},
+    )
+
+
+def test_switches_go_both_ways(parser: argparse.ArgumentParser) -> None:
+    assert read(parser, "--no-deterministic", "--deterministic")[0] == {"deterministic": True}
+    assert read(parser, "--adapt-biases", "--no-adapt-biases")[0] == {"adapt_biases": False}
+
+
+@pytest.mark.parametrize(
+    ("text", "milestones"), [("0.5,0.75", (0.5, 0.75)), ("0.5", (0.5,)), (".25, 0.5", (0.25, 0.5))]
+)
+def test_milestones(parser: argparse.ArgumentParser, text: str, milestones: tuple[float, ...]) -> None:
+    assert read(parser, "--milestones", text)[0] == {"milestones": milestones}
+
+
+@pytest.mark.parametrize("text", ["a,b", "", ",", "0.5;0.75", "0.5,"])
+def test_milestones_that_are_none_are_explained(
+    parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    with pytest.raises(SystemExit):
+        read(parser, "--milestones", text)
+    message = f"argument --milestones: {text!r} has to be numbers separated by commas, such as 0.5,0.75"
+    assert capsys.readouterr().err.endswith(f"{message}\n")
+
+
+@pytest.mark.parametrize(("settings", "field"), FIELDS)
+def test_a_default_given_by_hand_is_the_default(
+    parser: argparse.ArgumentParser, settings: Settings, field: dataclasses.Field[Any]
+) -> None:
+    value = getattr(settings(), field.name)
+    if value is None:
+        pytest.skip("has no value by default")
+    flag = "--" + field.name.replace("_", "-")
+    if isinstance(value, bool):
+        arguments = [flag]
+    else:
+        arguments = [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
+    found = given(parser.parse_args(arguments), settings)
+    assert found == {field.name: value}
+    assert type(found[field.name]) is type(value)
+    assert settings(**found) == settings()

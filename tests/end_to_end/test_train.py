@@ -1,0 +1,215 @@
+"""Training as users start it: real command line, real SystemDS, real Spark."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from largebatch.data.idx import read_idx
+from largebatch.registry import NETWORKS
+from largebatch.run_folder import RunFolder
+from tests.end_to_end.conftest import TIMEOUT_S, Run
+
+pytestmark = [pytest.mark.systemds, pytest.mark.spark]
+
+MODES_AGREE = 1e-10  # sums in the same order, but operators that may be fused differently
+STOP_S = 5.0  # from Ctrl-C to the end of the command
+TIMES = ["seconds", "images_per_second", "evaluation_seconds"]
+RESULT_KEYS = {
+    "optimizer",
+    "batch_size",
+    "epochs",
+    "updates",
+    "train_accuracy",
+    "test_accuracy",
+    "generalization_error",
+    "seconds",
+    "status",
+}
+
+
+def without_times(folder: Path) -> pd.DataFrame:
+    return RunFolder(folder).metrics().drop(columns=TIMES)
+
+
+def session_processes(needle: str) -> list[int]:
+    """Processes, JVMs among them, with `needle` in their command line or working directory."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal() and int(process.name) != os.getpid():
+            try:
+                text = (process / "cmdline").read_text() + os.readlink(process / "cwd")
+            except OSError:
+                continue
+            if needle in text:
+                found.append(int(process.name))
+    return found
+
+
+def train_arguments(bars: Path, out: Path | str, *more: str) -> list[str]:
+    return [
+        "train", "--dataset", "idx", "--data-dir", str(bars), "--padding", "valid", "--optimizer", "lars",
+        "--batch-size", "64", "--memory", "1g", "--stall-timeout", "120", "--out", str(out), *more,
+    ]  # fmt: skip
+
+
+def start(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
+    """The command in the background, with temporary files below `folder`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "largebatch", *arguments],
+        cwd=folder,
+        env=os.environ | {"TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    """Read the command's progress until a line holds the text."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return
+    pytest.fail(f"the command ended without {text!r}")
+
+
+def test_spark_run_leaves_a_complete_folder_and_prints_its_result(
+    largebatch: Run, bars: Path, tmp_path: Path
+) -> None:
+    run = largebatch(*train_arguments(bars, "run", "--epochs", "2", "--json"))
+    assert run.returncode == 0, run.stderr
+    result = json.loads(run.stdout)
+    folder = RunFolder(tmp_path / "run")
+    assert result == json.loads(folder.result_file.read_text())
+    assert set(result) >= RESULT_KEYS
+    assert (result["status"], result["epochs"], result["updates"]) == ("finished", 2, 2 * 32)
+    assert result["test_accuracy"] > 0.9
+    assert result["generalization_error"] == result["train_accuracy"] - result["test_accuracy"]
+    metrics = folder.metrics()
+    assert list(metrics["examples"]) == [2000, 4000]
+    assert metrics["test_accuracy"].iloc[-1] == result["test_accuracy"]
+    assert {"conv1_weight_norm", "fc3_gradient_norm", "conv2_trust_ratio"} <= set(metrics.columns)
+    training, execution = folder.settings()
+    assert (training.batch_size, training.seed, execution.mode) == (64, 1, "spark")
+    assert (tmp_path / "run" / "versions.json").is_file()
+    arrays = np.load(folder.model_file)
+    assert tuple(arrays) == NETWORKS["lenet"].arrays
+    assert all(np.array_equal(arrays[k], v) for k, v in folder.arrays(2, NETWORKS["lenet"]).items())
+    assert "leaves out 2 of 2002 rows" in run.stderr
+
+
+def test_terminal_stays_free_of_the_jvms_output(largebatch: Run, bars: Path, tmp_path: Path) -> None:
+    run = largebatch(*train_arguments(bars, "run", "--epochs", "1", "--network", "softmax"))
+    lines = run.stderr.splitlines()
+    assert [line for line in lines if re.search(r"WARN|INFO|SLF4J|Exception|SystemDS", line)] == []
+    assert any("epoch 1/1" in line and "images/s" in line for line in lines)
+    assert run.stdout.splitlines()[0].split()[:3] == ["optimizer", "batch", "size"]
+    assert "SystemDS" in (tmp_path / "run" / "log.txt").read_text()
+
+
+def test_local_mode_equals_spark_mode(largebatch: Run, bars: Path, tmp_path: Path) -> None:
+    for mode in ("local", "spark"):
+        run = largebatch(*train_arguments(bars, mode, "--epochs", "2", "--mode", mode))
+        assert run.returncode == 0, run.stderr
+    pd.testing.assert_frame_equal(
+        without_times(tmp_path / "local"), without_times(tmp_path / "spark"), rtol=MODES_AGREE
+    )
+
+
+def test_master_with_too_few_slots_is_raised_and_the_run_ends(largebatch: Run, bars: Path) -> None:
+    run = largebatch(
+        *train_arguments(bars, "run", "--epochs", "1", "--network", "softmax", "--master", "local[2]")
+    )
+    assert run.returncode == 0, run.stderr
+    assert "raised to local[4]" in run.stderr
+
+
+@pytest.mark.slow
+def test_killed_run_resumes_to_the_last_bit(largebatch: Run, bars: Path, tmp_path: Path) -> None:
+    whole = largebatch(*train_arguments(bars, "whole", "--epochs", "5"))
+    assert whole.returncode == 0, whole.stderr
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    process = start(train_arguments(bars, tmp_path / "killed", "--epochs", "5"), scratch)
+    wait_for(process, "epoch 2/5")
+    time.sleep(0.3)
+    for pid in (process.pid, *session_processes(str(scratch))):
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
+    killed = RunFolder(tmp_path / "killed")
+    assert killed.last_epoch() in (2, 3)
+    assert not killed.result_file.exists()
+    resumed = largebatch("train", "--resume", "killed", "--data-dir", bars)
+    assert resumed.returncode == 0, resumed.stderr
+    pd.testing.assert_frame_equal(
+        without_times(tmp_path / "whole"), without_times(tmp_path / "killed"), check_exact=True
+    )
+    models = [np.load(tmp_path / name / "model.npz") for name in ("whole", "killed")]
+    assert all(np.array_equal(models[0][name], models[1][name]) for name in models[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_run_ends_in_seconds_and_leaves_nothing_behind(
+    bars: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = start(train_arguments(bars, tmp_path / "run", "--epochs", "50"), tmp_path)
+    wait_for(process, "epoch 1/50")
+    assert session_processes("largebatch-")
+    begun = time.monotonic()
+    process.send_signal(number)
+    process.communicate(timeout=TIMEOUT_S)
+    assert time.monotonic() - begun < STOP_S
+    assert process.returncode == 130
+    assert session_processes(str(tmp_path / "largebatch-")) == []
+    assert list(tmp_path.glob("largebatch-*")) == []
+    assert RunFolder(tmp_path / "run").last_epoch() >= 1
+
+
+def test_diverged_run_says_so_and_reports_no_accuracy(largebatch: Run, bars: Path, tmp_path: Path) -> None:
+    run = largebatch(
+        *train_arguments(
+            bars, "run", "--optimizer", "sgd", "--learning-rate", "1e30", "--epochs", "3", "--json"
+        )
+    )
+    assert run.returncode == 1
+    result = json.loads(run.stdout)
+    assert (result["status"], result["test_accuracy"]) == ("diverged", None)
+    assert len(RunFolder(tmp_path / "run").metrics()) == result["epochs"] < 3
+
+
+def test_predictions_are_those_the_accuracy_was_measured_with(
+    largebatch: Run, bars: Path, tmp_path: Path
+) -> None:
+    run = largebatch(*train_arguments(bars, "run", "--epochs", "1", "--mode", "local", "--json"))
+    images = read_idx(bars / "t10k-images-idx3-ubyte")
+    np.save(tmp_path / "images.npy", images)
+    tables = []
+    for file in (bars / "t10k-images-idx3-ubyte", tmp_path / "images.npy"):
+        predicted = largebatch("predict", "run", file, "--out", "table.csv")
+        assert predicted.returncode == 0, predicted.stderr
+        tables.append(pd.read_csv(tmp_path / "table.csv"))
+    pd.testing.assert_frame_equal(tables[0].iloc[:, 1:], tables[1].iloc[:, 1:], check_exact=True)
+    labels = read_idx(bars / "t10k-labels-idx1-ubyte")
+    assert (tables[0]["class"] == labels).mean() == json.loads(run.stdout)["test_accuracy"]
+    np.testing.assert_allclose(tables[0][["p0", "p1", "p2"]].sum(axis=1), 1, rtol=1e-12)
+
+
+@pytest.mark.slow
+def test_lenet_learns_mnist(largebatch: Run, mnist_dir: Path) -> None:
+    run = largebatch(
+        "train", "--data-dir", mnist_dir, "--optimizer", "lars", "--batch-size", "1024", "--epochs", "1",
+        "--memory", "4g", "--json",
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["test_accuracy"] > 0.85
