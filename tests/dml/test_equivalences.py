@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,11 +69,11 @@ def test_gradients_added_up_as_they_arrive_give_the_same(train: Trainer) -> None
     assert_same(train(deterministic=False), train())
 
 
-def test_a_batch_larger_than_the_data_is_all_of_them(train: Trainer, tmp_path: Path) -> None:
+def test_a_batch_larger_than_the_data_is_all_of_them(train: Trainer) -> None:
     assert_same(train(batch_size=1024), train(batch_size=240))
 
 
-@pytest.mark.parametrize(("test_rows", "workers"), [(1, 4), (3, 4), (5, 4), (10, 8)])
+@pytest.mark.parametrize(("test_rows", "workers"), [(1, 4), (3, 4), (5, 4), (10, 4), (10, 8)])
 def test_test_sets_of_few_rows_are_evaluated(train: Trainer, test_rows: int, workers: int) -> None:
     """Fewer than workers, or so few that not every worker gets equally many."""
     few = synthetic(240, test_rows)

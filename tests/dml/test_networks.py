@@ -9,7 +9,7 @@ import pytest
 
 from largebatch.arguments import Argument
 from tests.harness import DML, Matrix
-from tests.reference import Image, lenet, parameter_count, softmax, unstack
+from tests.reference import Image, lenet, parameter_count, softmax, stack, unstack
 
 pytestmark = pytest.mark.systemds
 
@@ -67,6 +67,40 @@ def test_scores_gradient_and_loss_equal_the_twins(dml: DML, network: str, image:
     np.testing.assert_allclose(found["sums"][0], (loss, correct), rtol=ROUNDING)
 
 
+# Density of the images and biases of the two convolutions, which leave few outputs of either above zero.
+@pytest.mark.parametrize(
+    ("image", "padding", "density", "biases"),
+    [
+        ((1, 8, 8), 2, 1, (-1, -1)),
+        ((1, 8, 8), 2, 0.1, (-0.5, 0)),
+        ((1, 8, 8), 2, 1, (-9, 0)),
+        ((2, 16, 18), 0, 0.02, (0, -0.5)),
+        ((2, 16, 18), 0, 1, (0, -9)),
+    ],
+)
+def test_gradient_equals_the_twins_where_few_units_are_active(
+    dml: DML, image: Image, padding: int, density: float, biases: tuple[float, float]
+) -> None:
+    """SystemDS stores such gradients sparse if it is let, and fails in some of their patterns."""
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((16, int(np.prod(image))))
+    X *= rng.random(X.shape) < density
+    y = rng.integers(1, 5, 16)
+    shapes = lenet.shapes(image, 4, padding)
+    arrays = unstack(rng.normal(0, 0.2, parameter_count(shapes)), shapes)
+    for array, value in zip(arrays[1::2], (*biases, 0, 0, 0), strict=True):
+        array[:] = value
+    w = stack(arrays)
+    found = dml.call(
+        "gradient.dml",
+        {"w": w[:, None], "X": X, "y": y[:, None]},
+        ("g",),
+        **described("lenet", image, padding, classes=4),
+    )["g"][:, 0]
+    g, _, _ = lenet.gradient(w, X, y, image, 4, padding)
+    np.testing.assert_allclose(found, g, atol=ROUNDING * np.abs(g).max())
+
+
 def test_loss_of_huge_scores_does_not_overflow(dml: DML) -> None:
     """Weights of 1e4 on single pixels: scores (1e4, 0) and (0, 1e4), of classes 2 and 2."""
     w = np.array([1e4, 0, 0, 1e4, 0, 0])
@@ -90,7 +124,8 @@ def test_gradient_is_the_central_difference_of_the_loss_in_all_parameters(
     shapes = lenet.shapes(image, 3, padding)
     P = parameter_count(shapes)
     w = rng.normal(0.02, 0.1, P)
-    matrices = {"w": w[:, None], "X": rng.standard_normal((3, int(np.prod(image)))), "y": [[1], [2], [3]]}
+    X = rng.standard_normal((3, int(np.prod(image))))
+    matrices = {"w": w[:, None], "X": X, "y": np.array([[1], [2], [3]])}
     signs, block = rng.choice([-1, 1], P), rng.permutation(P) % BLOCKS
     directions = np.column_stack([signs, block + 1])
     arguments = described(network, image, padding, classes=3)

@@ -70,7 +70,7 @@ def problem() -> Problem:
     return Problem(rng.standard_normal(P), rng.normal(0, 3, (P, STEPS)))
 
 
-def steps(  # noqa: PLR0913
+def steps(
     dml: DML,
     variant: Variant,
     problem: Problem,

@@ -73,8 +73,8 @@ def synthetic(train: int = TRAIN, test: int = TEST) -> Data:
     y = rng.integers(1, CLASSES + 1, train + test)
     X = rng.integers(0, 128, (train + test, *IMAGE[1:]))
     X[np.arange(len(y)), 2 * y - 1] += 100
-    X = X.reshape(len(y), -1).astype(np.float64)
-    return Data(X[:train], y[:train], X[train:], y[train:])
+    pixels = X.reshape(len(y), -1).astype(np.float64)
+    return Data(pixels[:train], y[:train], pixels[train:], y[train:])
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ class Trained:
 
     @property
     def epochs(self) -> int:
-        return len(list(self.folder.glob("checkpoints/*")))
+        """The last epoch."""
+        return max(int(path.name) for path in self.folder.glob("checkpoints/*"))
 
     def checkpoint(self, epoch: int) -> Path:
         return self.folder / "checkpoints" / str(epoch)
@@ -95,14 +96,17 @@ class Trained:
         """Weights and state (P, 1+s), after the last epoch if none is named."""
         return read_matrix(self.checkpoint(epoch or self.epochs) / "parameters")
 
-    def metrics(self) -> Matrix:
-        """A row per epoch, without the columns of seconds."""
-        return np.delete(read_matrix(self.checkpoint(self.epochs) / "metrics"), SECONDS, axis=1)
+    def recorded(self, epoch: int | None = None) -> Matrix:
+        """The metrics of all epochs up to one: the last if none is named."""
+        return read_matrix(self.checkpoint(epoch or self.epochs) / "metrics")
+
+    def metrics(self, epoch: int | None = None) -> Matrix:
+        """The same without the columns of seconds."""
+        return np.delete(self.recorded(epoch), SECONDS, axis=1)
 
     def column(self, name: str) -> list[float]:
         """A column of the metrics, by its name in metrics.csv."""
-        whole = read_matrix(self.checkpoint(self.epochs) / "metrics")
-        return [float(value) for value in whole[:, EPOCH_COLUMNS.index(name)]]
+        return [float(value) for value in self.recorded()[:, EPOCH_COLUMNS.index(name)]]
 
 
 class Trainer:
@@ -133,7 +137,7 @@ class Trainer:
         return Trained(out, lines)
 
     def start(self, settings: dict[str, Any], rows: int) -> tuple[Floats, Ints]:
-        """Start values (P,), and the permutation of the training rows, from 0, of each epoch (rows, epochs)."""
+        """Start values (P,), and each epoch's permutation of the training rows, from 0: (rows, epochs)."""
         names = ("network", "channels", "height", "width", "classes", "padding", "seed", "epochs")
         found = self._dml.call("start.dml", {}, ("w", "orders"), rows=rows, **{n: settings[n] for n in names})
         return found["w"][:, 0], found["orders"].astype(np.int64) - 1

@@ -167,12 +167,18 @@ def test_an_array_that_cannot_be_read_is_told_by_its_cause(shared: Opened, tmp_p
     assert (tmp_path / "out.mtd").is_file()
 
 
-def test_a_program_that_stalls_is_stopped(tmp_path: Path, temporary: Path) -> None:
+def test_a_program_that_stalls_is_stopped_and_so_is_a_jvm_that_hangs(tmp_path: Path, temporary: Path) -> None:
     patience = START_S  # the start has to do with it too
-    with pytest.raises(RunError) as failure, opened(tmp_path, stall_timeout=patience) as session:
+    started = 0.0
+
+    def freeze(line: str) -> None:
+        nonlocal started
+        os.kill(java_of(session.group), signal.SIGSTOP)  # it can't end by itself any more
         started = time.monotonic()
-        session.run("loop.dml")
-    assert patience <= time.monotonic() - started < patience + PROMPT_S
+
+    with pytest.raises(RunError) as failure, opened(tmp_path, stall_timeout=patience) as session:
+        session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True, on_line=freeze)
+    assert patience - 1 <= time.monotonic() - started < patience + PROMPT_S
     assert str(failure.value) == f"stalled: no sign of life for 20 s; see {session.log}"
     wait_until_gone(session.group)
     assert list(temporary.iterdir()) == []

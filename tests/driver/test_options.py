@@ -106,13 +106,11 @@ def test_milestones_that_are_none_are_explained(
     assert capsys.readouterr().err.endswith(f"{message}\n")
 
 
-@pytest.mark.parametrize(("settings", "field"), FIELDS)
+@pytest.mark.parametrize(("settings", "field"), [case for case in FIELDS if case.id != "master"])  # has none
 def test_a_default_given_by_hand_is_the_default(
     parser: argparse.ArgumentParser, settings: Settings, field: dataclasses.Field[Any]
 ) -> None:
     value = getattr(settings(), field.name)
-    if value is None:
-        pytest.skip("has no value by default")
     flag = "--" + field.name.replace("_", "-")
     if isinstance(value, bool):
         arguments = [flag]

@@ -248,6 +248,7 @@ def test_a_loss_that_is_not_a_number_is_kept(folder: RunFolder) -> None:
     (state / "parameters").write_text("NaN,0\n")
     (state / "metrics").write_text("1,5,40,1.0,NaN,0.1,Infinity,0.1,1.0,1.0,NaN,NaN,NaN\n")
     assert np.isnan(folder.commit(1, SOFTMAX)["train_loss"])
+    assert np.isnan(folder.metrics()["train_loss"].iloc[0])
     assert np.isinf(folder.metrics()["test_loss"].iloc[0])
     assert folder.last_epoch() == 1
 

@@ -48,7 +48,7 @@ def session_processes(needle: str) -> list[int]:
     for process in Path("/proc").iterdir():
         if process.name.isdecimal() and int(process.name) != os.getpid():
             try:
-                text = (process / "cmdline").read_text() + os.readlink(process / "cwd")
+                text = (process / "cmdline").read_text() + str((process / "cwd").readlink())
             except OSError:
                 continue
             if needle in text:

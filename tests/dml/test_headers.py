@@ -1,0 +1,191 @@
+"""What the DML says about itself is true: arguments, defaults, comments, seeds. No JVM, only files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from largebatch.arguments import Images, PreparedData, network_arguments, train_arguments
+from largebatch.config import Training
+from largebatch.paths import dml_root
+from tests.harness import PROGRAMS
+
+ROOT = dml_root() / "dml"
+FILES = sorted(ROOT.rglob("*.dml"))
+TESTED = [*FILES, *sorted(PROGRAMS.glob("*.dml"))]
+LONGEST = 250  # lines of a file
+ENTRY_POINTS = ["train.dml", "predict.dml"]
+SIZE = Images(28, 28, 10)
+
+COMMENT = re.compile(r"/\*.*?\*/|#.*?$", re.DOTALL | re.MULTILINE)
+FUNCTION = re.compile(
+    r"^(\w+) = function\((?P<inputs>.*?)\)\s*return \((?P<outputs>.*?)\) \{\n(?P<body>.*?)^\}",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+class Function(NamedTuple):
+    """A function of a DML file: names of its arguments and results, and what its body begins with."""
+
+    name: str
+    inputs: set[str]
+    outputs: set[str]
+    comment: str
+
+
+def relative(path: Path) -> str:
+    """A file's name in a test's."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+every_file = pytest.mark.parametrize("path", TESTED, ids=relative)
+entry_points = pytest.mark.parametrize("program", ENTRY_POINTS)
+
+
+def code(path: Path) -> str:
+    """A file without its comments."""
+    return COMMENT.sub("", path.read_text())
+
+
+def functions(path: Path) -> Iterator[Function]:
+    """The functions of a file."""
+    for match in FUNCTION.finditer(path.read_text()):
+        comment = re.match(r"\s*/\*(.*?)\*/", match["body"], re.DOTALL)
+        inputs, outputs = (set(re.findall(r"(\w+)(?=,|$)", match[group])) for group in ("inputs", "outputs"))
+        yield Function(match[1], inputs, outputs, comment[1] if comment else "")
+
+
+def section(comment: str, title: str) -> set[str] | None:
+    """The names explained in a section of a function's comment ("- a, b: ..."), None if it has none."""
+    found = re.search(rf"^ *\* {title}\b[^\n]*:$(.*?)(?:^ *\* *$|\Z)", comment, re.DOTALL | re.MULTILINE)
+    if found is None:
+        return None
+    lists: list[str] = re.findall(r"^ *\*  - ([\w, ]+):", found[1], re.MULTILINE)
+    return {name for names in lists for name in names.split(", ")}
+
+
+def documented(program: str) -> dict[str, str | None]:
+    """The arguments in a program's header, and their defaults (None: required)."""
+    header = (ROOT / program).read_text().partition("*/")[0]
+    table = header.partition("Arguments (default in parentheses")[2].split(" *\n")[1]
+    lines = re.findall(r"^ \*   (\S.*)$", table, re.MULTILINE)
+    names = [re.split(r" {2,}", line)[0] for line in lines]  # what stands before the explanation
+    found = re.findall(r"(\w+)(?: \(([^)]*)\))?", ", ".join(names))
+    assert len({name for name, _ in found}) == len(found)
+    return {name: default or None for name, default in found}
+
+
+def read(program: str) -> dict[str, str | None]:
+    """The arguments that a program reads, and their defaults as it has them (None: required)."""
+    text = code(ROOT / program)
+    defaults: dict[str, str] = dict(re.findall(r"ifdef\(\$(\w+), ([^)]*)\)", text))
+    return {name: defaults.get(name) for name in re.findall(r"\$(\w+)", text)}
+
+
+def value(default: str | None) -> str | float | None:
+    """A default, written in DML or in prose, in one form."""
+    if default is None:
+        return None
+    plain = default.strip('"') or "none"
+    return float(plain) if re.fullmatch(r"[\d.]+", plain) else plain
+
+
+@entry_points
+def test_documented_arguments_are_those_that_are_read(program: str) -> None:
+    assert sorted(documented(program)) == sorted(read(program))
+
+
+@entry_points
+def test_documented_defaults_are_those_of_the_program(program: str) -> None:
+    found = {name: value(default) for name, default in read(program).items()}
+    assert {name: value(default) for name, default in documented(program).items()} == found
+
+
+def test_predict_has_the_defaults_of_train() -> None:
+    train = read("train.dml")
+    shared = {name: default for name, default in read("predict.dml").items() if name in train}
+    assert shared.pop("out") is None
+    assert len(shared) == 8
+    assert shared == {name: train[name] for name in shared}
+
+
+def test_the_command_line_passes_every_argument_of_train() -> None:
+    data = PreparedData(Path("data"), SIZE)
+    passed = train_arguments(Training(), "local", data, Path("out"), resume=None)
+    assert sorted(passed) == sorted(read("train.dml"))
+
+
+def test_the_command_line_passes_every_argument_of_predict() -> None:
+    files = {"images", "parameters", "out"}
+    assert files | set(network_arguments(Training(), SIZE)) == set(read("predict.dml"))
+
+
+def test_defaults_are_those_of_the_command_line() -> None:
+    """But for optimizer, learning rate and mode: the command line's are for the whole program."""
+    data = PreparedData(Path("data"), SIZE)
+    passed = train_arguments(Training(), "local", data, Path("out"), resume=None)
+    defaults = {name: default for name, default in read("train.dml").items() if default is not None}
+    for name in ("optimizer", "learning_rate", "mode"):
+        defaults.pop(name)
+    written = {
+        name: str(passed[name]).upper() if passed[name] is True else str(passed[name]) for name in defaults
+    }
+    assert {name: value(default) for name, default in written.items()} == {
+        name: value(default) for name, default in defaults.items()
+    }
+
+
+@every_file
+def test_file_begins_with_what_it_is_for(path: Path) -> None:
+    assert re.match(r"/\*\n \* \S", path.read_text())
+
+
+@every_file
+def test_file_is_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= LONGEST
+
+
+@every_file
+def test_every_function_is_found_by_these_tests(path: Path) -> None:
+    assert len(list(functions(path))) == len(re.findall(r"\bfunction\(", code(path)))
+
+
+@every_file
+def test_every_function_says_what_it_returns(path: Path) -> None:
+    """By a section "Outputs" with every result; a short one by a sentence or two."""
+    for function in functions(path):
+        outputs = section(function.comment, "Outputs")
+        lines = [line for line in function.comment.splitlines() if line.strip(" *")]
+        where = f"{function.name} in {relative(path)}"
+        assert lines, where
+        assert (len(lines) <= 5) if outputs is None else (outputs == function.outputs), where
+
+
+@every_file
+def test_explained_arguments_of_a_function_are_those_it_has(path: Path) -> None:
+    for function in functions(path):
+        inputs = section(function.comment, "Inputs")
+        assert inputs is None or inputs == function.inputs, f"{function.name} in {relative(path)}"
+
+
+@every_file
+def test_every_random_number_comes_from_the_runs_seed(path: Path) -> None:
+    """A call of rand or sample names a seed, and takes it from dml/seeds.dml."""
+    text = code(path)
+    calls = re.findall(r"\b(rand|sample)\(((?:[^()]|\([^()]*\))*)\)", text)
+    assert len(calls) == len(re.findall(r"\b(?:rand|sample)\(", text))
+    for function, arguments in calls:
+        assert ("seed=seeds::" if function == "rand" else "seeds::") in arguments, arguments
+
+
+def test_random_numbers_are_drawn_in_two_places() -> None:
+    """So that the test above has seen them."""
+    calls = {relative(path): re.findall(r"\b(?:rand|sample)\(", code(path)) for path in FILES}
+    assert {name: found for name, found in calls.items() if found} == {
+        "parameters.dml": ["rand("],
+        "train.dml": ["sample("],
+    }
