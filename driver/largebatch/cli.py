@@ -149,7 +149,7 @@ def _add_demo(commands: Any) -> None:
         commands, "demo", _demo, "Train LeNet with SGD-momentum and LARS at two batch sizes and compare."
     )
     _add_data_dir(parser)
-    parser.add_argument("--epochs", type=int, default=2, metavar="N", help="epochs of each run (default: 2)")
+    parser.add_argument("--epochs", type=int, default=1, metavar="N", help="epochs of each run (default: 1)")
     add_settings(parser, Execution)
 
 

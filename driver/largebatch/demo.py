@@ -14,7 +14,7 @@ from largebatch.table import format_results
 from largebatch.train import Result, train_in
 
 OPTIMIZERS = ("sgd_momentum", "lars")
-BATCH_SIZES = (1024, 8192)
+BATCH_SIZES = (512, 4096)
 
 
 def demo(epochs: int, execution: Execution, data_dir: Path | None, runs: Path, report: Report) -> str:
