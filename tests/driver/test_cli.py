@@ -249,7 +249,7 @@ def test_every_command_has_a_help(largebatch: Run, command: str) -> None:
     ("command", "settings", "others"),
     [
         ("train", (Training, Execution), ["(default: runs/NAME)"]),
-        ("demo", (Execution,), ["(default: 2)"]),
+        ("demo", (Execution,), ["(default: 1)"]),
         ("doctor", (), ["(default: 4)"]),
     ],
 )
