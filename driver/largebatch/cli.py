@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import largebatch
 from largebatch.config import Execution, Training
 from largebatch.errors import RunError, UserError
-from largebatch.options import add_settings, given
+from largebatch.options import add_settings, given, grouped, positive, seconds, values_of_settings
 
 RUNS = Path("runs")
 INTERRUPTED = 130  # what shells report for Ctrl-C
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=largebatch.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_train, _add_demo, _add_doctor, _add_data, _add_predict):
+    for add in (_add_train, _add_sweep, _add_demo, _add_doctor, _add_data, _add_predict):
         add(commands)
     return parser
 
@@ -139,6 +139,68 @@ def _new_folder(name: str) -> Path:
     while path.exists():
         path, number = RUNS / f"{name}-{number}", number + 1
     return path
+
+
+# ---- sweep ----
+
+
+def _add_sweep(commands: Any) -> None:
+    from largebatch.study import shipped
+
+    parser = _command(
+        commands,
+        "sweep",
+        _sweep,
+        "Carry out a study: all its runs, or those that are not finished yet. Exit status: 0 all are done "
+        "(diverging is a result), 1 some failed, 3 the time limit came first.",
+    )
+    parser.add_argument("study", metavar="STUDY", help=f"a TOML file, or one of {', '.join(shipped())}")
+    _add_data_dir(parser)
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the study (default: runs/STUDY)")
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        metavar="DIR",
+        help="folder of the runs; studies may share it (default: OUT/runs)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="list the runs and estimate the time")
+    parser.add_argument(
+        "--only",
+        type=values_of_settings,
+        action="extend",
+        default=[],
+        metavar="SETTING=VALUE,...",
+        help="runs with these values only, e.g. optimizer=lars,batch_size=64,128",
+    )
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="sessions side by side")
+    parser.add_argument(
+        "--limit-time", type=seconds, metavar="TIME", help="begin no epoch that would end later, e.g. 1h30m"
+    )
+    parser.add_argument("--isolate", action="store_true", help="give every run a session of its own")
+    add_settings(parser, Execution)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from largebatch import study, sweep_command
+    from largebatch.sweep import Limits
+
+    wishes = sweep_command.Wishes(
+        study=options.study,
+        out=options.out or RUNS / study.load(options.study).name,
+        runs=options.runs,
+        data_dir=options.data_dir,
+        only=grouped(options.only),
+        execution=given(options, Execution),
+        limits=Limits(options.jobs, options.limit_time, options.isolate),
+    )
+    if options.dry_run:
+        print(sweep_command.dry_run(wishes, _say))
+        return 0
+    try:
+        return sweep_command.sweep(wishes, _say, print)
+    except KeyboardInterrupt:
+        _say("largebatch: interrupted; the same command goes on from the last epoch")
+        return INTERRUPTED
 
 
 # ---- demo ----

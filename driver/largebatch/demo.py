@@ -11,7 +11,7 @@ from largebatch.errors import RunError
 from largebatch.launch import Session
 from largebatch.run_folder import RunFolder
 from largebatch.table import format_results
-from largebatch.train import Result, train_in
+from largebatch.train import Result, Run
 
 OPTIMIZERS = ("sgd_momentum", "lars")
 BATCH_SIZES = (512, 4096)
@@ -42,7 +42,7 @@ def _train_all(
     folders = [RunFolder.create(folder / t.name, t, execution, dataset) for t in trainings]
     with Session(execution, trainings[0].workers, folder / "log.txt") as session:
         return [
-            train_in(session, training, execution, run_folder, dataset)
+            Run(training, execution, run_folder, dataset).train_in(session)
             for training, run_folder in zip(trainings, folders, strict=True)
         ]
 

@@ -8,9 +8,11 @@ import os
 import selectors
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,17 +36,49 @@ def _ignore(line: str) -> None:
     pass
 
 
+class StoppedError(Exception):
+    """A session was asked to end by its Stop. Not a failure of what ran in it."""
+
+
+class Stop:
+    """Ends the sessions that know it, from any thread and for good."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._ear, self._mouth = socket.socketpair()
+
+    def set(self) -> None:
+        """Have the sessions that run, and those still to come, raise StoppedError."""
+        self._event.set()
+        self._mouth.send(b"!")  # never read, so that every session hears it
+
+    def is_set(self) -> bool:
+        """Whether it was asked to."""
+        return self._event.is_set()
+
+    def fileno(self) -> int:
+        """What becomes readable when it is set."""
+        return self._ear.fileno()
+
+    def close(self) -> None:
+        """After the last session."""
+        self._ear.close()
+        self._mouth.close()
+
+
 class Session:
     """A process with a JVM in which DML programs run, one after the other. A context manager.
 
     All output goes to `log`, but for the lines of DML programs that report progress. A session without
-    a sign of life for execution.stall_timeout seconds is killed, and RunError raised. Temporary files,
-    and the copy of the DML files that runs, lie in a folder of their own and go with the session.
+    a sign of life for execution.stall_timeout seconds is killed, and RunError raised; one whose `stop`
+    is set raises StoppedError. Temporary files, and the copy of the DML files that runs, lie in a folder
+    of their own and go with the session.
     """
 
-    def __init__(self, execution: Execution, workers: int, log: Path) -> None:
+    def __init__(self, execution: Execution, workers: int, log: Path, stop: Stop | None = None) -> None:
         self._execution = execution
-        self._workers = workers
+        self.workers = workers
+        self._stop = stop
         self._log_path = log
         self._log: IO[bytes]
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,12 +93,12 @@ class Session:
         self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-"))
         self._log = self._log_path.open("ab")
         try:
-            shutil.copytree(dml_root() / "dml", self._scratch / "dml")
+            shutil.copytree(dml_root() / "dml", self.dml)
             self._process = self._start(java.home)
-            conf = spark_conf(self._execution, self._workers, self._scratch, jar)
+            conf = spark_conf(self._execution, self.workers, self._scratch, jar)
             self._request("start", spark_conf=conf, systemds_conf=systemds_conf(self._scratch, blas))
-        except BaseException:
-            self.__exit__(None, None, None)
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
             raise
         return self
 
@@ -75,6 +109,22 @@ class Session:
             self._end(gently=kind is None)
         self._log.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
+
+    @property
+    def dml(self) -> Path:
+        """The copy of the DML files that runs: what happens to the originals does not matter to it."""
+        return self._scratch / "dml"
+
+    @contextlib.contextmanager
+    def logging_to(self, log: Path) -> Iterator[None]:
+        """Put what is said in the meantime into another file."""
+        own_path, own = self._log_path, self._log
+        with log.open("ab") as file:
+            self._log_path, self._log = log, file
+            try:
+                yield
+            finally:
+                self._log_path, self._log = own_path, own
 
     def run(
         self, program: str, arguments: dict[str, Argument], *, single_node: bool, on_line: OnLine = _ignore
@@ -130,12 +180,16 @@ class Session:
         last_sign = time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
+            if self._stop is not None:
+                selector.register(self._stop, selectors.EVENT_READ)
             while True:
                 waited = time.monotonic() - last_sign
                 if waited > patience:
                     raise RunError(f"stalled: no sign of life for {patience:g} s; see {self._log_path}")
                 if not selector.select(timeout=patience - waited):
                     continue
+                if self._stop is not None and self._stop.is_set():
+                    raise StoppedError
                 chunk = os.read(self._process.stdout.fileno(), 65536)
                 if not chunk:
                     raise RunError(f"the session's process died{self._exit_reason()}; see {self._log_path}")

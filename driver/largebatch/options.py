@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from largebatch.config import Execution, Training
@@ -96,3 +97,42 @@ def given(arguments: argparse.Namespace, settings: type[Training] | type[Executi
     """The settings that were given on the command line."""
     values = {f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(settings)}
     return {name: value for name, value in values.items() if value is not None}
+
+
+# ---- of `sweep` ----
+
+
+def seconds(text: str) -> float:
+    """A time such as 1h30m, 90m, 45s or 300 (seconds)."""
+    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text)
+    if parts is None or not any(parts.groups()):
+        raise argparse.ArgumentTypeError(f"{text!r} has to be a time such as 1h30m, 90m or 45s")
+    hours, minutes, rest = (int(part or 0) for part in parts.groups())
+    return 3600.0 * hours + 60 * minutes + rest
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} has to be a whole number, 1 or more")
+    return int(text)
+
+
+def values_of_settings(text: str) -> list[tuple[str, str]]:
+    """Settings with values wanted, such as optimizer=lars,batch_size=64,128."""
+    found: list[tuple[str, str]] = []
+    for part in text.split(","):
+        name, equals, value = part.rpartition("=")
+        name = name if equals else found[-1][0] if found else ""
+        if not name or not value:
+            raise argparse.ArgumentTypeError(f"{text!r} has to be like optimizer=lars,batch_size=64,128")
+        found.append((name.strip().replace("-", "_"), value.strip()))
+    return found
+
+
+def grouped(values: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    """The values of each setting."""
+    found: dict[str, list[str]] = {}
+    for name, value in values:
+        found.setdefault(name, []).append(value)
+    return found

@@ -13,12 +13,12 @@ COPIES_OF_DATA = 3  # the training images as read, permuted, and cut for the wor
 JVM_BASE_BYTES = 600 * 2**20  # SystemDS, Spark and what the optimizer works on
 
 
-def check(training: Training, execution: Execution, dataset: Dataset) -> list[str]:
-    """Remarks on a run about to start. Raises UserError if it can't work."""
+def check(training: Training, execution: Execution, dataset: Dataset, *, sessions: int = 1) -> list[str]:
+    """Remarks on a run about to start in each of some sessions. Raises UserError if it can't work."""
     _check_images(training, dataset)
     _check_batch(training, dataset)
     remark = choose_master(execution.master, training.workers).remark
-    return [r for r in (remark, *_memory_remarks(training, execution, dataset)) if r]
+    return [r for r in (remark, *_memory_remarks(training, execution, dataset, sessions)) if r]
 
 
 def heap_bytes(training: Training, dataset: Dataset) -> int:
@@ -57,12 +57,13 @@ def _check_batch(training: Training, dataset: Dataset) -> None:
         )
 
 
-def _memory_remarks(training: Training, execution: Execution, dataset: Dataset) -> list[str]:
+def _memory_remarks(training: Training, execution: Execution, dataset: Dataset, sessions: int) -> list[str]:
     heap, need, there = execution.memory_bytes, heap_bytes(training, dataset), available_memory()
-    if there is not None and heap > there:
-        raise UserError(
-            f"--memory {execution.memory} is more than the {there / 2**30:.1f} GB free here; lower it"
-        )
+    if there is not None and heap * sessions > there:
+        wanted, remedy = f"--memory {execution.memory}", "lower it"
+        if sessions > 1:
+            wanted, remedy = f"{wanted} for each of {sessions} sessions", "lower it or --jobs"
+        raise UserError(f"{wanted} is more than the {there / 2**30:.1f} GB free here; {remedy}")
     if need > heap:
         return [
             f"About {need / 2**30:.1f} GB of heap are wanted, --memory is {execution.memory}: "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 import sys
 import time
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
 from typing import TextIO
 
 REFRESH_S = 0.2
@@ -21,18 +22,25 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
+@dataclass
 class Progress:
-    """Shows updates and epochs of one run. `updates_done` of `updates_total` were there at the start."""
+    """Shows updates and epochs of one run. `updates_done` of `updates_total` were there at the start.
 
-    def __init__(
-        self, title: str, epochs: int, updates_total: int, updates_done: int, stream: TextIO | None = None
-    ) -> None:
-        self._title = title
-        self._epochs = epochs
-        self._total = updates_total
-        self._first = updates_done
-        self._stream = stream or sys.stderr
-        self._live = self._stream.isatty()
+    `left` says what is left, if not the time for the run's own updates. `alone` is whether nobody else
+    writes lines meanwhile, so that one can be rewritten.
+    """
+
+    title: str
+    epochs: int
+    updates_total: int
+    updates_done: int
+    stream: TextIO | None = None
+    left: Callable[[], str] | None = None
+    alone: bool = True
+
+    def __post_init__(self) -> None:
+        self._stream = self.stream or sys.stderr
+        self._live = self.alone and self._stream.isatty()
         self._started = time.monotonic()
         self._shown = 0.0
         self._images = 0
@@ -40,7 +48,8 @@ class Progress:
     def note(self, text: str) -> None:
         """A line that stays."""
         self._clear()
-        print(text, file=self._stream, flush=True)
+        self._stream.write(f"{text}\n")  # in one piece: other threads may write too
+        self._stream.flush()
 
     def update(self, updates: int, rows: int, loss: float) -> None:
         """An update with the mean loss of its batch has been done."""
@@ -51,18 +60,19 @@ class Progress:
         self._shown = now
         rate = self._images / (now - self._started)
         self._rewrite(
-            f"{self._title}  epoch {self._epoch_of(updates)}/{self._epochs}  update {updates}/{self._total}  "
-            f"loss {loss:.4g}  {rate:.0f} images/s  {self._left(updates)} left"
+            f"{self.title}  epoch {self._epoch_of(updates)}/{self.epochs}  "
+            f"update {updates}/{self.updates_total}  loss {loss:.4g}  "
+            f"{rate:.0f} images/s  {self._left(updates)}"
         )
 
     def epoch(self, row: Mapping[Hashable, float]) -> None:
         """An epoch has ended, with this row of metrics.csv."""
         updates = int(row["updates"])
         self.note(
-            f"{self._title}  epoch {row['epoch']:.0f}/{self._epochs}  update {updates}/{self._total}  "
+            f"{self.title}  epoch {row['epoch']:.0f}/{self.epochs}  update {updates}/{self.updates_total}  "
             f"loss {row['train_loss']:.4g}  "
             f"train {row['train_accuracy']:.2%}  test {row['test_accuracy']:.2%}  "
-            f"{row['images_per_second']:.0f} images/s  {self._left(updates)} left"
+            f"{row['images_per_second']:.0f} images/s  {self._left(updates)}"
         )
 
     def close(self) -> None:
@@ -70,11 +80,13 @@ class Progress:
         self._clear()
 
     def _epoch_of(self, updates: int) -> int:
-        return max(1, -(-updates * self._epochs // self._total))
+        return max(1, -(-updates * self.epochs // self.updates_total))
 
     def _left(self, updates: int) -> str:
-        done = max(1, updates - self._first)
-        return duration((time.monotonic() - self._started) / done * (self._total - updates))
+        if self.left is not None:
+            return self.left()
+        done = max(1, updates - self.updates_done)
+        return f"{duration((time.monotonic() - self._started) / done * (self.updates_total - updates))} left"
 
     def _rewrite(self, text: str) -> None:
         width = shutil.get_terminal_size().columns - 1

@@ -45,12 +45,18 @@ EPOCH_COLUMNS = (
 GROUP_COLUMNS = ("weight_norm", "gradient_norm", "trust_ratio")
 _CONFIG = {"training": dict, "execution": dict, "data": dict}  # what config.json holds
 _DATA = {"height": int, "width": int, "classes": int, "fingerprint": str}
+LOCK = "lock"
 KEPT_CHECKPOINTS = 2  # the newest, and the one before in case the newest is damaged
+
+
+def part_of(path: Path) -> Path:
+    """Where a file is while it is being written."""
+    return path.with_name(f".{path.name}.part")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that at every moment it is there whole, in its old form or its new one."""
-    part = path.with_name(f".{path.name}.part")
+    part = part_of(path)
     with part.open("wb") as file:
         file.write(data)
         file.flush()
@@ -77,6 +83,21 @@ def read_matrix(path: Path) -> Matrix:
     return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
 
 
+class InUseError(UserError):
+    """A folder that another process holds."""
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process. Raises InUseError if another one has it."""
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InUseError(f"{folder} is in use by another process: wait for it, or stop it") from None
+        yield
+
+
 class RunFolder:
     """A run's folder. Nothing is read or written before it is asked for."""
 
@@ -84,6 +105,7 @@ class RunFolder:
         self.path = path
         self.log = path / "log.txt"
         self.result_file = path / "result.json"
+        self.versions_file = path / "versions.json"
         self.metrics_file = path / "metrics.csv"
         self.model_file = path / "model.npz"
         self._config = path / "config.json"
@@ -97,7 +119,8 @@ class RunFolder:
         folder = cls(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if any(path.iterdir()):
+            unimportant = (LOCK, part_of(folder._config).name)  # of a creation that was killed
+            if any(there.name not in unimportant for there in path.iterdir()):
                 raise UserError(
                     f"{path} is not empty: name another folder by --out, or go on with --resume {path}"
                 )
@@ -117,6 +140,10 @@ class RunFolder:
                 f"{path} cannot be made a run's folder: {error.strerror}; name another by --out"
             ) from error
         return folder
+
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return self._config.exists()
 
     def settings(self) -> tuple[Training, Execution]:
         """The run's settings. Raises UserError if this is no run's folder or its file is damaged."""
@@ -151,21 +178,13 @@ class RunFolder:
             raise UserError(f"{self._config} is no run's settings: it lacks {', '.join(lacking)}")
         return values
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the folder for this process. Raises UserError if another one has it."""
-        with (self.path / "lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(
-                    f"{self.path} is in use by another process: wait for it, or stop it"
-                ) from None
-            yield
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the folder for this process. Raises InUseError if another one has it."""
+        return locked(self.path)
 
     def write_versions(self, versions: dict[str, Any]) -> None:
         """Record what the run was computed with."""
-        write_atomically(self.path / "versions.json", _json(versions))
+        write_atomically(self.versions_file, _json(versions))
 
     # ---- epochs ----
 
@@ -259,6 +278,14 @@ class RunFolder:
         return {
             name: part.reshape(shape) for name, part, shape in zip(network.arrays, parts, shapes, strict=True)
         }
+
+    def result(self) -> dict[str, Any] | None:
+        """What write_result wrote; None if there is no such file or it is damaged."""
+        try:
+            result = json.loads(self.result_file.read_text())
+        except (OSError, ValueError):
+            return None
+        return None if _lacking(result, {"status": str}) else result
 
     def write_result(self, result: dict[str, Any]) -> None:
         """result.json, whole or not at all."""

@@ -17,11 +17,22 @@ _COLUMNS = (
 )
 
 
-def format_results(results: Sequence[dict[str, Any]]) -> str:
-    """One line per result; a run that did not finish shows its status instead of accuracies."""
-    rows = [[heading for _, heading, _ in _COLUMNS]]
-    rows += [[_cell(result, key, form) for key, _, form in _COLUMNS] for result in results]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
+def format_results(results: Sequence[dict[str, Any]], also: Sequence[str] = ()) -> str:
+    """One line per result; a run that did not finish shows its status instead of accuracies.
+
+    `also` names values to show that aren't usually.
+    """
+    usual = {key for key, _, _ in _COLUMNS}
+    more = [(key, key.replace("_", " "), "{}") for key in also if key not in usual]
+    columns = [*_COLUMNS[:2], *more, *_COLUMNS[2:]]
+    rows = [[heading for _, heading, _ in columns]]
+    rows += [[_cell(result, key, form) for key, _, form in columns] for result in results]
+    return align(rows)
+
+
+def align(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells in columns: the first to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths) for row in rows)
 
 

