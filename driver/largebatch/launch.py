@@ -149,7 +149,7 @@ class Session:
             "PYTHONUNBUFFERED": "1",
         }
         return subprocess.Popen(
-            [sys.executable, "-m", "largebatch.session"],
+            [sys.executable, "-m", "largebatch.session", str(self._scratch)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -125,7 +125,7 @@ def values_of_settings(text: str) -> list[tuple[str, str]]:
         name, equals, value = part.rpartition("=")
         name = name if equals else found[-1][0] if found else ""
         if not name or not value:
-            raise argparse.ArgumentTypeError(f"{text!r} has to be like optimizer=lars,batch_size=64,128")
+            raise argparse.ArgumentTypeError(f"{text!r} has to be like optimizer=lars,seed=1,2")
         found.append((name.strip().replace("-", "_"), value.strip()))
     return found
 

@@ -186,6 +186,14 @@ class RunFolder:
         """Record what the run was computed with."""
         write_atomically(self.versions_file, _json(versions))
 
+    def versions(self) -> dict[str, Any]:
+        """What write_versions wrote last; empty if there is no such file or it is damaged."""
+        try:
+            versions = json.loads(self.versions_file.read_text())
+        except (OSError, ValueError):
+            return {}
+        return versions if isinstance(versions, dict) else {}
+
     # ---- epochs ----
 
     def checkpoint(self, epoch: int) -> Path:

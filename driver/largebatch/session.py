@@ -1,9 +1,9 @@
 """The process that holds the JVM: runs DML programs as it is told on standard input, one JSON line each.
 
-Started by largebatch.launch as `python -m largebatch.session`; the program's DML files lie in the working
-directory. It answers by lines on standard output that start with "largebatch "; all other output is
+Started by largebatch.launch as `python -m largebatch.session SCRATCH`, in that folder, where the program's
+DML files lie. It answers by lines on standard output that start with "largebatch "; all other output is
 Spark's and SystemDS'. When standard input ends, its parent is gone: it takes its whole process group,
-and with it the JVM, down.
+and with it the JVM, down, and the folder too.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import signal
 import sys
 import threading
@@ -108,6 +109,8 @@ def _serve(requests: queue.Queue[Request]) -> None:
 def _read_requests(requests: queue.Queue[Request]) -> None:
     for line in sys.stdin:
         requests.put(json.loads(line))
+    for scratch in sys.argv[1:]:
+        shutil.rmtree(scratch, ignore_errors=True)
     os.killpg(0, signal.SIGKILL)
 
 

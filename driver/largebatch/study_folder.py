@@ -105,7 +105,7 @@ class StudyFolder:
         """study.json as it is there, None without one."""
         try:
             value = json.loads(self._file.read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             self._check_empty()
             return None
         except (OSError, ValueError) as error:

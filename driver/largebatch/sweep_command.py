@@ -104,9 +104,9 @@ def dry_run(wishes: Wishes, report: Report) -> str:
 
 def sweep(wishes: Wishes, report: Report, show: Report) -> int:
     """Carry out what is left of a study and show its results; returns the exit status."""
-    find_java(), system_ds_jar()  # without them no run could begin
     prepared = Prepared(wishes, report, download=True)
     with prepared.folder.lock():
+        find_java(), system_ds_jar()  # without them no run could begin
         prepared.folder.check(prepared.study)
         prepared.folder.write(prepared.study, prepared.execution)
         tasks = prepared.survey(wishes.only)

@@ -90,7 +90,7 @@ class Run:
         self.folder.write_result(self._result("failed") | {"reason": str(error)})
 
     def _carry_out(self, session: Session) -> Result:
-        self.folder.write_versions(versions(self.execution, session.dml))
+        self._record_versions(versions(self.execution, session.dml))
         if self.done < self.training.epochs:
             self._run_program(session, prepare(self.dataset, session))
         epoch = int(self.last["epoch"])
@@ -98,6 +98,12 @@ class Run:
         result = self._result("finished" if epoch == self.training.epochs else "diverged")
         self.folder.write_result(result)
         return result
+
+    def _record_versions(self, now: dict[str, Any]) -> None:
+        before = self.folder.versions()
+        if self.done and before.get("dml_sha256") != now["dml_sha256"]:
+            self.progress.note(f"{self.folder.path} goes on with other DML files than it was begun with")
+        self.folder.write_versions(now)
 
     def _run_program(self, session: Session, prepared: PreparedData) -> None:
         resume = self.folder.checkpoint(self.done) if self.done else None

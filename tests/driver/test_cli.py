@@ -21,6 +21,14 @@ TIMEOUT_S = 120  # for a command that hangs
 COMMAND = [sys.executable, "-m", "largebatch"]
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
+SMALL = """name = "small"
+fixed = {dataset = "idx", network = "softmax", epochs = 3}
+[[grid]]
+batch_size = [8, 16]
+[execution]
+mode = "local"
+memory = "512m"
+"""
 
 
 @pytest.fixture
@@ -44,6 +52,8 @@ def work(tmp_path: Path) -> Path:
     (folder / "used").mkdir()
     (folder / "used" / "notes.txt").write_text("mine")
     training = Training(dataset="idx", network="softmax", batch_size=8)
+    (folder / "small.toml").write_text(SMALL)
+    (folder / "wrong.toml").write_text(SMALL.replace("[8, 16]", "[8, 9]"))
     RunFolder.create(folder / "run", training, Execution(mode="local", memory="512m"), dataset())
     return folder
 
@@ -102,6 +112,14 @@ BEFORE_DATA = [
         "train --dataset idx --data-dir empty",
         "empty lacks train-images-idx3-ubyte, train-labels-idx1-ubyte, ",
     ),
+    ("sweep missing", "there is no study 'missing'; there are paper, paper-literal, paper-per-worker, quick"),
+    ("sweep missing.toml", "the study missing.toml can't be read: "),
+    ("sweep wrong.toml", "wrong.toml, line 4: batch_size 9 is not a multiple of workers 4"),
+    ("sweep paper --data-dir empty", "empty lacks train-images-idx3-ubyte"),
+    ("sweep paper --data-dir empty --dry-run", "empty lacks train-images-idx3-ubyte"),
+    ("sweep quick --out used", "used is not empty and holds no study: name another folder by --out"),
+    ("sweep quick --out run", "run is not empty and holds no study"),
+    ("sweep quick --memory 6G", "--memory '6G' has to be a number with m or g"),
     ("demo --memory 6G", "--memory '6G' has to be a number with m or g"),
     ("demo --data-dir empty", "empty lacks train-images-idx3-ubyte"),
     ("data prepare nonsense", "there is no data set 'nonsense'; there are mnist, digits, idx"),
@@ -167,6 +185,48 @@ def test_a_run_is_not_resumed_on_other_data(largebatch: Run, work: Path, tmp_pat
     assert tree(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--only colour=red", "--only colour=red: there is no such setting"),
+        ("--only batch_size=9", "--only batch_size=9: no run of small has it; there are 8, 16"),
+        ("--memory 900000g", "small, run idx-softmax-lars-b8-e3-s1: --memory 900000g is more than the "),
+        ("--memory 600m --jobs 4000", "--memory 600m for each of 4000 sessions is more than the "),
+        ("--out used/notes.txt", "used/notes.txt cannot be made a study's folder: "),
+    ],
+)
+def test_studies_that_do_not_fit_are_refused_before_anything_runs(
+    largebatch: Run, tmp_path: Path, line: str, words: str
+) -> None:
+    before = tree(tmp_path)
+    done = largebatch("sweep", "small.toml", "--data-dir", "data", *line.split())
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert words in done.stderr.splitlines()[-1]
+    assert tree(tmp_path) == before
+
+
+def test_a_dry_run_lists_the_runs_and_leaves_nothing(largebatch: Run, tmp_path: Path) -> None:
+    before = tree(tmp_path)
+    done = largebatch("sweep", "small.toml", "--data-dir", "data", "--dry-run", "--only", "batch-size=16")
+    assert done.returncode == 0, done.stderr
+    assert [line.split() for line in done.stdout.splitlines()[:2]] == [
+        ["run", "state", "epochs", "to", "do", "time"],
+        ["idx-softmax-lars-b16-e3-s1", "new", "3", "0s"],
+    ]
+    assert done.stdout.splitlines()[-1].startswith("1 runs: 1 new; 3 epochs to do, about 0s (nothing is ")
+    assert tree(tmp_path) == before
+
+
+def test_a_dry_run_needs_no_data(largebatch: Run, tmp_path: Path) -> None:
+    before = tree(tmp_path)
+    done = largebatch("sweep", "paper", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "56 runs: 56 new" in done.stdout
+    assert "MNIST is not on this machine" in done.stderr
+    assert tree(tmp_path) == before
+
+
 def test_a_run_in_use_is_not_resumed(largebatch: Run, work: Path) -> None:
     with RunFolder(work / "run").lock():
         done = largebatch("train", "--resume", "run", "--data-dir", "data")
@@ -188,6 +248,17 @@ def test_a_run_in_use_is_not_resumed(largebatch: Run, work: Path) -> None:
         ("train --out a --resume run", "argument --resume: not allowed with argument --out"),
         ("train --lr 3", "unrecognized arguments: --lr 3"),
         ("train extra", "unrecognized arguments: extra"),
+        ("sweep", "the following arguments are required: STUDY"),
+        ("sweep quick --jobs 0", "argument --jobs: '0' has to be a whole number, 1 or more"),
+        (
+            "sweep quick --limit-time soon",
+            "argument --limit-time: 'soon' has to be a time such as 1h30m, 90m",
+        ),
+        (
+            "sweep quick --only lars",
+            "argument --only: 'lars' has to be like optimizer=lars,seed=1,2",
+        ),
+        ("sweep quick --seed 3", "unrecognized arguments: --seed 3"),
         ("doctor --workers many", "argument --workers: invalid int value: 'many'"),
         ("data", "the following arguments are required: ACTION"),
         ("data prepare", "the following arguments are required: NAME"),
@@ -237,7 +308,7 @@ def test_version(largebatch: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "train", "demo", "doctor", "data", "data list", "data prepare", "predict"]
+    "command", ["", "train", "sweep", "demo", "doctor", "data", "data list", "data prepare", "predict"]
 )
 def test_every_command_has_a_help(largebatch: Run, command: str) -> None:
     done = largebatch(*command.split(), "--help")
@@ -249,6 +320,7 @@ def test_every_command_has_a_help(largebatch: Run, command: str) -> None:
     ("command", "settings", "others"),
     [
         ("train", (Training, Execution), ["(default: runs/NAME)"]),
+        ("sweep", (Execution,), ["(default: runs/STUDY)", "(default: OUT/runs)"]),
         ("demo", (Execution,), ["(default: 1)"]),
         ("doctor", (), ["(default: 4)"]),
     ],

@@ -232,3 +232,4 @@ def test_a_session_does_not_outlive_its_parent(tmp_path: Path, temporary: Path) 
         assert "java" in members(group)
         parent.kill()
     wait_until_gone(group)
+    assert list(temporary.iterdir()) == []

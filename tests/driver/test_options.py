@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from largebatch.config import Execution, Training
-from largebatch.options import add_settings, given
+from largebatch.options import add_settings, given, grouped, positive, seconds, values_of_settings
 from largebatch.registry import OPTIMIZERS
 
 FIELDS = [
@@ -120,3 +120,38 @@ def test_a_default_given_by_hand_is_the_default(
     assert found == {field.name: value}
     assert type(found[field.name]) is type(value)
     assert settings(**found) == settings()
+
+
+# ---- of `sweep` ----
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("90", 90), ("45s", 45), ("90m", 5400), ("2h", 7200), ("1h30m", 5400), ("1h0m5s", 3605), ("1m30", 90)],
+)
+def test_times(text: str, value: float) -> None:
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "h", "1.5h", "-3", "30m1h", "1d", "soon", "1 h"])
+def test_times_that_are_none_are_explained(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="has to be a time such as 1h30m, 90m or 45s"):
+        seconds(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "two"])
+def test_numbers_below_1_are_explained(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="has to be a whole number, 1 or more"):
+        positive(text)
+    assert positive("12") == 12
+
+
+def test_values_of_settings_add_up() -> None:
+    values = values_of_settings("optimizer=lars,batch-size=64,128") + values_of_settings("batch_size = 256")
+    assert grouped(values) == {"optimizer": ["lars"], "batch_size": ["64", "128", "256"]}
+
+
+@pytest.mark.parametrize("text", ["", "lars", "=lars", "optimizer=", "optimizer=lars,", ",optimizer=lars"])
+def test_values_without_a_setting_are_explained(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="has to be like optimizer=lars,seed=1,2"):
+        values_of_settings(text)

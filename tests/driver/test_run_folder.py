@@ -357,7 +357,7 @@ def test_another_process_is_refused(folder: RunFolder) -> None:
     with folder.lock():
         refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert refused.returncode == 1
-    assert "UserError" in refused.stderr
+    assert "InUseError" in refused.stderr
     assert "is in use by another process" in refused.stderr
     assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "held\n"
 
