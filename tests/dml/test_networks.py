@@ -33,6 +33,8 @@ CASES: list[tuple[str, Image, int]] = [
     ("lenet", (2, 8, 10), 2),
     ("lenet", (1, 16, 16), 0),
     ("lenet", (2, 16, 18), 0),
+    ("lenet", (1, 9, 11), 2),
+    ("lenet", (2, 17, 16), 0),
     ("lenet", (1, 28, 28), 2),
     ("softmax", (1, 8, 8), 2),
     ("softmax", (2, 3, 4), 0),
