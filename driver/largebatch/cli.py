@@ -67,7 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=largebatch.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_train, _add_sweep, _add_demo, _add_doctor, _add_data, _add_predict):
+    for add in (
+        _add_train, _add_sweep, _add_report, _add_compare, _add_demo, _add_doctor, _add_data, _add_predict,
+    ):  # fmt: skip
         add(commands)
     return parser
 
@@ -201,6 +203,51 @@ def _sweep(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _say("largebatch: interrupted; the same command goes on from the last epoch")
         return INTERRUPTED
+
+
+# ---- report, compare ----
+
+
+def _add_report(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "report",
+        _report,
+        "Write a study's tables, figures and page, from its files alone; a sweep may still be running.",
+    )
+    parser.add_argument("study", type=Path, metavar="DIR", help="folder of a study")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="write there (default: the study's folder)")
+    parser.add_argument(
+        "--epoch", type=positive, metavar="N", help="as if all runs had stopped after N epochs"
+    )
+    parser.add_argument(
+        "--per-worker", action="store_true", help="read the paper's batch size as that of one worker"
+    )
+
+
+def _report(options: argparse.Namespace) -> int:
+    from largebatch.report.write import report
+
+    written = report(options.study, options.out, options.epoch, per_worker=options.per_worker)
+    for problem in written.problems:
+        _say(problem)
+    print(f"{written.text}\n\n{written.page}")
+    return 0
+
+
+def _add_compare(commands: Any) -> None:
+    parser = _command(commands, "compare", _compare, "Tell what differs between two runs, or two studies.")
+    parser.add_argument("a", type=Path, metavar="A", help="folder of a run or a study")
+    parser.add_argument("b", type=Path, metavar="B", help="folder of another of the same kind")
+    parser.add_argument("--json", action="store_true", help="print the differences as one JSON object")
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from largebatch.report.compare import compare
+
+    found = compare(options.a, options.b)
+    print(json.dumps(found.to_mapping(), indent=2) if options.json else found.text())
+    return 0
 
 
 # ---- demo ----

@@ -1,0 +1,346 @@
+"""The study's figures, drawn by matplotlib from the tidy tables, as SVG and PNG.
+
+Equal tables give equal files. All have one size, small enough to be read when a phone shows them.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from largebatch.report import svg
+from largebatch.report.tables import groups
+
+SIZE_INCHES = (4.2, 3.1)
+TICK_DISTANCE = 0.04  # least distance of two batch sizes on the axis, as a part of it
+CURVES = 6  # most batch sizes in one figure of curves
+RATIO_SIZES = 3  # most batch sizes whose trust ratios are drawn
+MARKS = 10  # most markers of a curve
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "largebatch",
+    "text.parse_math": False,
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": svg.GRID,
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 4.5,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "legend.title_fontsize": 8,
+    "legend.handlelength": 1.9,
+    "legend.columnspacing": 1,
+    "legend.handletextpad": 0.5,
+    "legend.borderaxespad": 0,
+    **dict.fromkeys(
+        ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), svg.TEXT
+    ),
+}
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_DASHES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (6, 1.5, 1.2, 1.5)), (0, (3, 1)), (0, (8, 2)))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure: `inline` is its SVG for a page, `file` that for a file of its own."""
+
+    name: str
+    section: str
+    title: str
+    caption: str
+    inline: str
+    file: str
+    png: bytes
+
+
+@dataclass(frozen=True)
+class _Plan:
+    name: str
+    section: str
+    title: str
+    caption: str
+    draw: Callable[[Axes], None]
+
+
+def draw(results: pd.DataFrame, cells: pd.DataFrame, epochs: pd.DataFrame) -> list[Figure]:
+    """All figures that the tables (tables.results, .cells, .epochs) have something for."""
+    plans = (
+        *_against_batch_size(results, cells),
+        *_curves(epochs),
+        *_trust_ratios(epochs),
+        *_times(results, cells),
+    )
+    with mpl.rc_context(_STYLE):
+        return [_render(plan) for plan in plans]
+
+
+def _render(plan: _Plan) -> Figure:
+    canvas = Canvas(figsize=SIZE_INCHES, layout="constrained")
+    plan.draw(canvas.subplots())
+    text, image = io.StringIO(), io.BytesIO()
+    canvas.savefig(text, format="svg", transparent=True, metadata={"Date": None})
+    canvas.savefig(image, format="png", dpi=200, metadata={"Software": None})
+    inline, file = svg.refine(text.getvalue(), plan.name)
+    return Figure(plan.name, plan.section, plan.title, plan.caption, inline, file, image.getvalue())
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
+
+
+# ---- against the batch size ----
+
+
+def _against_batch_size(results: pd.DataFrame, cells: pd.DataFrame) -> Iterator[_Plan]:
+    if cells.empty:
+        return
+    note = "Mean over the seeds, with the lowest and the highest. " if (cells["runs"] > 1).any() else ""
+    if (results["status"] == "diverged").any():
+        note += "A cross at the bottom: a run diverged."
+    for number, measure in ((2, "test_accuracy"), (3, "train_accuracy"), (4, "generalization_error")):
+        words = measure.replace("_", " ")
+        title = f"{words.capitalize()} against batch size"
+        caption = f"Figure {number} of the paper. {note}"
+        if measure == "generalization_error":
+            caption = f"Figure {number} of the paper: train accuracy less test accuracy. {note}"
+        yield _Plan(
+            measure.replace("_", "-"),
+            "batch-size",
+            title,
+            caption.strip(),
+            partial(_draw_measure, results=results, cells=cells, measure=measure),
+        )
+
+
+def _draw_measure(ax: Axes, results: pd.DataFrame, cells: pd.DataFrame, measure: str) -> None:
+    names = list(dict.fromkeys(results["line"]))
+    _draw_lines(ax, cells, names, measure)
+    ax.set_ylabel(measure.replace("_", " "))
+    ax.yaxis.set_major_formatter(_percent)
+    if measure == "generalization_error":
+        ax.axhline(0, color=svg.TEXT, linewidth=0.8)
+        ax.set_ylabel("train less test accuracy, points")
+        ax.yaxis.set_major_formatter(lambda value, _: f"{value * 100:+.1f}" if value else "0")
+    else:
+        ax.set_ylim(top=min(1.005, ax.get_ylim()[1]))
+    diverged = results[results["status"] == "diverged"]
+    for name, sizes in diverged.groupby("line")["batch_size"]:
+        color = svg.CATEGORIES[names.index(str(name)) % len(svg.CATEGORIES)]
+        ax.plot(
+            sizes, [0.02] * len(sizes), "x", color=color, transform=ax.get_xaxis_transform(), clip_on=False
+        )
+
+
+def _draw_lines(ax: Axes, cells: pd.DataFrame, names: Sequence[str], measure: str) -> None:
+    """A line per name: means, and from the lowest to the highest where there are several runs."""
+    for index, name in enumerate(names):
+        part = cells[cells["line"] == name]
+        if part.empty:
+            continue
+        look = _category(index)
+        ax.plot(part["batch_size"], part[measure], label=name, **look)
+        several = part[part["runs"] > 1]
+        below, above = (abs(several[f"{measure}_{end}"] - several[measure]) for end in ("min", "max"))
+        ax.errorbar(
+            several["batch_size"], several[measure], [below, above], fmt="none", ecolor=look["color"],
+            elinewidth=1, capsize=2.5,
+        )  # fmt: skip
+    _batch_size_axis(ax, sorted(set(cells["batch_size"])))
+    _legend(ax, columns=2 if len(names) < 5 and max(map(len, names)) < 24 else 1)
+
+
+def _category(index: int) -> dict[str, Any]:
+    colors = svg.CATEGORIES
+    return {
+        "color": colors[index % len(colors)],
+        "marker": _MARKERS[index % len(_MARKERS)],
+        "linestyle": _DASHES[index % len(_DASHES)],
+    }
+
+
+def _batch_size_axis(ax: Axes, sizes: Sequence[int]) -> None:
+    """A log axis with a tick at every batch size that was run, and its number where there is room."""
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_minor_locator(NullLocator())
+    if len(sizes) > 1:
+        margin = 0.04 * math.log2(sizes[-1] / sizes[0])
+        ax.set_xlim(sizes[0] * 2**-margin, sizes[-1] * 2**margin)
+    labelled = _with_room(sizes)
+    ax.set_xticks(sizes, [str(size) if size in labelled else "" for size in sizes])
+    ax.tick_params(axis="x", rotation=0 if len(labelled) < 7 else 90)
+    ax.set_xlabel("batch size")
+
+
+def _with_room(sizes: Sequence[int]) -> set[int]:
+    """The sizes that can be labelled without touching, from the largest down; the smallest always."""
+    span = math.log2(sizes[-1] / sizes[0]) or 1
+    chosen = [sizes[-1]]
+    for size in reversed(sizes[:-1]):
+        room = math.log2(chosen[-1] / size) / span >= TICK_DISTANCE
+        if room and (size == sizes[0] or math.log2(size / sizes[0]) / span >= TICK_DISTANCE):
+            chosen.append(size)
+    return {*chosen, sizes[0]}
+
+
+def _percent(value: float, _: float) -> str:
+    return f"{round(value * 100, 6):g}%"
+
+
+def _legend(ax: Axes, columns: int, title: str | None = None) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    where: Any = "outside upper left"
+    ax.figure.legend(handles, labels, loc=where, ncols=columns, title=title, alignment="left")
+
+
+# ---- while training ----
+
+
+def _curves(epochs: pd.DataFrame) -> Iterator[_Plan]:
+    """Test accuracy of some batch sizes against epochs, updates and seconds, a figure per line."""
+    if epochs["epoch"].nunique() < 2:
+        return
+    axes = (
+        ("epoch", "epochs", "epochs"),
+        ("updates", "updates", "updates"),
+        ("elapsed_seconds", "seconds", "seconds of training, without evaluation"),
+    )
+    for name, part in epochs.groupby("line", sort=False):
+        for column, word, label in axes:
+            frame = _Frame(epochs[column].min(), epochs[column].max(), epochs["test_accuracy"].min())
+            yield _Plan(
+                f"accuracy-by-{word}-{_slug(str(name))}",
+                "while-training",
+                f"{name}: test accuracy against {word}",
+                f"A line per batch size{_over_seeds(part)}.",
+                partial(_draw_curves, part=part, column=column, label=label, frame=frame),
+            )
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """What all lines' curves share, so that they can be compared."""
+
+    first: float
+    last: float
+    lowest: float
+
+
+def _over_seeds(part: pd.DataFrame) -> str:
+    return ", mean over the seeds" if part["seed"].nunique() > 1 else ""
+
+
+def _draw_curves(ax: Axes, part: pd.DataFrame, column: str, label: str, frame: _Frame) -> None:
+    sizes = _some(sorted(set(part["batch_size"])), CURVES)
+    for index, size in enumerate(sizes):
+        of_size = part[part["batch_size"] == size].groupby("epoch")
+        means = of_size[["updates", "elapsed_seconds", "test_accuracy"]].mean().reset_index()
+        ax.plot(
+            means[column], means["test_accuracy"], label=str(size), **_step(index, len(sizes), len(means))
+        )
+    ax.set_ylim(frame.lowest - 0.03, 1.005)
+    ax.yaxis.set_major_formatter(_percent)
+    ax.set_ylabel("test accuracy")
+    ax.set_xlabel(label)
+    if column == "epoch":
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    else:
+        ax.set_xscale("log")
+        ax.set_xlim(frame.first / 1.2, frame.last * 1.2)
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.xaxis.set_minor_locator(NullLocator())
+    _legend(ax, columns=CURVES, title="batch size")
+
+
+def _step(index: int, count: int, points: int) -> dict[str, Any]:
+    """Looks of one of `count` curves that have an order."""
+    place = round(index * (len(svg.STEPS) - 1) / max(count - 1, 1))
+    return {
+        "color": svg.STEPS[place],
+        "marker": _MARKERS[place],
+        "linestyle": _DASHES[place],
+        "markevery": -(-points // MARKS),
+    }
+
+
+def _some(values: Sequence[int], count: int) -> list[int]:
+    """At most `count` of the values, evenly spread, with the first and the last."""
+    if len(values) <= count:
+        return list(values)
+    return [values[round(i * (len(values) - 1) / (count - 1))] for i in range(count)]
+
+
+# ---- trust ratios ----
+
+
+def _trust_ratios(epochs: pd.DataFrame) -> Iterator[_Plan]:
+    """Trust ratios of all layers against epochs: a figure per line that has any, and some batch sizes."""
+    columns = [f"{group}_trust_ratio" for group in groups(epochs)]
+    for name, part in epochs.groupby("line", sort=False):
+        ratios = part[columns].replace([0, math.inf], math.nan)
+        if ratios.isin([1, math.nan]).all(axis=None) or part["epoch"].nunique() < 2:
+            continue  # not an optimizer with a rate of its own for each layer
+        values = ratios.to_numpy(dtype=float)
+        limits = (float(np.nanmin(values)), float(np.nanmax(values)))
+        for size in _some(sorted(set(part["batch_size"])), RATIO_SIZES):
+            yield _Plan(
+                f"trust-ratios-{_slug(str(name))}-b{size}",
+                "trust-ratios",
+                f"{name}: trust ratios at batch size {size}",
+                f"The local rate of each layer, at the last update of an epoch{_over_seeds(part)}.",
+                partial(_draw_ratios, part=part[part["batch_size"] == size], limits=limits),
+            )
+
+
+def _draw_ratios(ax: Axes, part: pd.DataFrame, limits: tuple[float, float]) -> None:
+    names = groups(part)
+    for index, name in enumerate(names):
+        means = part.groupby("epoch")[f"{name}_trust_ratio"].mean()
+        if means.notna().any():
+            ax.plot(means.index, means, label=name, **_step(index, len(names), len(means)))
+    ax.set_yscale("log")
+    ax.set_ylim(limits[0] / 1.3, limits[1] * 1.3)
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("epochs")
+    ax.set_ylabel("trust ratio")
+    _legend(ax, columns=5)
+
+
+# ---- time ----
+
+
+def _times(results: pd.DataFrame, cells: pd.DataFrame) -> Iterator[_Plan]:
+    if cells.empty:
+        return
+    yield _Plan(
+        "epoch-time",
+        "time",
+        "Time of an epoch against batch size",
+        "Median over the epochs of a run, without evaluation; it depends on what else the machine did.",
+        partial(_draw_times, results=results, cells=cells),
+    )
+
+
+def _draw_times(ax: Axes, results: pd.DataFrame, cells: pd.DataFrame) -> None:
+    _draw_lines(ax, cells, list(dict.fromkeys(results["line"])), "median_epoch_seconds")
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("seconds per epoch")

@@ -1,0 +1,251 @@
+"""report.html: one file that needs nothing else, with a policy that lets it load nothing.
+
+The template is page.html; its style and script are allowed by their hashes, all data are escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+import largebatch
+from largebatch.config import Training
+from largebatch.report import claims, svg, tables
+from largebatch.report.figures import Figure
+from largebatch.report.records import StudyRecord
+from largebatch.report.summary import Comparison
+
+_HEADINGS = {  # of the figures' sections
+    "batch-size": "Accuracy against batch size",
+    "while-training": "Accuracy while training",
+    "trust-ratios": "Trust ratios of the layers",
+    "time": "Time",
+}
+ABSENT = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Content:
+    """What the page is made of."""
+
+    study: StudyRecord
+    results: pd.DataFrame
+    cells: pd.DataFrame
+    epochs: pd.DataFrame
+    figures: Sequence[Figure]
+    sentences: Sequence[str]
+    comparisons: Sequence[Comparison]
+    per_worker: bool
+    command: str  # that wrote the report
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: what is shown, and by what its column is sorted."""
+
+    text: str
+    sort: float | str = ""
+    note: str = ""
+    strong: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """Figures under a heading, each with its SVG."""
+
+    id: str
+    heading: str
+    figures: list[tuple[Figure, Markup]]
+
+
+def render(content: Content) -> bytes:
+    """The page."""
+    style = _resource("page.css") + svg.DARK_CSS
+    script = _resource("page.js")
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    page = environment.from_string(_resource("page.html")).render(
+        content=content,
+        study=content.study,
+        policy=_policy(style, script),
+        style=Markup(style),  # noqa: S704 - a file of this package
+        script=Markup(script),  # noqa: S704 - a file of this package
+        version=largebatch.__version__,
+        words=claims.WORDS,
+        sections=_sections(content.figures),
+        accuracy=accuracy_table(content.cells),
+        after=_after_epochs(content),
+        runs=_runs(content),
+        settings=_settings(content.study),
+        versions=_versions(content.study),
+        commands=_commands(content),
+    )
+    return page.encode()
+
+
+def _resource(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _sections(figures: Sequence[Figure]) -> list[Section]:
+    """The figures under their headings; their SVG is matplotlib's, which escapes what it writes."""
+    return [
+        Section(name, heading, [(f, Markup(f.inline)) for f in figures if f.section == name])  # noqa: S704
+        for name, heading in _HEADINGS.items()
+        if any(f.section == name for f in figures)
+    ]
+
+
+# ---- tables ----
+
+
+def accuracy_table(cells: pd.DataFrame) -> list[list[Cell]]:
+    """Test accuracy: a row per batch size, a column per line; the first row has the headings."""
+    names = list(dict.fromkeys(cells["line"]))
+    rows = [[Cell("batch size"), *(Cell(name) for name in names)]]
+    for size, group in cells.groupby("batch_size"):
+        of_line = {str(row["line"]): row for _, row in group.iterrows()}
+        best = group["test_accuracy"].max()
+        rows.append([Cell(str(size)), *(_accuracy_cell(of_line.get(name), best) for name in names)])
+    return rows
+
+
+def _accuracy_cell(row: pd.Series[Any] | None, best: float) -> Cell:
+    if row is None:
+        return Cell(ABSENT)
+    note = ""
+    if row["runs"] > 1:
+        note = f"{row['test_accuracy_min']:.2%} to {row['test_accuracy_max']:.2%}, {row['runs']} runs"
+    return Cell(f"{row['test_accuracy']:.2%}", note=note, strong=row["test_accuracy"] == best)
+
+
+def _after_epochs(content: Content) -> tuple[list[str], list[int], list[list[Cell]]]:
+    """Names of lines, numbers of epochs, and a row per batch size with all epochs of every line."""
+    epochs = content.epochs
+    if epochs.empty:
+        return [], [], []
+    table = tables.after_epochs(epochs, int(epochs["epoch"].max()))
+    names = list(dict.fromkeys(epochs["line"]))
+    numbers = [column for column in table if isinstance(column, int)]
+    values = table.set_index(["line", "batch_size"])
+    rows = []
+    for size in sorted(set(table["batch_size"])):
+        keys = [(name, size) for name in names]
+        cells = [values.loc[key, n] if key in values.index else math.nan for key in keys for n in numbers]
+        rows.append([Cell(str(size)), *(Cell(ABSENT if math.isnan(v) else f"{v:.2%}") for v in cells)])
+    return names, numbers, rows
+
+
+_COLUMNS = (  # of the table of runs, behind the settings that vary: name, heading, format
+    ("epochs_done", "epochs", "{:.0f}"),
+    ("updates", "updates", "{:.0f}"),
+    ("train_accuracy", "train accuracy", "{:.2%}"),
+    ("test_accuracy", "test accuracy", "{:.2%}"),
+    ("generalization_error", "generalization error", "{:+.2%}"),
+    ("train_loss", "train loss", "{:.4f}"),
+    ("test_loss", "test loss", "{:.4f}"),
+    ("training_seconds", "training, s", "{:.1f}"),
+    ("evaluation_seconds", "evaluation, s", "{:.1f}"),
+    ("median_epoch_seconds", "epoch, s (median)", "{:.2f}"),
+    ("images_per_second", "images/s", "{:.0f}"),
+)
+
+
+def _runs(content: Content) -> tuple[list[str], list[tuple[str, str, list[Cell]]]]:
+    """Headings, and for every run its name, its status and its cells."""
+    varied = [name for name, values in _values(content.study).items() if len(values) > 1]
+    headings = ["run", *(name.replace("_", " ") for name in varied), "status"]
+    rows = []
+    for _, row in content.results.iterrows():
+        settings = [_setting(row[name]) for name in varied]
+        numbers = [_number(row[name], form) for name, _, form in _COLUMNS]
+        status = Cell(row["status"], row["status"], note=row["reason"])
+        rows.append(
+            (row["name"], row["status"], [Cell(row["name"], row["name"]), *settings, status, *numbers])
+        )
+    return [*headings, *(heading for _, heading, _ in _COLUMNS)], rows
+
+
+def _setting(value: Any) -> Cell:
+    text = tables.shown(value)
+    return Cell(text, text if isinstance(value, (str, bool)) else float(value))
+
+
+def _number(value: Any, form: str) -> Cell:
+    return Cell(ABSENT) if pd.isna(value) else Cell(form.format(float(value)), float(value))
+
+
+# ---- what it takes to reproduce it ----
+
+
+def _values(study: StudyRecord) -> dict[str, list[str]]:
+    """Values that the settings have in the study's runs."""
+    mappings = [run.training.to_mapping() for run in study.runs]
+    names = mappings[0] if mappings else {}
+    return {name: list(dict.fromkeys(tables.shown(m[name]) for m in mappings)) for name in names}
+
+
+def _settings(study: StudyRecord) -> list[tuple[str, str]]:
+    training = [(name, ", ".join(values)) for name, values in _values(study).items()]
+    return [*training, *((name, str(value)) for name, value in study.execution.items())]
+
+
+def _versions(study: StudyRecord) -> list[tuple[str, str]]:
+    """What the runs were computed with; several values with the number of runs that have each."""
+    known = [run.versions for run in study.runs if run.versions]
+    names = list(dict.fromkeys(name for versions in known for name in versions))
+    return [(name, _counted(str(versions.get(name, "unknown")) for versions in known)) for name in names]
+
+
+def _counted(values: Iterable[str]) -> str:
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    return ", ".join(f"{v} ({n} runs)" for v, n in counts.items()) if len(counts) > 1 else next(iter(counts))
+
+
+def _commands(content: Content) -> list[str]:
+    study = content.study
+    sweep = f"largebatch sweep {shlex.quote(study.name)}"
+    single = [train_command(study.runs[0].training)] if study.runs else []
+    return [sweep, content.command, *single]
+
+
+def train_command(training: Training) -> str:
+    """The command line that trains with these settings."""
+    default = Training(optimizer=training.optimizer).to_mapping()
+    always = ("optimizer", "batch_size", "epochs", "seed")
+    words = ["largebatch", "train"]
+    for name, value in training.to_mapping().items():
+        if name in always or value != default[name]:
+            words += _option(name, value)
+    return shlex.join(words)
+
+
+def _option(name: str, value: Any) -> Sequence[str]:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", tables.shown(value)]

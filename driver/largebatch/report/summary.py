@@ -1,0 +1,162 @@
+"""What a study found, in plain words that are computed from its tables. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from largebatch.report import claims, tables
+from largebatch.report.claims import Claim, Values
+from largebatch.report.records import FINISHED, StudyRecord
+
+USEFUL = 0.90  # the test accuracy below which the paper, too, speaks of a drop
+MOST_LINES = 4  # more lines than that are not compared with each other in sentences
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The paper's claims, settled for a line of SGD with momentum and one of LARS."""
+
+    sgd: str
+    lars: str
+    claims: tuple[Claim, ...]
+
+
+def compare_with_paper(
+    study: StudyRecord, results: pd.DataFrame, *, per_worker: bool = False
+) -> list[Comparison]:
+    """The claims for all pairs of lines, from the runs that train what the paper does: LeNet on MNIST.
+
+    `per_worker` reads the paper's batch size as that of one worker.
+    """
+    own = results[(results["dataset"] == "mnist") & (results["network"] == "lenet")]
+    if per_worker:
+        own = own.assign(batch_size=own["batch_size"] // own["workers"])
+    cells = tables.cells(own)
+    lines = {line.name: line for line in tables.lines(study).values()}
+    return [
+        Comparison(sgd.name, lars.name, claims.judge(cells, sgd.name, lars.name))
+        for sgd, lars in claims.pairs(lines.values())
+    ]
+
+
+def sentences(results: pd.DataFrame, cells: pd.DataFrame, comparisons: Sequence[Comparison]) -> list[str]:
+    """The summary, a sentence or two per item."""
+    names = [name for name in dict.fromkeys(results["line"]) if name in set(cells["line"])]
+
+    def values(measure: str) -> dict[str, Values]:
+        return {name: tables.by_batch_size(cells, name, measure) for name in names}
+
+    accuracies = values("test_accuracy")
+    pairs = itertools.combinations(names, 2) if len(names) <= MOST_LINES else ()
+    return [
+        _progress(results),
+        *(_useful(*item) for item in accuracies.items()),
+        *(_lead(a, accuracies[a], b, accuracies[b]) for a, b in pairs),
+        *_best(accuracies),
+        *(_gap(*item) for item in values("generalization_error").items()),
+        *(_time(*item) for item in values("median_epoch_seconds").items()),
+        *(_verdicts(comparison) for comparison in comparisons),
+    ]
+
+
+def sizes(values: Iterable[int], among: Sequence[int]) -> str:
+    """Batch sizes as text; those that follow each other in `among` as "64 to 512"."""
+    wanted = set(values)
+    parts = []
+    for present, group in itertools.groupby(among, wanted.__contains__):
+        run = list(group)
+        if present:
+            parts.append(f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)))
+    return ", ".join(parts)
+
+
+def _progress(results: pd.DataFrame) -> str:
+    counts = Counter(results["status"])
+    finished = counts.pop(FINISHED, 0)
+    others = "".join(f", {count} {status}" for status, count in counts.items())
+    return f"{finished} of {len(results)} runs finished{others}."
+
+
+def _useful(name: str, accuracy: Values) -> str:
+    good = list(itertools.takewhile(lambda size: accuracy[size] >= USEFUL, accuracy))
+    rest = list(accuracy)[len(good) :]
+    if not good:
+        return f"{name}: test accuracy is below {USEFUL:.0%} already at {_at(accuracy, rest[0])}."
+    held = f"{name} keeps a test accuracy of {USEFUL:.0%} or more up to {_at(accuracy, good[-1])}"
+    if not rest:
+        return f"{held}, the largest that has a result."
+    return f"{held} and falls below it at {_at(accuracy, rest[0])}."
+
+
+def _at(accuracy: Values, size: int) -> str:
+    return f"batch size {size} ({accuracy[size]:.2%})"
+
+
+def _lead(a: str, of_a: Values, b: str, of_b: Values) -> str:
+    """Where which of two lines is ahead by more than chance allows."""
+    lead = {size: value - of_b[size] for size, value in of_a.items() if size in of_b}
+    if not lead:
+        return f"{a} and {b} have no batch size in common yet."
+    return (
+        "; ".join(
+            [
+                *_ahead(a, lead),
+                *_ahead(b, {size: -value for size, value in lead.items()}),
+                *_level(a, b, lead),
+            ]
+        )
+        + "."
+    )
+
+
+def _ahead(name: str, lead: Values) -> list[str]:
+    there = [size for size, value in lead.items() if value >= claims.BETTER]
+    if not there:
+        return []
+    widest = max(there, key=lead.__getitem__)
+    text = f"{name} has the higher test accuracy at batch sizes {sizes(there, list(lead))}"
+    return [f"{text}, by {lead[widest] * 100:.1f} points at {widest}"]
+
+
+def _level(a: str, b: str, lead: Values) -> list[str]:
+    there = [size for size, value in lead.items() if abs(value) < claims.BETTER]
+    point = f"{claims.BETTER * 100:.0f} point"
+    return [f"{a} and {b} are less than {point} apart at {sizes(there, list(lead))}"] if there else []
+
+
+def _best(accuracies: dict[str, Values]) -> list[str]:
+    every = [(value, name, size) for name, values in accuracies.items() for size, value in values.items()]
+    if not every:
+        return []
+    value, name, size = max(every)
+    return [f"Best test accuracy: {value:.2%}, by {name} at batch size {size}."]
+
+
+def _gap(name: str, gap: Values) -> str:
+    low, high = min(gap, key=gap.__getitem__), max(gap, key=gap.__getitem__)
+    text = f"{name}: generalization error (train less test accuracy) of {gap[low] * 100:+.2f} points at {low}"
+    return f"{text}." if low == high else f"{text} to {gap[high] * 100:+.2f} points at {high}."
+
+
+def _time(name: str, seconds: Values) -> str:
+    fast, slow = min(seconds, key=seconds.__getitem__), max(seconds, key=seconds.__getitem__)
+    text = f"{name}: an epoch of training takes {seconds[fast]:.1f} s at batch size {fast}"
+    return f"{text}." if fast == slow else f"{text}, {seconds[slow]:.1f} s at {slow}."
+
+
+def _verdicts(comparison: Comparison) -> str:
+    counts = Counter(claim.verdict for claim in comparison.claims)
+    parts = [
+        f"{counts[verdict]} {verdict}"
+        for verdict in (claims.REPRODUCED, claims.PARTLY, claims.NOT_REPRODUCED, claims.NOT_MEASURED)
+        if counts[verdict]
+    ]
+    return (
+        f"The paper's {len(comparison.claims)} claims, for {comparison.lars} against {comparison.sgd}: "
+        f"{', '.join(parts)}."
+    )

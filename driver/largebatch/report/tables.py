@@ -1,0 +1,198 @@
+"""Tidy tables of a study: a row per run, per run and epoch, per line of a figure and batch size. All pure.
+
+A *line* is what a figure draws as one: runs that differ in batch size and seed alone. Its name is the
+optimizer's, with the settings that tell it from other lines of the same optimizer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from largebatch.config import Training
+from largebatch.report.records import FINISHED, RunRecord, StudyRecord
+from largebatch.run_folder import GROUP_COLUMNS
+
+MEASURES = ("train_accuracy", "test_accuracy", "generalization_error", "median_epoch_seconds")
+EPOCHS_SHOWN = (1, 2, 5, 10, 20, 50, 100)
+_TITLES = {"sgd": "SGD", "sgd_momentum": "SGD with momentum", "lars": "LARS", "lamb": "LAMB"}
+_WITHIN_A_LINE = ("optimizer", "batch_size", "seed")
+
+
+@dataclass(frozen=True)
+class Line:
+    """Runs that differ in batch size and seed alone; `settings` tell it from the optimizer's other lines."""
+
+    name: str
+    optimizer: str
+    settings: Mapping[str, Any]
+
+
+def shown(value: Any) -> str:
+    """A setting as text."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(map(shown, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+# ---- lines ----
+
+
+def lines(study: StudyRecord) -> dict[str, Line]:
+    """The line of every run, by the run's name."""
+    trainings = [run.training for run in study.runs]
+    return {run.name: _line(run.training, _free(run.training.optimizer, trainings)) for run in study.runs}
+
+
+def _free(optimizer: str, trainings: Sequence[Training]) -> list[str]:
+    """Settings of which an optimizer has several values at one batch size."""
+    settings: dict[int, list[dict[str, Any]]] = {}
+    for training in trainings:
+        if training.optimizer == optimizer:
+            settings.setdefault(training.batch_size, []).append(training.to_mapping())
+    names = [f.name for f in dataclasses.fields(Training) if f.name not in _WITHIN_A_LINE]
+    return [
+        name
+        for name in names
+        if any(len({shown(values[name]) for values in same}) > 1 for same in settings.values())
+    ]
+
+
+def _line(training: Training, free: Sequence[str]) -> Line:
+    values = {name: getattr(training, name) for name in free}
+    title = _TITLES.get(training.optimizer, training.optimizer)
+    words = (f"{name.replace('_', ' ')} {shown(value)}" for name, value in values.items())
+    return Line(", ".join([title, *words]), training.optimizer, values)
+
+
+# ---- a row per run ----
+
+
+def results(study: StudyRecord) -> pd.DataFrame:
+    """A row per run. Accuracies and losses are those of runs that came to their end, else missing."""
+    of_run = lines(study)
+    rows = [result(run, of_run[run.name].name) for run in study.runs]
+    table = pd.DataFrame(rows, columns=list(rows[0]) if rows else ["name"])
+    counts = [name for name in ("epochs_done", "updates") if name in table]
+    return table.astype(dict.fromkeys(counts, "Int64"))
+
+
+def result(run: RunRecord, line: str) -> dict[str, Any]:
+    """The row of one run."""
+    metrics = run.metrics
+    last = metrics.iloc[-1] if len(metrics) else None
+    ended = last if run.status == FINISHED else None
+    settings = {k: shown(v) if isinstance(v, list) else v for k, v in run.training.to_mapping().items()}
+    seconds = float(metrics["seconds"].sum())
+    return {
+        "name": run.name,
+        "folder": run.folder,
+        "line": line,
+        **settings,
+        "status": run.status,
+        "reason": run.reason,
+        "epochs_done": len(metrics),
+        "updates": 0 if last is None else int(last["updates"]),
+        **{
+            name: _value(ended, name)
+            for name in ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
+        },
+        "generalization_error": _value(ended, "train_accuracy") - _value(ended, "test_accuracy"),
+        "training_seconds": seconds if len(metrics) else np.nan,
+        "evaluation_seconds": float(metrics["evaluation_seconds"].sum()) if len(metrics) else np.nan,
+        "median_epoch_seconds": float(metrics["seconds"].median()) if len(metrics) else np.nan,
+        "images_per_second": _value(last, "examples") / seconds if seconds else np.nan,
+    }
+
+
+def _value(row: pd.Series[Any] | None, name: str) -> float:
+    return np.nan if row is None else float(row[name])
+
+
+# ---- a row per run and epoch ----
+
+
+def epochs(study: StudyRecord) -> pd.DataFrame:
+    """A row per run and epoch: metrics.csv's columns behind those that say whose they are.
+
+    `elapsed_seconds` are those of training since the start, without evaluation.
+    """
+    of_run = lines(study)
+    parts = [_epochs(run, of_run[run.name]) for run in study.runs if len(run.metrics)]
+    if not parts:
+        return pd.DataFrame(columns=["name", "line", "optimizer", "batch_size", "seed", "epoch"])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _epochs(run: RunRecord, line: Line) -> pd.DataFrame:
+    whose: dict[str, Any] = {
+        "name": run.name,
+        "line": line.name,
+        "optimizer": line.optimizer,
+        "batch_size": run.training.batch_size,
+        "seed": run.training.seed,
+    }
+    table = run.metrics.assign(
+        generalization_error=run.metrics["train_accuracy"] - run.metrics["test_accuracy"],
+        elapsed_seconds=run.metrics["seconds"].cumsum(),
+        **whose,
+    )
+    return table[[*whose, *(name for name in table if name not in whose)]]
+
+
+def groups(epochs_table: pd.DataFrame) -> list[str]:
+    """Names of the layers (or arrays) that the table has trust ratios of, in the network's order."""
+    ending = f"_{GROUP_COLUMNS[-1]}"
+    return [str(name).removesuffix(ending) for name in epochs_table if str(name).endswith(ending)]
+
+
+# ---- a row per line and batch size ----
+
+
+def cells(results_table: pd.DataFrame) -> pd.DataFrame:
+    """A row per line and batch size, over the seeds that finished.
+
+    `runs` counts them, `names` lists them; a measure is a mean with its lowest (_min) and highest (_max).
+    """
+    columns = [f"{name}{end}" for name in MEASURES for end in ("", "_min", "_max")]
+    finished = results_table[results_table["status"] == FINISHED] if len(results_table) else results_table
+    rows = [
+        {"line": line, "optimizer": group["optimizer"].iloc[0], "batch_size": batch_size, **_cell(group)}
+        for (line, batch_size), group in (
+            finished.groupby(["line", "batch_size"], sort=False) if len(finished) else ()
+        )
+    ]
+    table = pd.DataFrame(rows, columns=["line", "optimizer", "batch_size", "runs", "names", *columns])
+    return table.sort_values("batch_size", kind="stable", ignore_index=True)
+
+
+def _cell(group: pd.DataFrame) -> dict[str, Any]:
+    values: dict[str, Any] = {"runs": len(group), "names": tuple(group["name"])}
+    for name in MEASURES:
+        values |= {
+            name: group[name].mean(),
+            f"{name}_min": group[name].min(),
+            f"{name}_max": group[name].max(),
+        }
+    return values
+
+
+def by_batch_size(cells_table: pd.DataFrame, line: str, measure: str) -> dict[int, Any]:
+    """A column of the table of cells for one line, by batch size in rising order."""
+    part = cells_table[cells_table["line"] == line]
+    return dict(zip(part["batch_size"].astype(int).tolist(), part[measure].tolist(), strict=True))
+
+
+def after_epochs(epochs_table: pd.DataFrame, last: int) -> pd.DataFrame:
+    """Mean test accuracy over the seeds: a row per line and batch size, a column per number of epochs."""
+    wanted = [epoch for epoch in EPOCHS_SHOWN if epoch < last] + [last]
+    some = epochs_table[epochs_table["epoch"].isin(wanted)]
+    table = some.pivot_table(
+        index=["line", "batch_size"], columns="epoch", values="test_accuracy", aggfunc="mean", sort=True
+    )
+    return table.reset_index().rename_axis(columns=None)

@@ -1,0 +1,95 @@
+"""`largebatch report`: from a study's folder to the files of its report."""
+
+from __future__ import annotations
+
+import io
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from largebatch.errors import UserError
+from largebatch.report import figures, page, summary, tables
+from largebatch.report.records import StudyRecord, read_study
+from largebatch.run_folder import write_atomically
+from largebatch.table import align
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written: the page, a summary as text, and sentences about runs that were left out."""
+
+    page: Path
+    text: str
+    problems: list[str]
+
+
+def report(
+    path: Path, out: Path | None = None, epoch: int | None = None, *, per_worker: bool = False
+) -> Report:
+    """Write tables, figures and page of the study in a folder, there or into `out`.
+
+    `epoch` reports as if all runs had stopped there, `per_worker` reads the paper's batch size as that of
+    one worker. Raises UserError if the folder is no study's or `epoch` can't be used.
+    """
+    study = read_study(path)
+    if epoch is not None:
+        study = study.after(epoch)
+    words = ["largebatch", "report", str(path)]
+    words += ["--epoch", str(epoch)] if epoch is not None else []
+    words += ["--per-worker"] if per_worker else []
+    content = _content(study, shlex.join(words), per_worker)
+    folder = out or path
+    try:
+        _write(content, folder)
+    except OSError as error:
+        raise UserError(f"{folder} can't be written to: {error.strerror}; name another by --out") from error
+    return Report(folder / "report.html", _text(content), study.problems)
+
+
+def _content(study: StudyRecord, command: str, per_worker: bool) -> page.Content:
+    results, epochs = tables.results(study), tables.epochs(study)
+    cells = tables.cells(results)
+    comparisons = summary.compare_with_paper(study, results, per_worker=per_worker)
+    return page.Content(
+        study=study,
+        results=results,
+        cells=cells,
+        epochs=epochs,
+        figures=figures.draw(results, cells, epochs),
+        sentences=summary.sentences(results, cells, comparisons),
+        comparisons=comparisons,
+        per_worker=per_worker,
+        command=command,
+    )
+
+
+def _write(content: page.Content, out: Path) -> None:
+    drawings = out / "figures"
+    drawings.mkdir(parents=True, exist_ok=True)
+    for figure in content.figures:
+        write_atomically(drawings / f"{figure.name}.svg", figure.file.encode())
+        write_atomically(drawings / f"{figure.name}.png", figure.png)
+    write_atomically(out / "results.csv", content.results.to_csv(index=False).encode())
+    write_atomically(out / "results.parquet", _parquet(content.results))
+    write_atomically(out / "epochs.csv", content.epochs.to_csv(index=False).encode())
+    write_atomically(out / "report.html", page.render(content))
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    file = io.BytesIO()
+    table.to_parquet(file, engine="pyarrow", index=False)
+    return file.getvalue()
+
+
+def _text(content: page.Content) -> str:
+    """Summary, test accuracies and verdicts for a terminal."""
+    parts = [content.study.title, "\n".join(f"- {sentence}" for sentence in content.sentences)]
+    accuracy = page.accuracy_table(content.cells)
+    if len(accuracy) > 1:
+        parts.append("Test accuracy\n" + align([[cell.text for cell in row] for row in accuracy]))
+    for comparison in content.comparisons:
+        rows = [f"{claim.number}. {claim.paper} {claim.verdict.upper()}" for claim in comparison.claims]
+        parts.append(f"The paper's claims, {comparison.lars} against {comparison.sgd}\n" + "\n".join(rows))
+    return "\n\n".join(parts)
