@@ -15,13 +15,13 @@ from typing import Any
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TIMEOUT_S = 60
 _FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe",
 )  # fmt: skip
 
 
 class Browser:
-    """A browser with one page. Requests and complaints of the page are gathered in `requests` and `errors`."""
+    """A browser with one page, whose requests and complaints are in `requests` and `errors`."""
 
     def __init__(self, profile: Path) -> None:
         assert CHROMIUM

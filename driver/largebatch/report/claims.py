@@ -273,7 +273,7 @@ def _levels(values: Values) -> str:
 
 def _points(values: Values) -> str:
     """Differences of accuracies, in percentage points."""
-    return _range({size: value * 100 for size, value in values.items()}, "{:+.2f} points")
+    return _range({size: value * 100 for size, value in values.items()}, "{:+z.2f} points")
 
 
 def _range(values: Values, form: str) -> str:

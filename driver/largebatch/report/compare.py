@@ -22,7 +22,7 @@ _RESULTS = (  # shown of a run: name in tables.results, format
     ("epochs_done", "{}"),
     ("train_accuracy", "{:.2%}"),
     ("test_accuracy", "{:.2%}"),
-    ("generalization_error", "{:+.2%}"),
+    ("generalization_error", "{:+z.2%}"),
     ("train_loss", "{:.6g}"),
     ("test_loss", "{:.6g}"),
     ("training_seconds", "{:.1f}"),
@@ -301,7 +301,7 @@ def _row(pair: Pair) -> list[str]:
 
 
 def _points(difference: float | None) -> str:
-    return "-" if difference is None else f"{difference * 100:+.2f}"
+    return "-" if difference is None else f"{difference * 100:+z.2f}"
 
 
 def _cell(value: Any, form: str) -> str:

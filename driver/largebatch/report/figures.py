@@ -215,27 +215,35 @@ def _curves(epochs: pd.DataFrame) -> Iterator[_Plan]:
     """Test accuracy of some batch sizes against epochs, updates and seconds, a figure per line."""
     if epochs["epoch"].nunique() < 2:
         return
-    axes = (
-        ("epoch", "epochs", "epochs"),
-        ("updates", "updates", "updates"),
-        ("elapsed_seconds", "seconds", "seconds of training, without evaluation"),
-    )
+    sizes = _some(sorted(set(epochs["batch_size"])), CURVES)
+    lowest = epochs["test_accuracy"].min()
+    axes = [
+        _Axis(column, label, sizes, epochs[column].min(), epochs[column].max(), lowest)
+        for column, label in (
+            ("epoch", "epochs"),
+            ("updates", "updates"),
+            ("elapsed_seconds", "seconds of training, without evaluation"),
+        )
+    ]
     for name, part in epochs.groupby("line", sort=False):
-        for column, word, label in axes:
-            frame = _Frame(epochs[column].min(), epochs[column].max(), epochs["test_accuracy"].min())
+        for axis in axes:
+            word = axis.label.partition(" ")[0]
             yield _Plan(
                 f"accuracy-by-{word}-{_slug(str(name))}",
                 "while-training",
                 f"{name}: test accuracy against {word}",
                 f"A line per batch size{_over_seeds(part)}.",
-                partial(_draw_curves, part=part, column=column, label=label, frame=frame),
+                partial(_draw_curves, part=part, axis=axis),
             )
 
 
 @dataclass(frozen=True)
-class _Frame:
-    """What all lines' curves share, so that they can be compared."""
+class _Axis:
+    """Against what accuracy is drawn, and what all lines' curves share, so that they can be compared."""
 
+    column: str
+    label: str
+    sizes: Sequence[int]
     first: float
     last: float
     lowest: float
@@ -245,27 +253,31 @@ def _over_seeds(part: pd.DataFrame) -> str:
     return ", mean over the seeds" if part["seed"].nunique() > 1 else ""
 
 
-def _draw_curves(ax: Axes, part: pd.DataFrame, column: str, label: str, frame: _Frame) -> None:
-    sizes = _some(sorted(set(part["batch_size"])), CURVES)
-    for index, size in enumerate(sizes):
+def _draw_curves(ax: Axes, part: pd.DataFrame, axis: _Axis) -> None:
+    for index, size in enumerate(axis.sizes):
         of_size = part[part["batch_size"] == size].groupby("epoch")
         means = of_size[["updates", "elapsed_seconds", "test_accuracy"]].mean().reset_index()
-        ax.plot(
-            means[column], means["test_accuracy"], label=str(size), **_step(index, len(sizes), len(means))
-        )
-    ax.set_ylim(frame.lowest - 0.03, 1.005)
+        if len(means):
+            look = _step(index, len(axis.sizes), len(means))
+            ax.plot(means[axis.column], means["test_accuracy"], label=str(size), **look)
+    ax.set_ylim(axis.lowest - 0.03, 1.005)
     ax.yaxis.set_major_formatter(_percent)
     ax.set_ylabel("test accuracy")
-    ax.set_xlabel(label)
-    if column == "epoch":
+    ax.set_xlabel(axis.label)
+    if axis.column == "epoch":
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     else:
         ax.set_xscale("log")
-        ax.set_xlim(frame.first / 1.2, frame.last * 1.2)
-        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.set_xlim(axis.first / 1.2, axis.last * 1.2)
+        ax.xaxis.set_major_locator(_log_ticks(axis.last / axis.first))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.xaxis.set_minor_locator(NullLocator())
     _legend(ax, columns=CURVES, title="batch size")
+
+
+def _log_ticks(ratio: float) -> LogLocator:
+    """Ticks at 1, 2, 5, 10 ... where a log axis has room for them, else at powers of ten."""
+    return LogLocator(subs=(1, 2, 5) if ratio < 200 else (1,))
 
 
 def _step(index: int, count: int, points: int) -> dict[str, Any]:
@@ -316,7 +328,7 @@ def _draw_ratios(ax: Axes, part: pd.DataFrame, limits: tuple[float, float]) -> N
             ax.plot(means.index, means, label=name, **_step(index, len(names), len(means)))
     ax.set_yscale("log")
     ax.set_ylim(limits[0] / 1.3, limits[1] * 1.3)
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_locator(_log_ticks(limits[1] / limits[0]))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.yaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -68,6 +68,16 @@ class Section:
     figures: list[tuple[Figure, Markup]]
 
 
+@dataclass(frozen=True)
+class Run:
+    """A row of the table of runs."""
+
+    name: str
+    status: str
+    reason: str
+    cells: list[Cell]
+
+
 def render(content: Content) -> bytes:
     """The page."""
     style = _resource("page.css") + svg.DARK_CSS
@@ -137,7 +147,7 @@ def _accuracy_cell(row: pd.Series[Any] | None, best: float) -> Cell:
         return Cell(ABSENT)
     note = ""
     if row["runs"] > 1:
-        note = f"{row['test_accuracy_min']:.2%} to {row['test_accuracy_max']:.2%}, {row['runs']} runs"
+        note = f"{row['test_accuracy_min']:.2%} to {row['test_accuracy_max']:.2%}"
     return Cell(f"{row['test_accuracy']:.2%}", note=note, strong=row["test_accuracy"] == best)
 
 
@@ -158,14 +168,14 @@ def _after_epochs(content: Content) -> tuple[list[str], list[int], list[list[Cel
     return names, numbers, rows
 
 
-_COLUMNS = (  # of the table of runs, behind the settings that vary: name, heading, format
+_COLUMNS = (  # of the table of runs, behind the settings that vary and the status: name, heading, format
+    ("test_accuracy", "test accuracy", "{:.2%}"),
+    ("train_accuracy", "train accuracy", "{:.2%}"),
+    ("generalization_error", "generalization error", "{:+z.2%}"),
+    ("test_loss", "test loss", "{:.4f}"),
+    ("train_loss", "train loss", "{:.4f}"),
     ("epochs_done", "epochs", "{:.0f}"),
     ("updates", "updates", "{:.0f}"),
-    ("train_accuracy", "train accuracy", "{:.2%}"),
-    ("test_accuracy", "test accuracy", "{:.2%}"),
-    ("generalization_error", "generalization error", "{:+.2%}"),
-    ("train_loss", "train loss", "{:.4f}"),
-    ("test_loss", "test loss", "{:.4f}"),
     ("training_seconds", "training, s", "{:.1f}"),
     ("evaluation_seconds", "evaluation, s", "{:.1f}"),
     ("median_epoch_seconds", "epoch, s (median)", "{:.2f}"),
@@ -173,19 +183,24 @@ _COLUMNS = (  # of the table of runs, behind the settings that vary: name, headi
 )
 
 
-def _runs(content: Content) -> tuple[list[str], list[tuple[str, str, list[Cell]]]]:
-    """Headings, and for every run its name, its status and its cells."""
+def _runs(content: Content) -> tuple[list[str], list[Run]]:
+    """Headings of the table of runs, and its rows."""
     varied = [name for name, values in _values(content.study).items() if len(values) > 1]
-    headings = ["run", *(name.replace("_", " ") for name in varied), "status"]
-    rows = []
-    for _, row in content.results.iterrows():
-        settings = [_setting(row[name]) for name in varied]
-        numbers = [_number(row[name], form) for name, _, form in _COLUMNS]
-        status = Cell(row["status"], row["status"], note=row["reason"])
-        rows.append(
-            (row["name"], row["status"], [Cell(row["name"], row["name"]), *settings, status, *numbers])
+    headings = [name.replace("_", " ") for name in varied]
+    rows = [
+        Run(
+            row["name"],
+            row["status"],
+            row["reason"],
+            [
+                *(_setting(row[name]) for name in varied),
+                Cell(row["status"], row["status"]),
+                *(_number(row[name], form) for name, _, form in _COLUMNS),
+            ],
         )
-    return [*headings, *(heading for _, heading, _ in _COLUMNS)], rows
+        for _, row in content.results.iterrows()
+    ]
+    return [*headings, "status", *(heading for _, heading, _ in _COLUMNS)], rows
 
 
 def _setting(value: Any) -> Cell:

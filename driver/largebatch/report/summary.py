@@ -119,8 +119,8 @@ def _ahead(name: str, lead: Values) -> list[str]:
     if not there:
         return []
     widest = max(there, key=lead.__getitem__)
-    text = f"{name} has the higher test accuracy at batch sizes {sizes(there, list(lead))}"
-    return [f"{text}, by {lead[widest] * 100:.1f} points at {widest}"]
+    text = f"{name} has the higher test accuracy at batch size {sizes(there, list(lead))}"
+    return [f"{text}, by {lead[widest] * 100:.1f} points{f' at {widest}' if len(there) > 1 else ''}"]
 
 
 def _level(a: str, b: str, lead: Values) -> list[str]:
@@ -139,8 +139,10 @@ def _best(accuracies: dict[str, Values]) -> list[str]:
 
 def _gap(name: str, gap: Values) -> str:
     low, high = min(gap, key=gap.__getitem__), max(gap, key=gap.__getitem__)
-    text = f"{name}: generalization error (train less test accuracy) of {gap[low] * 100:+.2f} points at {low}"
-    return f"{text}." if low == high else f"{text} to {gap[high] * 100:+.2f} points at {high}."
+    text = (
+        f"{name}: generalization error (train less test accuracy) of {gap[low] * 100:+z.2f} points at {low}"
+    )
+    return f"{text}." if low == high else f"{text} to {gap[high] * 100:+z.2f} points at {high}."
 
 
 def _time(name: str, seconds: Values) -> str:
