@@ -236,7 +236,7 @@ def test_errors_of_syntax_have_their_line_too() -> None:
 
 
 def test_there_are_the_studies_that_are_promised() -> None:
-    assert shipped() == ["paper", "paper-literal", "paper-per-worker", "quick"]
+    assert shipped() == ["paper", "paper-literal", "paper-longer", "paper-per-worker", "quick"]
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -95,7 +95,7 @@ def render(content: Content) -> bytes:
         words=claims.WORDS,
         sections=_sections(content.figures),
         accuracy=accuracy_table(content.cells),
-        after=_after_epochs(content),
+        after=after_epochs(content),
         runs=_runs(content),
         settings=_settings(content.study),
         versions=_versions(content.study),
@@ -151,7 +151,7 @@ def _accuracy_cell(row: pd.Series[Any] | None, best: float) -> Cell:
     return Cell(f"{row['test_accuracy']:.2%}", note=note, strong=row["test_accuracy"] == best)
 
 
-def _after_epochs(content: Content) -> tuple[list[str], list[int], list[list[Cell]]]:
+def after_epochs(content: Content) -> tuple[list[str], list[int], list[list[Cell]]]:
     """Names of lines, numbers of epochs, and a row per batch size with all epochs of every line."""
     epochs = content.epochs
     if epochs.empty:

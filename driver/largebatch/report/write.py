@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from largebatch.errors import UserError
-from largebatch.report import figures, page, summary, tables
+from largebatch.report import figures, markdown, page, summary, tables
 from largebatch.report.records import StudyRecord, read_study
 from largebatch.run_folder import write_atomically
 from largebatch.table import align
@@ -74,6 +74,7 @@ def _write(content: page.Content, out: Path) -> None:
     write_atomically(out / "results.csv", content.results.to_csv(index=False).encode())
     write_atomically(out / "results.parquet", _parquet(content.results))
     write_atomically(out / "epochs.csv", content.epochs.to_csv(index=False).encode())
+    write_atomically(out / "report.md", markdown.render(content).encode())
     write_atomically(out / "report.html", page.render(content))
 
 

@@ -1,0 +1,90 @@
+"""report.md: summary, figures against the batch size and claims, for places that show Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from largebatch.report import claims, page
+from largebatch.report.claims import Claim, Statement
+from largebatch.report.page import Content
+from largebatch.report.summary import Comparison
+
+_MARK = {True: "yes", False: "no", None: "not known"}
+_SPECIAL = str.maketrans({c: "\\" + c for c in "\\`*_[]<>|#~"})
+
+
+def render(content: Content) -> str:
+    """The text; figures are files in figures/ beside it, numbers come from results.csv and epochs.csv."""
+    study = content.study
+    parts = [
+        f"# {_plain(study.title)}",
+        _plain(" ".join(study.description.split())),
+        f"Written by `{content.command}` from [results.csv](results.csv), a row per run, and "
+        "[epochs.csv](epochs.csv), a row per run and epoch. All figures, runs and settings: "
+        "[report.html](report.html).",
+        "## Summary",
+        "\n".join(f"- {_plain(sentence)}" for sentence in content.sentences),
+        *_figures(content),
+        *_after_fewer_epochs(content),
+        "## The paper's claims",
+        *(_claims(comparison) for comparison in content.comparisons),
+        "What the words mean in numbers:",
+        "\n".join(f"- {word}: {number}, {reason}." for word, number, reason in claims.WORDS),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text in which nothing is taken for Markdown."""
+    return text.translate(_SPECIAL)
+
+
+def _table(rows: Sequence[Iterable[str]]) -> str:
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    lines.insert(1, "|" + " --- |" * (lines[0].count(" | ") + 1))
+    return "\n".join(lines)
+
+
+def _figures(content: Content) -> list[str]:
+    drawn = [
+        f"![{_plain(figure.title)}](figures/{figure.name}.svg)\n\n{_plain(figure.caption)}"
+        for figure in content.figures
+        if figure.section == "batch-size"
+    ]
+    if not drawn:
+        return []
+    rows = [
+        [_plain(cell.text) + (f" ({cell.note})" if cell.note else "") for cell in row]
+        for row in page.accuracy_table(content.cells)
+    ]
+    return [
+        "## Accuracy against batch size",
+        *drawn,
+        "Test accuracy: mean over the seeds, with the lowest and the highest.",
+        _table(rows),
+    ]
+
+
+def _after_fewer_epochs(content: Content) -> list[str]:
+    names, numbers, rows = page.after_epochs(content)
+    if not numbers:
+        return []
+    headings = ["batch size", *(f"{_plain(name)}, epoch {n}" for name in names for n in numbers)]
+    return [
+        "## Test accuracy after fewer epochs",
+        _table([headings, *([cell.text for cell in row] for row in rows)]),
+    ]
+
+
+def _claims(comparison: Comparison) -> str:
+    rows = [["#", "The paper says", "Verdict", "Measured"], *map(_claim, comparison.claims)]
+    return _table(rows)
+
+
+def _claim(claim: Claim) -> list[str]:
+    measured = "<br>".join(map(_statement, claim.statements))
+    return [str(claim.number), _plain(claim.paper), f"**{claim.verdict}**", measured]
+
+
+def _statement(statement: Statement) -> str:
+    return f"{_plain(statement.text)}? {_MARK[statement.holds]}: {_plain(statement.measured)}."
