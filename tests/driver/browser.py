@@ -119,6 +119,7 @@ class Browser:
 
     def print(self, file: Path) -> None:
         """The page as PDF."""
+        self.media("")
         file.write_bytes(base64.b64decode(self.call("Page.printToPDF", preferCSSPageSize=True)["data"]))
 
     def _note(self, event: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ from largebatch.table import align
 _TIMES = ("seconds", "images_per_second", "evaluation_seconds")
 _RESULTS = (  # shown of a run: name in tables.results, format
     ("status", "{}"),
+    ("reason", "{}"),
     ("epochs_done", "{}"),
     ("train_accuracy", "{:.2%}"),
     ("test_accuracy", "{:.2%}"),
@@ -72,9 +73,10 @@ class Runs:
     def text(self) -> str:
         """The comparison for a terminal."""
         forms = dict(_RESULTS)
+        known = [(name, a, b) for name, a, b in self.results if (a, b) != (None, None)]
         rows = [
             ["", "A", "B"],
-            *([n.replace("_", " "), *(_cell(v, forms[n]) for v in v)] for n, *v in self.results),
+            *([n.replace("_", " "), *(_cell(v, forms[n]) for v in v)] for n, *v in known),
         ]
         verdict = _IDENTICAL if self.identical else f"Results differ from epoch {self.first_epoch} on."
         return "\n\n".join(
@@ -217,8 +219,8 @@ def _first_difference(a: pd.DataFrame, b: pd.DataFrame) -> int | None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: missing numbers are null."""
-    return None if isinstance(value, float) and pd.isna(value) else value
+    """A value as JSON has it: what is missing is null."""
+    return None if value == "" or (isinstance(value, float) and pd.isna(value)) else value
 
 
 # ---- studies ----
