@@ -75,7 +75,7 @@ def test_both_tables_of_results_are_the_same(tmp_path: Path) -> None:
 
 
 def test_equal_files_give_equal_reports(tmp_path: Path) -> None:
-    folder = study(tmp_path)
+    folder = study(tmp_path, Training(batch_size=1024, epochs=1))
     for out in ("a", "b"):
         report(folder, tmp_path / out)
     files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
@@ -84,6 +84,7 @@ def test_equal_files_give_equal_reports(tmp_path: Path) -> None:
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_study_is_left_as_it_was(tmp_path: Path) -> None:
     folder = study(tmp_path)
     before = {path: path.read_bytes() for path in folder.rglob("*.*") if path.is_file()}
@@ -244,6 +245,7 @@ def test_a_setting_that_this_version_does_not_know(tmp_path: Path) -> None:
         read_study(folder)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_output_folder_that_can_not_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"can't be written to: .*; name another by --out"):
@@ -286,6 +288,17 @@ def test_cells_are_means_over_the_seeds_that_finished(tmp_path: Path) -> None:
     assert cell["test_accuracy"] == pytest.approx(sum(accuracies) / 2)
     assert (cell["test_accuracy_min"], cell["test_accuracy_max"]) == (min(accuracies), max(accuracies))
     assert (cell["runs"], cell["names"]) == (2, tuple(training.name for training in trainings[:2]))
+
+
+def test_lines_are_in_the_studys_order_whichever_has_results_first(tmp_path: Path) -> None:
+    sgd, small, large = SGD, Training(batch_size=64, epochs=3), LARS
+    folder = study(tmp_path, sgd, small, large)
+    results = tables.results(read_study(folder))
+    assert tables.line_names(results) == ["SGD with momentum", "LARS"]
+    cells = tables.cells(results)
+    assert list(zip(cells["line"], cells["batch_size"], strict=True)) == [
+        ("SGD with momentum", 1024), ("LARS", 64), ("LARS", 1024),
+    ]  # fmt: skip
 
 
 # ---- --epoch, --per-worker ----

@@ -17,6 +17,7 @@ from tests.driver.study_samples import finished_study, write_run, write_study
 RECORDS = Path(__file__).parent / "records"
 EVIL = """<script>document.title = "taken"</script><img src=x onerror="document.title='taken'">'\\"&"""
 WIDTHS = (390, 1280)
+SMALLEST_LETTERS_PX = 8.5
 
 HEADINGS = "[...document.querySelectorAll('.sortable thead th')]"
 HEADING = f"{HEADINGS}.find(th => th.textContent.startsWith('%s'))"
@@ -109,14 +110,15 @@ def test_the_page_fits_and_loads_nothing_else(browser: Browser, page: Path, widt
 @pytest.mark.parametrize("width", WIDTHS)
 def test_figures_are_visible_and_can_be_read(browser: Browser, page: Path, width: int) -> None:
     browser.open(page, width)
-    sizes = browser.evaluate(
+    drawings = browser.evaluate(
         "[...document.querySelectorAll('figure svg')].map(svg => [svg.getBoundingClientRect().width, "
-        "Math.min(...[...svg.querySelectorAll('text')].map(t => t.getBoundingClientRect().height)), "
-        "svg.querySelectorAll('path, use').length])"
+        "Math.min(...[...svg.querySelectorAll('text')].map(t => parseFloat(t.getAttribute('font-size')))) "
+        "* svg.getScreenCTM().a, svg.querySelectorAll('path, use').length])"
     )
-    assert len(sizes) == 13
-    for drawn_width, _, shapes in sizes:
+    assert len(drawings) == 13
+    for drawn_width, letters, shapes in drawings:
         assert drawn_width > 300
+        assert letters > SMALLEST_LETTERS_PX
         assert shapes > 20
 
 

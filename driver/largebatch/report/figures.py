@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from largebatch.report import svg
-from largebatch.report.tables import groups
+from largebatch.report.tables import groups, line_names
 
 SIZE_INCHES = (4.2, 3.1)
 TICK_DISTANCE = 0.04  # least distance of two batch sizes on the axis, as a part of it
@@ -80,10 +80,12 @@ class _Plan:
 
 def draw(results: pd.DataFrame, cells: pd.DataFrame, epochs: pd.DataFrame) -> list[Figure]:
     """All figures that the tables (tables.results, .cells, .epochs) have something for."""
+    names = line_names(results)
+    of_line = {name: part for name in names if len(part := epochs[epochs["line"] == name])}
     plans = (
         *_against_batch_size(results, cells),
-        *_curves(epochs),
-        *_trust_ratios(epochs),
+        *_curves(epochs, of_line),
+        *_trust_ratios(of_line),
         *_times(results, cells),
     )
     with mpl.rc_context(_STYLE):
@@ -129,7 +131,7 @@ def _against_batch_size(results: pd.DataFrame, cells: pd.DataFrame) -> Iterator[
 
 
 def _draw_measure(ax: Axes, results: pd.DataFrame, cells: pd.DataFrame, measure: str) -> None:
-    names = list(dict.fromkeys(results["line"]))
+    names = line_names(results)
     _draw_lines(ax, cells, names, measure)
     ax.set_ylabel(measure.replace("_", " "))
     ax.yaxis.set_major_formatter(_percent)
@@ -211,7 +213,7 @@ def _legend(ax: Axes, columns: int, title: str | None = None) -> None:
 # ---- while training ----
 
 
-def _curves(epochs: pd.DataFrame) -> Iterator[_Plan]:
+def _curves(epochs: pd.DataFrame, of_line: Mapping[str, pd.DataFrame]) -> Iterator[_Plan]:
     """Test accuracy of some batch sizes against epochs, updates and seconds, a figure per line."""
     if epochs["epoch"].nunique() < 2:
         return
@@ -225,11 +227,11 @@ def _curves(epochs: pd.DataFrame) -> Iterator[_Plan]:
             ("elapsed_seconds", "seconds of training, without evaluation"),
         )
     ]
-    for name, part in epochs.groupby("line", sort=False):
+    for name, part in of_line.items():
         for axis in axes:
             word = axis.label.partition(" ")[0]
             yield _Plan(
-                f"accuracy-by-{word}-{_slug(str(name))}",
+                f"accuracy-by-{word}-{_slug(name)}",
                 "while-training",
                 f"{name}: test accuracy against {word}",
                 f"A line per batch size{_over_seeds(part)}.",
@@ -263,16 +265,23 @@ def _draw_curves(ax: Axes, part: pd.DataFrame, axis: _Axis) -> None:
     ax.set_ylim(axis.lowest - 0.03, 1.005)
     ax.yaxis.set_major_formatter(_percent)
     ax.set_ylabel("test accuracy")
-    ax.set_xlabel(axis.label)
     if axis.column == "epoch":
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        _epoch_axis(ax, axis.last)
     else:
+        ax.set_xlabel(axis.label)
         ax.set_xscale("log")
         ax.set_xlim(axis.first / 1.2, axis.last * 1.2)
         ax.xaxis.set_major_locator(_log_ticks(axis.last / axis.first))
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         ax.xaxis.set_minor_locator(NullLocator())
     _legend(ax, columns=CURVES, title="batch size")
+
+
+def _epoch_axis(ax: Axes, last: float) -> None:
+    margin = 0.05 * (last - 1)
+    ax.set_xlim(1 - margin, last + margin)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("epochs")
 
 
 def _log_ticks(ratio: float) -> LogLocator:
@@ -285,8 +294,8 @@ def _step(index: int, count: int, points: int) -> dict[str, Any]:
     place = round(index * (len(svg.STEPS) - 1) / max(count - 1, 1))
     return {
         "color": svg.STEPS[place],
-        "marker": _MARKERS[place],
-        "linestyle": _DASHES[place],
+        "marker": _MARKERS[index % len(_MARKERS)],
+        "linestyle": _DASHES[index % len(_DASHES)],
         "markevery": -(-points // MARKS),
     }
 
@@ -301,40 +310,47 @@ def _some(values: Sequence[int], count: int) -> list[int]:
 # ---- trust ratios ----
 
 
-def _trust_ratios(epochs: pd.DataFrame) -> Iterator[_Plan]:
+def _trust_ratios(of_line: Mapping[str, pd.DataFrame]) -> Iterator[_Plan]:
     """Trust ratios of all layers against epochs: a figure per line that has any, and some batch sizes."""
-    columns = [f"{group}_trust_ratio" for group in groups(epochs)]
-    for name, part in epochs.groupby("line", sort=False):
-        ratios = part[columns].replace([0, math.inf], math.nan)
+    for name, part in of_line.items():
+        ratios = part[[f"{group}_trust_ratio" for group in groups(part)]].replace([0, math.inf], math.nan)
         if ratios.isin([1, math.nan]).all(axis=None) or part["epoch"].nunique() < 2:
             continue  # not an optimizer with a rate of its own for each layer
         values = ratios.to_numpy(dtype=float)
-        limits = (float(np.nanmin(values)), float(np.nanmax(values)))
+        frame = _Frame(float(np.nanmin(values)), float(np.nanmax(values)), int(part["epoch"].max()))
         for size in _some(sorted(set(part["batch_size"])), RATIO_SIZES):
             yield _Plan(
-                f"trust-ratios-{_slug(str(name))}-b{size}",
+                f"trust-ratios-{_slug(name)}-b{size}",
                 "trust-ratios",
                 f"{name}: trust ratios at batch size {size}",
                 f"The local rate of each layer, at the last update of an epoch{_over_seeds(part)}.",
-                partial(_draw_ratios, part=part[part["batch_size"] == size], limits=limits),
+                partial(_draw_ratios, part=part[part["batch_size"] == size], frame=frame),
             )
 
 
-def _draw_ratios(ax: Axes, part: pd.DataFrame, limits: tuple[float, float]) -> None:
+@dataclass(frozen=True)
+class _Frame:
+    """What the figures of a line's trust ratios share, so that they can be compared."""
+
+    lowest: float
+    highest: float
+    epochs: int
+
+
+def _draw_ratios(ax: Axes, part: pd.DataFrame, frame: _Frame) -> None:
     names = groups(part)
     for index, name in enumerate(names):
         means = part.groupby("epoch")[f"{name}_trust_ratio"].mean()
         if means.notna().any():
             ax.plot(means.index, means, label=name, **_step(index, len(names), len(means)))
     ax.set_yscale("log")
-    ax.set_ylim(limits[0] / 1.3, limits[1] * 1.3)
-    ax.yaxis.set_major_locator(_log_ticks(limits[1] / limits[0]))
+    ax.set_ylim(frame.lowest / 1.3, frame.highest * 1.3)
+    ax.yaxis.set_major_locator(_log_ticks(frame.highest / frame.lowest))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.yaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set_xlabel("epochs")
+    _epoch_axis(ax, frame.epochs)
     ax.set_ylabel("trust ratio")
-    _legend(ax, columns=5)
+    _legend(ax, columns=5 if len(names) <= 5 else 3)
 
 
 # ---- time ----
@@ -353,6 +369,6 @@ def _times(results: pd.DataFrame, cells: pd.DataFrame) -> Iterator[_Plan]:
 
 
 def _draw_times(ax: Axes, results: pd.DataFrame, cells: pd.DataFrame) -> None:
-    _draw_lines(ax, cells, list(dict.fromkeys(results["line"])), "median_epoch_seconds")
+    _draw_lines(ax, cells, line_names(results), "median_epoch_seconds")
     ax.set_ylim(bottom=0)
     ax.set_ylabel("seconds per epoch")

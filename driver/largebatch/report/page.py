@@ -157,7 +157,7 @@ def after_epochs(content: Content) -> tuple[list[str], list[int], list[list[Cell
     if epochs.empty:
         return [], [], []
     table = tables.after_epochs(epochs, int(epochs["epoch"].max()))
-    names = list(dict.fromkeys(epochs["line"]))
+    names = [name for name in tables.line_names(content.results) if name in set(epochs["line"])]
     numbers = [column for column in table if isinstance(column, int)]
     values = table.set_index(["line", "batch_size"])
     rows = []

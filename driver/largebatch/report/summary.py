@@ -46,7 +46,7 @@ def compare_with_paper(
 
 def sentences(results: pd.DataFrame, cells: pd.DataFrame, comparisons: Sequence[Comparison]) -> list[str]:
     """The summary, a sentence or two per item."""
-    names = [name for name in dict.fromkeys(results["line"]) if name in set(cells["line"])]
+    names = list(dict.fromkeys(cells["line"]))
 
     def values(measure: str) -> dict[str, Values]:
         return {name: tables.by_batch_size(cells, name, measure) for name in names}

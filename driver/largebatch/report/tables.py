@@ -114,6 +114,11 @@ def _value(row: pd.Series[Any] | None, name: str) -> float:
     return np.nan if row is None else float(row[name])
 
 
+def line_names(results_table: pd.DataFrame) -> list[str]:
+    """Names of the lines, in the study's order."""
+    return list(dict.fromkeys(results_table["line"])) if len(results_table) else []
+
+
 # ---- a row per run and epoch ----
 
 
@@ -155,7 +160,7 @@ def groups(epochs_table: pd.DataFrame) -> list[str]:
 
 
 def cells(results_table: pd.DataFrame) -> pd.DataFrame:
-    """A row per line and batch size, over the seeds that finished.
+    """A row per line and batch size, over the seeds that finished; lines in the study's order.
 
     `runs` counts them, `names` lists them; a measure is a mean with its lowest (_min) and highest (_max).
     """
@@ -168,7 +173,9 @@ def cells(results_table: pd.DataFrame) -> pd.DataFrame:
         )
     ]
     table = pd.DataFrame(rows, columns=["line", "optimizer", "batch_size", "runs", "names", *columns])
-    return table.sort_values("batch_size", kind="stable", ignore_index=True)
+    place = {name: index for index, name in enumerate(line_names(results_table))}
+    table = table.assign(place=table["line"].map(place)).sort_values(["place", "batch_size"])
+    return table.drop(columns="place").reset_index(drop=True)
 
 
 def _cell(group: pd.DataFrame) -> dict[str, Any]:
