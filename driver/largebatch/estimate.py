@@ -17,14 +17,11 @@ class Timing:
 
     def __init__(self) -> None:
         self._per_row: dict[tuple[str, int], deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
-
-    @property
-    def measured(self) -> int:
-        """How many epochs the estimates rest on."""
-        return sum(map(len, self._per_row.values()))
+        self.measured = 0  # epochs so far
 
     def add(self, training: Training, rows: int, seconds: float) -> None:
         """An epoch over `rows` training rows took that long."""
+        self.measured += 1
         self._per_row[training.network, training.batch_size].append(seconds / rows)
 
     def epoch(self, training: Training, rows: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -66,7 +67,7 @@ class Sweep:
         Raises what ends the sweep itself, such as KeyboardInterrupt or a full disk; all sessions have ended
         by then.
         """
-        with ThreadPoolExecutor(self.limits.jobs) as pool:
+        with contextlib.closing(self.stop), ThreadPoolExecutor(self.limits.jobs) as pool:
             threads = [pool.submit(self._work) for _ in range(self.limits.jobs)]
             try:
                 for thread in as_completed(threads):
@@ -74,7 +75,6 @@ class Sweep:
             except BaseException:
                 self.stop.set()
                 raise
-        self.stop.close()
 
     def _work(self) -> None:
         """One thread."""

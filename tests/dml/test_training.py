@@ -190,3 +190,11 @@ def test_divergence_ends_the_training_after_its_epoch(train: Trainer, network: s
     assert trained.lines[-1] == "epoch 1"
     loss = trained.column("train_loss")[0]
     assert not np.isfinite(loss) if network == "lenet" else loss > 1e20
+
+
+def test_what_has_diverged_is_not_resumed(train: Trainer) -> None:
+    settings: dict[str, Any] = {"network": "softmax", "optimizer": "sgd", "learning_rate": 1e30, "epochs": 3}
+    diverged = train(**settings)
+    again = train(again=True, resume=str(diverged.checkpoint(1)), **settings)
+    assert again.lines == []
+    assert not (again.folder / "checkpoints").exists()
