@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=largebatch.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
-        _add_train, _add_sweep, _add_report, _add_compare, _add_demo, _add_doctor, _add_data, _add_predict,
+        _add_train, _add_sweep, _add_report, _add_compare, _add_doctor, _add_data, _add_predict,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -247,25 +247,6 @@ def _compare(options: argparse.Namespace) -> int:
 
     found = compare(options.a, options.b)
     print(json.dumps(found.to_mapping(), indent=2) if options.json else found.text())
-    return 0
-
-
-# ---- demo ----
-
-
-def _add_demo(commands: Any) -> None:
-    parser = _command(
-        commands, "demo", _demo, "Train LeNet with SGD-momentum and LARS at two batch sizes and compare."
-    )
-    _add_data_dir(parser)
-    parser.add_argument("--epochs", type=int, default=1, metavar="N", help="epochs of each run (default: 1)")
-    add_settings(parser, Execution)
-
-
-def _demo(options: argparse.Namespace) -> int:
-    from largebatch.demo import demo
-
-    print(demo(options.epochs, Execution(**given(options, Execution)), options.data_dir, RUNS, _say))
     return 0
 
 

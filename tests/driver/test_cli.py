@@ -112,7 +112,10 @@ BEFORE_DATA = [
         "train --dataset idx --data-dir empty",
         "empty lacks train-images-idx3-ubyte, train-labels-idx1-ubyte, ",
     ),
-    ("sweep missing", "there is no study 'missing'; there are paper, paper-literal, paper-per-worker, quick"),
+    (
+        "sweep missing",
+        "there is no study 'missing'; there are paper, paper-literal, paper-longer, paper-per-worker, quick",
+    ),
     ("sweep missing.toml", "the study missing.toml can't be read: "),
     ("sweep wrong.toml", "wrong.toml, line 4: batch_size 9 is not a multiple of workers 4"),
     ("sweep paper --data-dir empty", "empty lacks train-images-idx3-ubyte"),
@@ -120,8 +123,6 @@ BEFORE_DATA = [
     ("sweep quick --out used", "used is not empty and holds no study: name another folder by --out"),
     ("sweep quick --out run", "run is not empty and holds no study"),
     ("sweep quick --memory 6G", "--memory '6G' has to be a number with m or g"),
-    ("demo --memory 6G", "--memory '6G' has to be a number with m or g"),
-    ("demo --data-dir empty", "empty lacks train-images-idx3-ubyte"),
     ("data prepare nonsense", "there is no data set 'nonsense'; there are mnist, digits, idx"),
     ("data prepare idx", "the data set idx is read from a folder with"),
     ("predict missing data/t10k-images-idx3-ubyte", "missing is not the folder of a run"),
@@ -308,7 +309,7 @@ def test_version(largebatch: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["", "train", "sweep", "demo", "doctor", "data", "data list", "data prepare", "predict"]
+    "command", ["", "train", "sweep", "doctor", "data", "data list", "data prepare", "predict"]
 )
 def test_every_command_has_a_help(largebatch: Run, command: str) -> None:
     done = largebatch(*command.split(), "--help")
@@ -321,7 +322,6 @@ def test_every_command_has_a_help(largebatch: Run, command: str) -> None:
     [
         ("train", (Training, Execution), ["(default: runs/NAME)"]),
         ("sweep", (Execution,), ["(default: runs/STUDY)", "(default: OUT/runs)"]),
-        ("demo", (Execution,), ["(default: 1)"]),
         ("doctor", (), ["(default: 4)"]),
     ],
 )

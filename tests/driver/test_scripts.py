@@ -263,9 +263,35 @@ def test_both_uses_of_ruff_are_reported(prepared: Path) -> None:
     assert run.stdout.endswith("pytest: -m pytest\n")
 
 
-def test_run_passes_arguments_on(prepared: Path) -> None:
-    run = bash("scripts/run.sh", "--out", "a b", cwd=prepared, FAIL="python=7")
-    assert (run.returncode, run.stdout) == (7, "python: -m largebatch demo --out a b\n")
+@pytest.mark.parametrize("given", [("--out", "a b"), ("--out=a b",), ()])
+def test_run_reports_what_it_has_swept(prepared: Path, given: tuple[str, ...]) -> None:
+    out = "a b" if given else "runs/quick"
+    write(prepared / out / "study.json", "{}")
+    run = bash("scripts/run.sh", "--memory", "4g", *given, cwd=prepared, FAIL="")
+    words = " ".join(["quick", "--memory", "4g", *given])
+    assert run.returncode == 0
+    assert run.stdout == f"python: -m largebatch sweep {words}\npython: -m largebatch report {out}\n"
+
+
+@pytest.mark.parametrize(
+    ("status", "study", "reported"),
+    [
+        (1, True, True),
+        (3, True, True),
+        (137, True, True),
+        (1, False, False),
+        (2, True, False),
+        (130, True, False),
+    ],
+)
+def test_run_reports_also_what_has_failed_and_keeps_the_status(
+    prepared: Path, status: int, study: bool, reported: bool
+) -> None:
+    if study:
+        write(prepared / "runs" / "quick" / "study.json", "{}")
+    run = bash("scripts/run.sh", cwd=prepared, FAIL=f"python={status}")
+    assert run.returncode == status
+    assert ("report runs/quick" in run.stdout) == reported
 
 
 @pytest.mark.parametrize("present", [True, False])

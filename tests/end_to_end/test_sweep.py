@@ -1,0 +1,285 @@
+"""Studies as users carry them out: real sessions, real failures, kills at random moments."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from largebatch.run_folder import RunFolder
+from tests.end_to_end.conftest import TIMEOUT_S, Run, write_images
+from tests.end_to_end.test_train import MODES_AGREE, session_processes, start, without_times
+
+pytestmark = [pytest.mark.systemds, pytest.mark.spark]
+
+STUDY = """
+name = "small"
+
+[fixed]
+dataset = "idx"
+network = "softmax"
+epochs = 3
+
+[execution]
+mode = "local"
+memory = "512m"
+stall_timeout = 60
+
+[[grid]]
+batch_size = [64, 400]
+optimizer = ["sgd_momentum", "lars"]
+"""
+RUNS, EPOCHS = 4, 3
+STALL_S = 25  # starting a session has to take less
+LAST_MOMENT = 0.8  # of the time that a sweep takes, for a kill
+PATIENCE_S = 90  # for a sweep to get where something is to happen to it
+
+
+def sweep_arguments(data: Path, *more: str) -> list[str]:
+    return ["sweep", "small.toml", "--data-dir", str(data), "--out", "out", *more]
+
+
+def runs(out: Path) -> list[RunFolder]:
+    """The folders of a study's runs, as its record names them."""
+    record = json.loads((out / "study.json").read_text())
+    return [RunFolder(out / run["folder"]) for run in record["runs"]]
+
+
+def results(out: Path) -> list[dict[str, Any]]:
+    """The runs' results without what differs between equal runs."""
+    found = [run.result() or {} for run in runs(out)]
+    return [{k: v for k, v in r.items() if k not in ("seconds", "folder")} for r in found]
+
+
+def statuses(out: Path) -> list[str | None]:
+    return [result.get("status") for result in results(out)]
+
+
+def assert_equal(out: Path, undisturbed: Path) -> None:
+    """Tables, results and models are those of the sweep that nothing happened to, to the last bit."""
+    assert results(out) == results(undisturbed)
+    for ours, theirs in zip(runs(out), runs(undisturbed), strict=True):
+        pd.testing.assert_frame_equal(without_times(ours.path), without_times(theirs.path), check_exact=True)
+        models = [np.load(run.model_file) for run in (ours, theirs)]
+        assert models[0].files == models[1].files
+        assert all(np.array_equal(models[0][name], models[1][name]) for name in models[0].files)
+
+
+def finished_files(out: Path) -> dict[Path, int]:
+    """When the files of finished runs were written."""
+    if not (out / "study.json").exists():
+        return {}
+    return {
+        file: file.stat().st_mtime_ns
+        for run in runs(out)
+        if (run.result() or {}).get("status") == "finished"
+        for file in (run.result_file, run.metrics_file, run.model_file)
+    }
+
+
+@contextmanager
+def sweeping(data: Path, folder: Path, *more: str) -> Iterator[subprocess.Popen[str]]:
+    """A sweep in the background, which does not outlive its test."""
+    process = start(sweep_arguments(data, *more), folder)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < until, "this sweep never got there"
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    """A sweep that nothing happened to."""
+
+    out: Path
+    printed: str
+    said: str
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def undisturbed(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    (folder / "small.toml").write_text(STUDY)
+    begun = time.monotonic()
+    with sweeping(bars, folder) as process:
+        printed, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0, said
+    return Undisturbed(folder / "out", printed, said, time.monotonic() - begun)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """The folder of a sweep to come; the study lies beside it."""
+    (tmp_path / "small.toml").write_text(STUDY)
+    return tmp_path / "out"
+
+
+# ---- the plain path ----
+
+
+def test_a_sweep_leaves_a_study_and_prints_its_results(undisturbed: Undisturbed) -> None:
+    record = json.loads((undisturbed.out / "study.json").read_text())
+    assert (record["name"], record["varied"]) == ("small", ["optimizer", "batch_size", "learning_rate"])
+    assert statuses(undisturbed.out) == ["finished"] * RUNS
+    assert (undisturbed.out / "log.txt").read_text().count("session begun") == 1
+    assert all("SystemDS" in run.log.read_text() for run in runs(undisturbed.out))
+    title, _, *rows, last = undisturbed.printed.splitlines()
+    assert title.startswith("small (IDX folder ")
+    assert [row.split()[:2] for row in rows] == [
+        ["sgd_momentum", "64"], ["lars", "64"], ["sgd_momentum", "400"], ["lars", "400"],
+    ]  # fmt: skip
+    assert last == "Next: largebatch report out"
+    assert "[4/4] lars 400  epoch 3/3" in undisturbed.said.splitlines()[-1]
+    assert undisturbed.said.endswith("12/12 epochs of all, 0s left\n")
+
+
+def test_spark_mode_agrees_and_only_what_is_asked_for_runs_side_by_side(
+    largebatch: Run, bars: Path, out: Path, undisturbed: Undisturbed
+) -> None:
+    arguments = sweep_arguments(bars, "--mode", "spark", "--jobs", "2", "--runs", "elsewhere")
+    done = largebatch(*arguments, "--only", "batch_size=400")
+    assert done.returncode == 0, done.stderr
+    assert statuses(out) == [None, None, "finished", "finished"]
+    assert (out / "log.txt").read_text().count("session begun") == 2
+    assert len(list((out.parent / "elsewhere").iterdir())) == 2
+    for ours, theirs in zip(runs(out)[2:], runs(undisturbed.out)[2:], strict=True):
+        pd.testing.assert_frame_equal(
+            without_times(ours.path), without_times(theirs.path), rtol=MODES_AGREE, atol=MODES_AGREE
+        )
+    plan = largebatch(*arguments, "--dry-run")
+    assert "4 runs: 2 new, 2 finished; 6 epochs to do, about " in plan.stdout
+    assert "(as 6 epochs took here)" in plan.stdout
+
+
+def test_a_sweep_out_of_time_stops_between_epochs_and_goes_on_to_the_same_tables(
+    largebatch: Run, bars: Path, out: Path, undisturbed: Undisturbed
+) -> None:
+    stopped = largebatch(*sweep_arguments(bars, "--limit-time", "11s"))  # enough to start, not for all
+    assert stopped.returncode == 3, stopped.stderr
+    assert "time is up; the same command goes on with the others" in stopped.stderr
+    assert "failed" not in stopped.stderr
+    done = [run.last_epoch() for run in runs(out)]
+    assert 1 <= sum(done) < RUNS * EPOCHS
+    going_on = largebatch(*sweep_arguments(bars))
+    assert going_on.returncode == 0, going_on.stderr
+    assert going_on.stderr.count("  epoch ") == RUNS * EPOCHS - sum(done), "none is done twice"
+    assert_equal(out, undisturbed.out)
+
+
+def test_a_second_sweep_on_the_folder_is_refused_and_an_interrupt_says_how_to_go_on(
+    largebatch: Run, bars: Path, out: Path
+) -> None:
+    temporary = str(out.parent / "largebatch-")
+    with sweeping(bars, out.parent) as process:
+        wait_until(lambda: (out / "study.json").exists() and bool(session_processes(temporary)))
+        second = largebatch(*sweep_arguments(bars))
+        assert second.returncode == 2
+        assert "out is in use by another process: wait for it, or stop it" in second.stderr
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 130
+    assert said.endswith("largebatch: interrupted; the same command goes on from the last epoch\n")
+    assert session_processes(temporary) == []
+    assert list(out.parent.glob("largebatch-*")) == []
+
+
+# ---- kills ----
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "victim"), [(1, "supervisor"), (2, "JVM"), (3, "supervisor")])
+def test_a_sweep_killed_at_any_moment_goes_on_to_the_same_tables(
+    largebatch: Run, bars: Path, out: Path, undisturbed: Undisturbed, seed: int, victim: str
+) -> None:
+    temporary = str(out.parent / "largebatch-")
+    begun = time.monotonic()
+    moment = np.random.default_rng(seed).uniform(0, LAST_MOMENT * undisturbed.seconds)
+    with sweeping(bars, out.parent) as process:
+        wait_until(lambda: bool(session_processes(temporary)))
+        time.sleep(max(0, begun + moment - time.monotonic()))
+        for pid in [process.pid] if victim == "supervisor" else session_processes(temporary):
+            os.kill(pid, signal.SIGKILL)
+        process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == (-signal.SIGKILL if victim == "supervisor" else 1)
+    wait_until(lambda: not session_processes(temporary))
+    finished = finished_files(out)
+    resumed = largebatch(*sweep_arguments(bars))
+    assert resumed.returncode == 0, resumed.stderr
+    assert {file: file.stat().st_mtime_ns for file in finished} == finished, "finished runs are left alone"
+    assert_equal(out, undisturbed.out)
+    assert list(out.parent.glob("largebatch-*")) == []
+
+
+# ---- failures in the middle ----
+
+
+@pytest.mark.slow
+def test_a_stalled_run_and_one_without_memory_do_not_stop_the_rest(
+    largebatch: Run, out: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "small.toml").write_text(HUNGRY)
+    (tmp_path / "data").mkdir()
+    data = write_images(tmp_path / "data", 400, 96, 5)
+    with sweeping(data, tmp_path, "--stall-timeout", str(STALL_S)) as process:
+        wait_until(lambda: (out / "study.json").exists() and runs(out)[1].last_epoch() >= 1)
+        for pid in session_processes(str(tmp_path / "largebatch-")):
+            os.kill(pid, signal.SIGSTOP)
+        _, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 1, said
+    assert statuses(out) == ["finished", "failed", "failed", "finished"]
+    stalled, starved = results(out)[1:3]
+    assert stalled["reason"].startswith(f"stalled: no sign of life for {STALL_S} s; see out/runs/")
+    assert starved["reason"].startswith("the JVM ran out of memory: raise --memory (now 512m)")
+    assert [line.split(": ")[1] for line in said.splitlines() if line.startswith("failed: ")] == [
+        run.path.name for run in runs(out)[1:3]
+    ]
+    assert "2 of 4 runs are done: not all runs came to their end; the same command goes on" in said
+    again = largebatch(*sweep_arguments(data, "--only", "network=softmax"))
+    assert again.returncode == 0, again.stderr
+    assert statuses(out) == ["finished", "finished", "failed", "finished"]
+
+
+HUNGRY = """
+name = "small"
+
+[fixed]
+dataset = "idx"
+epochs = 3
+
+[execution]
+mode = "local"
+memory = "512m"
+
+[[grid]]
+network = "softmax"
+batch_size = 64
+optimizer = ["sgd", "lars"]
+
+[[grid]]   # a map of its first layer has 240 MB at each worker
+network = "lenet"
+batch_size = 400
+
+[[grid]]
+network = "softmax"
+batch_size = 400
+"""
