@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=largebatch.__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
-        _add_train, _add_sweep, _add_report, _add_compare, _add_doctor, _add_data, _add_predict,
+        _add_train, _add_sweep, _add_report, _add_compare, _add_bench, _add_doctor, _add_data, _add_predict,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -266,6 +267,84 @@ def _doctor(options: argparse.Namespace) -> int:
     checks = doctor.check_all(options.workers, options.data_dir, smoke)
     print(doctor.format_table(checks))
     return doctor.exit_status(checks)
+
+
+# ---- bench ----
+
+
+def _add_bench(commands: Any) -> None:
+    parser = _command(commands, "bench", _bench, "Time training on this machine, beside its peers.")
+    _add_data_dir(parser)
+    parser.add_argument("--dataset", default="mnist", help="data set (default: mnist)")
+    parser.add_argument("--rows", type=int, metavar="N", help="training images (default: all)")
+    parser.add_argument("--modes", type=_names, default=["local", "spark"], metavar="MODE,...")
+    parser.add_argument("--batch-sizes", type=_sizes, default=[2048, 32000], metavar="SIZE,...")
+    parser.add_argument(
+        "--peers", type=_names, default=[], metavar="PEER,...", help="torch, upstream (default: none)"
+    )
+    parser.add_argument("--epochs", type=int, default=3, metavar="N", help="epochs timed (default: 3)")
+    parser.add_argument("--warm-up", type=int, default=3, metavar="N", help="epochs before them (default: 3)")
+    parser.add_argument("--memory", default="6g", help="heap of the driver's JVM (default: 6g)")
+    parser.add_argument(
+        "--formulations",
+        action="store_true",
+        help="time single parts of a layer in DML instead, each in several ways",
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print all numbers as JSON")
+    shown.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        return [int(size) for size in text.split(",")]
+    except ValueError:
+        message = f"{text!r} has to be whole numbers separated by commas"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from largebatch.bench import command, formulations
+    from largebatch.bench.peers import PEERS
+    from largebatch.bench.timing import Plan
+    from largebatch.registry import MODES
+    from largebatch.table import align
+
+    if options.formulations:
+        print(align(formulations.rows(formulations.compare(Execution(mode="local", memory=options.memory)))))
+        return 0
+    for flag, given_names, known in (("modes", options.modes, MODES), ("peers", options.peers, PEERS)):
+        for name in given_names:
+            if name not in known:
+                raise UserError(f"--{flag} {name} is unknown; there are {', '.join(known)}")
+    if options.epochs < 1 or options.warm_up < 0:
+        raise UserError("--epochs has to be at least 1, --warm-up at least 0")
+    if options.rows is not None and options.rows < 1:
+        raise UserError("--rows has to be at least 1")
+    timed = command.bench(
+        command.Wishes(
+            modes=options.modes,
+            batch_sizes=options.batch_sizes,
+            peers=options.peers,
+            plan=Plan(options.warm_up, options.epochs),
+            execution=Execution(memory=options.memory),
+            rows=options.rows,
+            dataset=options.dataset,
+            data_dir=options.data_dir,
+        ),
+        _say,
+    )
+    if options.json:
+        print(command.as_json(timed))
+    elif options.markdown:
+        print(command.as_markdown(timed, shlex.join(["largebatch", *sys.argv[1:]])), end="")
+    else:
+        print(command.as_text(timed))
+    return 0
 
 
 # ---- data ----

@@ -115,6 +115,12 @@ class Session:
         """The copy of the DML files that runs: what happens to the originals does not matter to it."""
         return self._scratch / "dml"
 
+    @property
+    def process_group(self) -> int:
+        """Group of the session's processes: its own and the JVM, on local masters executors too."""
+        assert self._process is not None  # noqa: S101 - set on entry
+        return self._process.pid
+
     @contextlib.contextmanager
     def logging_to(self, log: Path) -> Iterator[None]:
         """Put what is said in the meantime into another file."""

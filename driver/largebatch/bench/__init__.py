@@ -1,0 +1,1 @@
+"""`largebatch bench`: how fast a machine trains, beside its peers in one sitting."""

@@ -1,0 +1,102 @@
+"""Epochs timed: by largebatch itself, and what is said about them. Seconds throughout."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from largebatch.config import Execution, Training
+from largebatch.data import Dataset
+from largebatch.launch import Session
+from largebatch.machine import peak_resident
+from largebatch.run_folder import RunFolder
+from largebatch.train import Run
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many epochs are timed, after how many that warm up (JIT compilers, caches)."""
+
+    warm_up: int
+    epochs: int
+
+    @property
+    def total(self) -> int:
+        """All epochs."""
+        return self.warm_up + self.epochs
+
+
+@dataclass(frozen=True)
+class Timed:
+    """Epochs of one contestant, in order; the first `warm_up` are not part of the median.
+
+    evaluation is empty, and peak_bytes None, where they can't be told.
+    """
+
+    name: str
+    batch_size: int
+    images: int
+    warm_up: int
+    seconds: tuple[float, ...]
+    evaluation: tuple[float, ...] = ()
+    peak_bytes: int | None = None
+
+    @property
+    def warm(self) -> tuple[float, ...]:
+        """The epochs that count."""
+        return self.seconds[self.warm_up :]
+
+    @property
+    def median(self) -> float:
+        """Median of a warm epoch."""
+        return statistics.median(self.warm)
+
+    @property
+    def first_ratio(self) -> float:
+        """The first epoch, which the JIT compilers are busy in, in warm ones."""
+        return self.seconds[0] / self.median
+
+    @property
+    def images_per_second(self) -> float:
+        """Of a warm epoch."""
+        return self.images / self.median
+
+
+def shortened(dataset: Dataset, rows: int) -> Dataset:
+    """The first rows of the training set, with all of the test set."""
+    if rows >= len(dataset.train_images):
+        return dataset
+    return dataclasses.replace(
+        dataset,
+        title=f"{dataset.title}, {rows} images",
+        train_images=dataset.train_images[:rows],
+        train_labels=dataset.train_labels[:rows],
+    )
+
+
+def time_training(training: Training, execution: Execution, dataset: Dataset, plan: Plan) -> Timed:
+    """Train in a session of its own, so that its memory is its own; raises RunError if that fails."""
+    with tempfile.TemporaryDirectory(prefix="largebatch-bench-") as temporary:
+        folder = RunFolder.create(Path(temporary) / "run", training, execution, dataset)
+        with folder.lock(), Session(execution, training.workers, folder.log) as session:
+            Run(training, execution, folder, dataset).train_in(session)
+            peak = peak_resident(session.process_group)
+        metrics = folder.metrics()
+    return Timed(
+        name=f"largebatch, {execution.mode}",
+        batch_size=training.batch_size,
+        images=len(dataset.train_images),
+        warm_up=plan.warm_up,
+        seconds=tuple(metrics["seconds"]),
+        evaluation=tuple(metrics["evaluation_seconds"]),
+        peak_bytes=peak,
+    )
+
+
+def spread(values: Sequence[float]) -> str:
+    """Median with the range, such as "14.6 (14.5 to 14.8)"."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"

@@ -1,0 +1,55 @@
+"""LeNet by PyTorch: `python -m largebatch.bench.torch_peer`, a process of its own, prints seconds as JSON.
+
+The same network, loss, optimizer and threads as largebatch on the same images. It needs the package torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+
+import numpy as np
+
+
+def main() -> None:
+    """Train some epochs and print how long each took."""
+    import torch
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--data", required=True, help=".npz with images (N, H, W) and labels (N,), uint8")
+    parser.add_argument("--dtype", choices=("float32", "float64"), required=True)
+    parser.add_argument("--batch-size", type=int, required=True)
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--threads", type=int, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(1)
+    dtype = getattr(torch, options.dtype)
+    with np.load(options.data, allow_pickle=False) as data:
+        images = torch.tensor(data["images"]).to(dtype).div(255).unsqueeze(1)
+        labels = torch.tensor(data["labels"]).long()
+    side = (images.shape[2] // 2 // 2, images.shape[3] // 2 // 2)
+    nn = torch.nn
+    network = nn.Sequential(
+        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(6, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(16 * side[0] * side[1], 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
+    ).to(dtype)  # fmt: skip
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=0.0001)
+    loss_of = nn.CrossEntropyLoss()
+    seconds = []
+    for _ in range(options.epochs):
+        started = time.perf_counter()
+        order = torch.randperm(len(images))
+        for first in range(0, len(images), options.batch_size):
+            rows = order[first : first + options.batch_size]
+            optimizer.zero_grad()
+            loss_of(network(images[rows]), labels[rows]).backward()
+            optimizer.step()
+        seconds.append(time.perf_counter() - started)
+    print(json.dumps(seconds))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Timings: what counts as warm, the table, and what can't be measured."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from largebatch.bench.command import MEASURE, as_json, as_markdown, as_text, rows
+from largebatch.bench.formulations import Formulation
+from largebatch.bench.formulations import rows as formulation_rows
+from largebatch.bench.timing import Timed, shortened
+from largebatch.cli import main
+from tests.driver.samples import dataset
+
+OWN = Timed(
+    "largebatch, local", 2048, 60000, 2, (30.0, 20.0, 15.0, 16.0, 14.0), (7.0, 6.0, 5.0, 5.5, 4.5), 2**31
+)
+TORCH = Timed(MEASURE, 256, 60000, 0, (24.0, 25.0, 26.0))
+
+
+def test_warm_epochs_alone_count() -> None:
+    assert OWN.warm == (15.0, 16.0, 14.0)
+    assert OWN.median == 15.0
+    assert OWN.first_ratio == 2.0
+    assert OWN.images_per_second == 4000.0
+
+
+def test_the_table_has_ratios_to_pytorch() -> None:
+    table = rows([OWN, TORCH])
+    assert table[1] == [
+        "largebatch, local", "2048", "15.00 (14.00 to 16.00)", "4000", "x 2.00", "5.00 (4.50 to 5.50)",
+        "2.0", "0.60",
+    ]  # fmt: skip
+    assert table[2][4:] == ["-", "-", "-", "1.00"]
+    assert rows([OWN])[1][-1] == "-"
+
+
+def test_every_form_has_every_contestant() -> None:
+    assert [one["name"] for one in json.loads(as_json([OWN, TORCH]))] == [OWN.name, TORCH.name]
+    assert len(as_text([OWN, TORCH]).splitlines()) == 3
+    markdown = as_markdown([OWN, TORCH], "largebatch bench").splitlines()
+    assert [line.count("|") for line in markdown if line.startswith("|")] == [9] * 4
+
+
+def test_a_shortened_set_is_another_one() -> None:
+    whole = dataset()
+    short = shortened(whole, 4)
+    assert len(short.train_images) == len(short.train_labels) == 4
+    assert short.fingerprint != whole.fingerprint
+    assert shortened(whole, 10**6) is whole
+
+
+def test_ratios_are_to_the_plain_formulation_of_the_part() -> None:
+    found = [Formulation("a", "plain", 8.0, 0.0), Formulation("a", "other", 2.0, 1e-13)]
+    assert formulation_rows(found)[1:] == [
+        ["a", "plain", "8.0", "1.00", "0e+00"],
+        ["a", "other", "2.0", "0.25", "1e-13"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--modes cluster", "--modes cluster is unknown; there are spark, local"),
+        ("--peers keras", "--peers keras is unknown; there are torch, upstream"),
+        ("--epochs 0", "--epochs has to be at least 1"),
+        ("--rows 0", "--rows has to be at least 1"),
+    ],
+)
+def test_wishes_that_can_not_be_met(words: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *words.split()])
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err

@@ -1,0 +1,33 @@
+"""The benchmark for real, on a few images."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from largebatch.bench.formulations import compare
+from largebatch.config import Execution
+from tests.end_to_end.conftest import Run
+
+pytestmark = pytest.mark.systemds
+
+
+def test_epochs_are_timed_beside_the_layers_of_systemds(largebatch: Run) -> None:
+    ended = largebatch(
+        "bench", "--dataset", "digits", "--rows", "400", "--modes", "local", "--batch-sizes", "40,80",
+        "--epochs", "1", "--warm-up", "1", "--peers", "upstream", "--memory", "1g", "--json",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    timed = json.loads(ended.stdout)
+    assert [(one["name"], one["batch_size"]) for one in timed] == [
+        ("largebatch, local", 40), ("largebatch, local", 80), ("SystemDS' own layers, local", 2048),
+    ]  # fmt: skip
+    assert all(min(one["seconds"]) > 0 for one in timed)
+    assert all(one["peak_bytes"] > 2**27 for one in timed[:2])
+
+
+def test_all_formulations_give_the_same() -> None:
+    found = compare(Execution(mode="local", memory="1g"), images=32, repetitions=1)
+    assert len(found) == 11
+    assert max(one.difference for one in found) < 1e-9
