@@ -129,12 +129,16 @@ MISSING = [  # claim, a batch size that it needs, verdict without it
     (2, LARS, 8000),
     (3, SGD, 8000),
     (3, LARS, 16000),
+    (3, SGD, 32000),
+    (3, LARS, 28000),
     (4, LARS, 28000),
     (5, SGD, 28000),
     (5, LARS, 32000),
     (6, SGD, 16000),
+    (6, LARS, 32000),
     (7, SGD, 8000),
     (7, LARS, 16000),
+    (7, SGD, 32000),
 ]
 
 
