@@ -94,3 +94,4 @@ def test_wheel_trains_in_an_empty_environment_from_another_folder(bars: Path, tm
     command = str(tmp_path / "venv" / "bin" / "largebatch")
     result = json.loads(call(command, *train_arguments(bars, "run", "--epochs", "1", "--json")))
     assert result["status"] == "finished"
+    assert "56 runs: 56 new" in call(command, "sweep", "paper", "--dry-run")
