@@ -63,10 +63,14 @@ def train_arguments(bars: Path, out: Path | str, *more: str) -> list[str]:
     ]  # fmt: skip
 
 
+# A job that a script starts in the background ignores SIGINT, and so do its children: not this one.
+LISTENING = ("env", "--default-signal=INT")
+
+
 def start(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
     """The command in the background, with temporary files below `folder`."""
     return subprocess.Popen(
-        [sys.executable, "-m", "largebatch", *arguments],
+        [*LISTENING, sys.executable, "-m", "largebatch", *arguments],
         cwd=folder,
         env=os.environ | {"TMPDIR": str(folder)},
         stdout=subprocess.PIPE,
