@@ -54,14 +54,13 @@ def timed(what: str) -> Iterator[None]:
     say(f"{what}: {time.monotonic() - start:.0f} s")
 
 
-def call(command: Sequence[str | Path], **options: Any) -> str:
+def call(command: Sequence[str | Path], env: Mapping[str, str] | None = None) -> str:
     """What a command prints. Raises CalledProcessError, after what it said, if it fails."""
-    run = subprocess.run(
-        list(map(str, command)), stdout=subprocess.PIPE, text=True, timeout=MAXIMUM_S, check=False, **options
-    )
+    words = list(map(str, command))
+    run = subprocess.run(words, stdout=subprocess.PIPE, text=True, timeout=MAXIMUM_S, check=False, env=env)
     if run.returncode:
         say(run.stdout)
-        raise subprocess.CalledProcessError(run.returncode, shlex.join(map(str, command)))
+        raise subprocess.CalledProcessError(run.returncode, shlex.join(words))
     return run.stdout
 
 
@@ -78,12 +77,11 @@ class Layers:
 
     def of(self, name: str) -> list[Path]:
         """The layers of a stage, lowest first; those that aren't there yet included."""
-        stage = STAGES[name]
-        layers = self.of(stage.base) if stage.base in STAGES else [self.base]
-        for step in stage.steps:
-            if step.word in ("RUN", "COPY"):
-                digest = hashlib.sha256(f"{layers[-1].name} {step} {self._copied(step)}".encode())
-                layers.append(self._folder / digest.hexdigest()[:12])
+        base = STAGES[name].base
+        layers = self.of(base) if base in STAGES else [self.base]
+        for step, _ in making_layers(name):
+            digest = hashlib.sha256(f"{layers[-1].name} {step} {self._copied(step)}".encode())
+            layers.append(self._folder / digest.hexdigest()[:12])
         return layers
 
     def mount(
@@ -173,17 +171,12 @@ def build(work: Path) -> None:
 
 
 def build_stage(layers: Layers, name: str, lent: Sequence[str]) -> None:
-    """Carry out the steps of a stage."""
-    stage = STAGES[name]
-    settings = settings_of(STAGES, stage.base) if stage.base in STAGES else Settings()
+    """Carry out the steps of a stage whose layers aren't there yet."""
     every = layers.of(name)
-    done = len(every) - sum(step.word in ("RUN", "COPY") for step in stage.steps)
-    for step in stage.steps:
-        settings = settings.after(step)
-        if step.word not in ("RUN", "COPY"):
-            continue
-        if not every[done].exists():
-            with timed(f"  {step.word} {step.text:.70}"), layers.mount(every[:done], every[done]) as root:
+    steps = making_layers(name)
+    for number, (step, settings) in enumerate(steps, start=len(every) - len(steps)):
+        if not every[number].exists():
+            with timed(f"{step.word} {step.text:.70}"), layers.mount(every[:number], every[number]) as root:
                 workdir = root / settings.workdir.lstrip("/")
                 workdir.mkdir(parents=True, exist_ok=True)
                 if step.word == "RUN":
@@ -193,7 +186,18 @@ def build_stage(layers: Layers, name: str, lent: Sequence[str]) -> None:
                         copy_from(step, other, root)
                 else:
                     copy(step, workdir)
-        done += 1
+
+
+def making_layers(name: str) -> list[tuple[Step, Settings]]:
+    """The steps of a stage that change files, each with the settings it is carried out with."""
+    stage = STAGES[name]
+    settings = settings_of(STAGES, stage.base) if stage.base in STAGES else Settings()
+    found = []
+    for step in stage.steps:
+        settings = settings.after(step)
+        if step.word in ("RUN", "COPY"):
+            found.append((step, settings))
+    return found
 
 
 KERNEL = ("--proc", "/proc", "--dev", "/dev", "--die-with-parent", "--unshare-pid", "--unshare-ipc")
@@ -272,14 +276,13 @@ def pip_variables() -> dict[str, str]:
 class Machine:
     """Stands in for the engine: the image, volumes by name, and containers that share a network."""
 
-    def __init__(self, image: Path, work: Path) -> None:
+    def __init__(self, image: Path, place: Path) -> None:
         self.image = image
         self.settings = settings_of(STAGES)
-        self.volumes = work / "volumes"
-        self.logs = work / "logs"
-        self._hosts = work / "hosts"
-        shutil.rmtree(self.volumes, ignore_errors=True)
-        self.logs.mkdir(exist_ok=True)
+        self.volumes = place / "volumes"
+        self.logs = place / "logs"
+        self._hosts = place / "hosts"
+        self.logs.mkdir(parents=True, exist_ok=True)
 
     def know(self, names: Sequence[str]) -> None:
         """Have containers find each other by these names."""
@@ -296,7 +299,8 @@ class Machine:
         mounts = [word for place, volume in volumes.items() for word in self._mount(place, volume)]
         user, group = self.settings.user.split(":")
         return [
-            "bwrap", "--ro-bind", str(self.image), "/", *KERNEL, "--as-pid-1", "--tmpfs", "/tmp",  # noqa: S108
+            "bwrap", "--ro-bind", str(self.image), "/", *KERNEL, "--as-pid-1",
+            "--perms", "1777", "--tmpfs", "/tmp",  # noqa: S108
             "--ro-bind", str(self._hosts), "/etc/hosts", *mounts, "--unshare-uts", "--hostname", name,
             "--clearenv", *variables({**self.settings.env, **env}), "--setenv", "HOME", "/cache",
             "--chdir", self.settings.workdir, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID",
@@ -319,15 +323,15 @@ class Machine:
 
 def run(work: Path) -> None:
     """The command and the cluster, against the same study outside."""
-    outside = work / "outside"
-    shutil.rmtree(outside, ignore_errors=True)
-    own = os.environ | {"XDG_CACHE_HOME": str(work / "outside-cache"), "SPARK_LOCAL_IP": "127.0.0.1"}
+    layers = Layers(work)
+    place = work / f"run-{layers.of('')[-1].name}"  # a call that was cut short goes on where it stopped
+    outside = place / "outside"
+    own = os.environ | {"XDG_CACHE_HOME": str(place / "cache"), "SPARK_LOCAL_IP": "127.0.0.1"}
     command = [sys.executable, "-m", "largebatch"]
     with timed("study outside"):
         call([*command, "sweep", STUDY, "--out", outside, *HEAP], env=own)
-    layers = Layers(work)
     with layers.mount(layers.of("")) as image:
-        machine = Machine(image, work)
+        machine = Machine(image, place)
         run_alone(machine)
         run_cluster(machine)
     for name in ("alone", "cluster"):
@@ -349,8 +353,8 @@ def run_alone(machine: Machine) -> None:
     say(status)
     with timed("doctor"):
         say(call(machine.command("alone", settings.healthcheck, volumes, {})))
-    volumes["/studies"] = f"{ROOT / 'docker'}:ro"
-    sweep = ["sweep", "/studies/proof.toml", "--out", "/runs/alone", *HEAP]
+    volumes["/srv"] = f"{ROOT / 'docker'}:ro"
+    sweep = ["sweep", "/srv/proof.toml", "--out", "/runs/alone", *HEAP]
     with timed("study alone"):
         call(machine.command("alone", [*settings.entrypoint, *sweep], volumes, {}))
 
@@ -369,11 +373,11 @@ def run_cluster(machine: Machine) -> None:
             if service is not services["driver"]:
                 running.enter_context(background(machine, name, service))
         driver = services["driver"]
-        driver["volumes"] = [*driver["volumes"], f"{ROOT / 'docker'}:/studies:ro"]
+        driver["volumes"] = [*driver["volumes"], f"{ROOT / 'docker'}:/srv:ro"]
         master = driver["command"][driver["command"].index("--master") + 1]
         driver["command"] = [
             "sweep",
-            "/studies/proof.toml",
+            "/srv/proof.toml",
             "--out",
             "/runs/cluster",
             "--master",
