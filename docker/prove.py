@@ -29,6 +29,10 @@ import yaml
 from docker.utils.build import exclude_paths
 from dockerfile import Settings, Step, read_stages, settings_of
 
+from largebatch.data import digits
+from largebatch.data.folder import spellings
+from largebatch.data.idx import write_idx
+
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = read_stages((ROOT / "docker/Dockerfile").read_text())
 SUITE = "bookworm"
@@ -326,14 +330,20 @@ def run(work: Path) -> None:
     layers = Layers(work)
     place = work / f"run-{layers.of('')[-1].name}"  # a call that was cut short goes on where it stopped
     outside = place / "outside"
-    own = os.environ | {"XDG_CACHE_HOME": str(place / "cache"), "SPARK_LOCAL_IP": "127.0.0.1"}
+    data = write_digits(place / "data")
+    own = os.environ | {
+        "XDG_CACHE_HOME": str(place / "cache"),
+        "LARGEBATCH_DATA": str(data),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+    }
     command = [sys.executable, "-m", "largebatch"]
     with timed("study outside"):
         call([*command, "sweep", STUDY, "--out", outside, *HEAP], env=own)
     with layers.mount(layers.of("")) as image:
         machine = Machine(image, place)
-        run_alone(machine)
-        run_cluster(machine)
+        shared = {"/data": f"{data}:ro", "/srv": f"{ROOT / 'docker'}:ro"}
+        run_alone(machine, shared)
+        run_cluster(machine, shared)
     for name in ("alone", "cluster"):
         found = json.loads(call([*command, "compare", "--json", outside, machine.volumes / "runs" / name]))
         say(f"study {name} against outside: {'identical' if found['identical'] else 'DIFFERENT'}")
@@ -342,24 +352,30 @@ def run(work: Path) -> None:
     say(call([*command, "compare", outside, machine.volumes / "runs" / "cluster"]))
 
 
-def run_alone(machine: Machine) -> None:
+def write_digits(folder: Path) -> Path:
+    """A small set of digits as IDX files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, array in digits.make(train_rows=4000, test_rows=800).items():
+        write_idx(folder / spellings(part)[0], array)
+    return folder
+
+
+def run_alone(machine: Machine, shared: Mapping[str, str]) -> None:
     """`doctor`, as the health check calls it, and the study in a single container."""
     machine.know(["alone"])
     settings = machine.settings
     volumes = {place: place.strip("/") for place in settings.volumes}
-    status = call(
-        machine.command("alone", ["grep", "-E", "^(Uid|Cap|NoNew)", "/proc/self/status"], volumes, {})
-    )
-    say(status)
+    rights = ["grep", "-E", "^(Uid|CapEff|NoNewPrivs)", "/proc/1/status"]
+    say(call(machine.command("alone", rights, volumes, {})))
     with timed("doctor"):
         say(call(machine.command("alone", settings.healthcheck, volumes, {})))
-    volumes["/srv"] = f"{ROOT / 'docker'}:ro"
+    volumes |= shared
     sweep = ["sweep", "/srv/proof.toml", "--out", "/runs/alone", *HEAP]
     with timed("study alone"):
         call(machine.command("alone", [*settings.entrypoint, *sweep], volumes, {}))
 
 
-def run_cluster(machine: Machine) -> None:
+def run_cluster(machine: Machine, shared: Mapping[str, str]) -> None:
     """The study on the cluster of compose.yaml, whose containers live until the driver has ended."""
     services = yaml.safe_load((ROOT / "docker/compose.yaml").read_text())["services"]
     names = {
@@ -373,17 +389,11 @@ def run_cluster(machine: Machine) -> None:
             if service is not services["driver"]:
                 running.enter_context(background(machine, name, service))
         driver = services["driver"]
-        driver["volumes"] = [*driver["volumes"], f"{ROOT / 'docker'}:/srv:ro"]
+        added = [f"{volume.removesuffix(':ro')}:{place}:ro" for place, volume in shared.items()]
+        driver["volumes"] = [*driver["volumes"], *added]
         master = driver["command"][driver["command"].index("--master") + 1]
-        driver["command"] = [
-            "sweep",
-            "/srv/proof.toml",
-            "--out",
-            "/runs/cluster",
-            "--master",
-            master,
-            *HEAP,
-        ]
+        sweep = ["sweep", "/srv/proof.toml", "--out", "/runs/cluster", *HEAP]
+        driver["command"] = [*sweep, "--master", master]
         call(of_service(machine, "driver-1", driver))
 
 
