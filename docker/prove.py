@@ -83,8 +83,9 @@ class Layers:
         """The layers of a stage, lowest first; those that aren't there yet included."""
         base = STAGES[name].base
         layers = self.of(base) if base in STAGES else [self.base]
-        for step, _ in making_layers(name):
-            digest = hashlib.sha256(f"{layers[-1].name} {step} {self._copied(step)}".encode())
+        for step, settings in making_layers(name):
+            made_of = f"{layers[-1].name} {step} {settings} {self._copied(step)}"
+            digest = hashlib.sha256(made_of.encode())
             layers.append(self._folder / digest.hexdigest()[:12])
         return layers
 
@@ -122,8 +123,8 @@ class Layers:
             return ""
         if step.options:
             return self.of(origin(step))[-1].name
-        files = [ROOT / path for path in context(step.text.split()[:-1]) if (ROOT / path).is_file()]
-        return " ".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+        paths = [path for path in context(step.text.split()[:-1]) if (ROOT / path).is_file()]
+        return " ".join(f"{p} {hashlib.sha256((ROOT / p).read_bytes()).hexdigest()}" for p in paths)
 
 
 def origin(step: Step) -> str:
