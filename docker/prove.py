@@ -214,7 +214,9 @@ def variables(values: Mapping[str, str]) -> list[str]:
 
 
 def run_step(step: Step, root: Path, settings: Settings, lent: Sequence[str]) -> None:
-    """RUN, in the root that the image is to have, with what is lent to it."""
+    """RUN, in the root that the image is to have, with what is lent to it. Raises ValueError after a USER."""
+    if settings.user != Settings().user:
+        raise ValueError(f"RUN {step.text}: only root's steps are understood here")
     surroundings = ["--clearenv", *variables(settings.env), *lent, "--chdir", settings.workdir]
     command = ["bwrap", "--bind", str(root), "/", *KERNEL, *surroundings, "--cap-add", "ALL"]
     call([*command, "sh", "-c", step.text])
