@@ -110,7 +110,10 @@ def measured(tasks: Sequence[Task]) -> Timing:
     timing = Timing()
     for task in tasks:
         if task.epochs_done and task.folder.metrics_file.exists():
-            metrics = task.folder.metrics()
+            try:
+                metrics = task.folder.metrics()
+            except UserError:  # it is made anew when the run goes on
+                continue
             for seconds in metrics["seconds"] + metrics["evaluation_seconds"]:
                 timing.add(task.training, task.rows, seconds)
     return timing

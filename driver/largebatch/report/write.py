@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from largebatch.errors import UserError
+from largebatch.files import readable, write_atomically
 from largebatch.report import figures, markdown, page, summary, tables
 from largebatch.report.records import StudyRecord, read_study
-from largebatch.run_folder import write_atomically
 from largebatch.table import align
 
 
@@ -39,7 +39,7 @@ def report(
     words = ["largebatch", "report", str(path)]
     words += ["--epoch", str(epoch)] if epoch is not None else []
     words += ["--per-worker"] if per_worker else []
-    content = _content(study, shlex.join(words), per_worker)
+    content = _content(study, readable(shlex.join(words)), per_worker)
     folder = out or path
     try:
         _write(content, folder)
