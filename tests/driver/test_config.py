@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from largebatch.config import Execution, Training
+from largebatch.config import NAME, Execution, Training
 from largebatch.errors import UserError
 from largebatch.registry import NETWORKS, OPTIMIZERS, PADDINGS, SCHEDULES, SCOPES
 
@@ -170,7 +170,7 @@ def trainings(draw: st.DrawFn) -> Training:
     workers, epochs = draw(st.integers(1, 64)), draw(st.integers(1, 1000))
     fraction = st.floats(0, 1, exclude_min=True, exclude_max=True)
     return Training(
-        dataset=draw(st.text()),
+        dataset=draw(st.from_regex(NAME, fullmatch=True)),
         network=draw(st.sampled_from(list(NETWORKS))),
         padding=draw(st.sampled_from(list(PADDINGS))),
         optimizer=draw(st.sampled_from(list(OPTIMIZERS))),

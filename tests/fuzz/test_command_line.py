@@ -24,12 +24,13 @@ STATUSES = {0, 1, 2, 3, 130}
 _FLAGS = (
     "--batch-size", "--epochs", "--workers", "--learning-rate", "--momentum", "--seed", "--milestones",
     "--power", "--stall-timeout", "--memory", "--master", "--micro-batch", "--warmup-epochs", "--optimizer",
-    "--network", "--schedule", "--scope", "--padding", "--dataset", "--data-dir", "--mode", "--out", "--resume",
-    "--runs", "--only", "--jobs", "--limit-time", "--epoch", "--rows", "--modes", "--batch-sizes", "--peers",
-    "--warm-up",
+    "--network", "--schedule", "--scope", "--padding", "--dataset", "--data-dir", "--mode", "--out",
+    "--resume", "--runs", "--only", "--jobs", "--limit-time", "--epoch", "--rows", "--modes", "--batch-sizes",
+    "--peers", "--warm-up",
 )  # fmt: skip
 _SWITCHES = (
-    "--json", "--dry-run", "--isolate", "--per-worker", "--markdown", "--deterministic", "--no-native-blas", "-h"
+    "--json", "--dry-run", "--isolate", "--per-worker", "--markdown", "--deterministic",
+    "--no-native-blas", "-h",
 )  # fmt: skip
 _COMMANDS = ("train", "sweep", "report", "compare", "bench", "doctor", "data", "predict")
 _WORDS = st.one_of(
@@ -92,7 +93,7 @@ def _call(arguments: list[str]) -> int:
     return int(status or 0)
 
 
-@examples(200, 0.02)
+@examples(100, 0.01)
 @given(_ARGUMENTS)
 @example(["sweep", "quick", "--dry-run", "--limit-time", "1" + "0" * 400 + "h"])
 @example(["train", "--memory", "9" * 5000 + "g"])

@@ -101,7 +101,7 @@ def _with(file: Path, content: bytes) -> Iterator[None]:
     file.write_bytes(before)
 
 
-@examples(150, 0.05)
+@examples(100, 0.02)
 @given(json_files(CONFIG))
 @example(DEEP)
 def test_settings(run: RunFolder, content: bytes) -> None:
@@ -110,7 +110,7 @@ def test_settings(run: RunFolder, content: bytes) -> None:
         reads("config.json", run.images)
 
 
-@examples(150, 0.04)
+@examples(60, 0.01)
 @given(json_files(json.dumps(RESULT)))
 @example(DEEP)
 def test_results(run: RunFolder, content: bytes) -> None:
@@ -121,7 +121,7 @@ def test_results(run: RunFolder, content: bytes) -> None:
         reads("result.json", lambda: read_run(run.path))
 
 
-@examples(100, 0.02)
+@examples(15, 0.002)
 @given(json_files(json.dumps({"largebatch": "0.1.0", "cores": 2, "openblas": None})))
 @example(DEEP)
 def test_versions(run: RunFolder, content: bytes) -> None:
@@ -130,7 +130,7 @@ def test_versions(run: RunFolder, content: bytes) -> None:
         reads("versions.json", lambda: compare(run.path, run.path).text().encode())
 
 
-@examples(150, 0.03)
+@examples(60, 0.01)
 @given(mutated((CSV,)))
 @example(CSV.replace(b"\n", b"\r"))
 @example(b"," * 70000 + b"\n")
@@ -139,7 +139,7 @@ def test_metrics(run: RunFolder, content: bytes) -> None:
         reads("metrics.csv", run.metrics)
 
 
-@examples(60, 0.01)
+@examples(40, 0.004)
 @given(
     st.sampled_from(("parameters", "metrics", "manifest.json")),
     mutated((PARAMETERS, CSV, b"{}", SHAPES)),
@@ -158,7 +158,7 @@ def test_checkpoints(run: RunFolder, name: str, content: bytes, sealed: bool) ->
     (state / "manifest.json").write_bytes(manifest)
 
 
-@examples(60, 0.01)
+@examples(40, 0.01)
 @given(mutated((SHAPES,)))
 @example(b"-1,-1,0\n1e300,nan,0\n")
 def test_shapes(run: RunFolder, content: bytes) -> None:
@@ -175,7 +175,7 @@ STUDY_JSON = json.dumps(
 )  # fmt: skip
 
 
-@examples(150, 0.03)
+@examples(100, 0.02)
 @given(json_files(STUDY_JSON))
 @example(DEEP)
 @example(STUDY_JSON.replace("runs/a", "../../x/a").encode())
@@ -194,7 +194,7 @@ def test_studies_to_go_on_with(tmp_path: Path, content: bytes) -> None:
     reads("study.json", go_on)
 
 
-@examples(150, 0.03)
+@examples(60, 0.02)
 @given(json_files(STUDY_JSON))
 @example(DEEP)
 def test_studies_to_report(tmp_path: Path, content: bytes) -> None:
@@ -202,7 +202,7 @@ def test_studies_to_report(tmp_path: Path, content: bytes) -> None:
     reads("study.json", lambda: read_study(tmp_path))
 
 
-@examples(15, 0.001)
+@examples(8, 0.0005)
 @given(json_files(STUDY_JSON), mutated((CSV,)), json_files(json.dumps(RESULT)))
 def test_reports(tmp_path: Path, study: bytes, rows: bytes, result: bytes) -> None:
     folder = RunFolder(tmp_path / "runs" / "a")
@@ -216,7 +216,7 @@ def test_reports(tmp_path: Path, study: bytes, rows: bytes, result: bytes) -> No
         reads("report", lambda: report(tmp_path))
 
 
-@examples(2, 0.0002)
+@examples(1, 0.0001)
 @given(mutated((CSV,)))
 @example(CSV.replace(b"0.", b"1e-300"))
 def test_figures(tmp_path: Path, rows: bytes) -> None:
