@@ -130,6 +130,7 @@ def test_values_at_the_edges_are_taken() -> None:
         ({"mode": "cluster"}, "--mode 'cluster' is unknown; choose one of spark, local"),
         ({"memory": "lots"}, "--memory 'lots' has to be a number with m or g, such as 6g"),
         ({"memory": "6"}, "--memory '6' has to be"),
+        ({"memory": "9" * 5000 + "g"}, "has to be a number with m or g"),
         ({"memory": "6G"}, "--memory '6G' has to be"),
         ({"memory": "0g"}, "--memory '0g' has to be"),
         ({"memory": "-1g"}, "--memory '-1g' has to be"),

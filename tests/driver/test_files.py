@@ -13,10 +13,13 @@ from largebatch.config import Execution, Training
 from largebatch.errors import RunError, UserError
 from largebatch.files import MAX_BYTES, part_of, read_file, read_json, readable, write_atomically
 from largebatch.launch import Session
+from largebatch.plan import survey
 from largebatch.registry import NETWORKS
 from largebatch.report.records import UNREADABLE, read_study
+from largebatch.report.write import report
 from largebatch.run_folder import RunFolder, locked
-from largebatch.study import load
+from largebatch.study import Study, load, run_name
+from largebatch.study_folder import StudyFolder
 from tests.driver.samples import dataset
 from tests.driver.study_samples import finished_study, write_run
 
@@ -152,6 +155,19 @@ def test_a_run_with_a_link_in_its_folder_does_not_go_on(run: RunFolder, mine: Pa
     with pytest.raises(UserError, match=f"{name} is a link, through which a run does not write"), run.lock():
         pass
     assert mine.read_bytes() == MINE
+
+
+def test_links_lead_neither_sweeps_nor_reports_out_of_a_studys_folder(tmp_path: Path, mine: Path) -> None:
+    study, name = Study("s", "s", "", (TRAINING,)), run_name(TRAINING)
+    (tmp_path / "study" / "runs").mkdir(parents=True)
+    (tmp_path / "study" / "runs" / name).symlink_to(mine.parent)
+    folder = StudyFolder(tmp_path / "new", tmp_path / "study" / "runs")
+    with pytest.raises(UserError, match="is a link, through which a run does not write"):
+        survey(study, folder, {}, {})
+    finished = finished_study(tmp_path / "finished", [TRAINING])
+    (finished / "figures").symlink_to(mine.parent)
+    with pytest.raises(UserError, match="figures is a link, through which a report does not write"):
+        report(finished)
 
 
 def test_only_folders_named_as_epochs_are_checkpoints(run: RunFolder, tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ def _content(study: StudyRecord, command: str, per_worker: bool) -> page.Content
 
 def _write(content: page.Content, out: Path) -> None:
     drawings = out / "figures"
+    if drawings.is_symlink():
+        raise UserError(f"{drawings} is a link, through which a report does not write: remove it")
     drawings.mkdir(parents=True, exist_ok=True)
     for figure in content.figures:
         write_atomically(drawings / f"{figure.name}.svg", figure.file.encode())
