@@ -24,7 +24,7 @@ slowest: defaultdict[str, float] = defaultdict(float)
 
 
 def examples(usual: int, share: float = 1.0) -> settings:
-    """A number of inputs for a property: `usual`, or its share of what is asked for."""
+    """A number of inputs for a property: `usual`, or its share of all that are asked for."""
     return settings(
         max_examples=max(1, round(EXAMPLES * share)) if EXAMPLES else usual,
         derandomize=not EXAMPLES,

@@ -93,7 +93,7 @@ def _call(arguments: list[str]) -> int:
     return int(status or 0)
 
 
-@examples(100, 0.01)
+@examples(100, 0.005)
 @given(_ARGUMENTS)
 @example(["sweep", "quick", "--dry-run", "--limit-time", "1" + "0" * 400 + "h"])
 @example(["train", "--memory", "9" * 5000 + "g"])

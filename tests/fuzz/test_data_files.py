@@ -50,7 +50,7 @@ PNG = tuple(_png(mode) for mode in ("L", "RGB", "RGBA", "P", "1", "I;16", "LA"))
 HEADER = "{'descr': '|u1', 'fortran_order': False, 'shape': (%s), }\n"
 
 
-@examples(300, 0.45)
+@examples(300, 0.3)
 @given(mutated((IDX, LABELS)))
 @example(HUGE)
 def test_idx(content: bytes) -> None:
@@ -58,7 +58,7 @@ def test_idx(content: bytes) -> None:
     assert array is None or (isinstance(array, np.ndarray) and array.size < len(content))
 
 
-@examples(300, 0.15)
+@examples(300, 0.19)
 @given(
     mutated((gzip.compress(IDX), gzip.compress(LABELS), gzip.compress(IDX)[:20]))
     | mutated((IDX,)).map(gzip.compress)
@@ -82,7 +82,7 @@ def test_folder_of_idx(tmp_path: Path, label: int, content: bytes, which: int) -
         file.write_bytes(before)
 
 
-@examples(200, 0.1)
+@examples(200, 0.12)
 @given(mutated(NPY))
 @example(_npy_of(HEADER % "1099511627776, 4, 4"))
 @example(_npy_of(HEADER % f"0x{'f' * 4000}, 3"))
@@ -94,7 +94,7 @@ def test_npy(tmp_path: Path, content: bytes) -> None:
     reads(".npy", lambda: read_images(file, 4, 4))
 
 
-@examples(150, 0.1)
+@examples(150, 0.05)
 @given(mutated(PNG))
 @example(_png("L")[:16] + struct.pack(">II", 2**31 - 1, 2**31 - 1) + _png("L")[24:])
 def test_png(tmp_path: Path, content: bytes) -> None:

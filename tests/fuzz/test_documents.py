@@ -63,7 +63,7 @@ def test_made_up_studies(text: str) -> None:
     reads("study, values", lambda: _study(text))
 
 
-@examples(200, 0.1)
+@examples(100, 0.06)
 @given(mutated(SOUND))
 @example(b'# \\"""' * (MAX_BYTES // 6))
 def test_places_of_keys(content: bytes) -> None:

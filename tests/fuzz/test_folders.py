@@ -202,7 +202,7 @@ def test_studies_to_report(tmp_path: Path, content: bytes) -> None:
     reads("study.json", lambda: read_study(tmp_path))
 
 
-@examples(8, 0.0005)
+@examples(8, 0.0002)
 @given(json_files(STUDY_JSON), mutated((CSV,)), json_files(json.dumps(RESULT)))
 def test_reports(tmp_path: Path, study: bytes, rows: bytes, result: bytes) -> None:
     folder = RunFolder(tmp_path / "runs" / "a")
@@ -216,7 +216,7 @@ def test_reports(tmp_path: Path, study: bytes, rows: bytes, result: bytes) -> No
         reads("report", lambda: report(tmp_path))
 
 
-@examples(1, 0.0001)
+@examples(1, 2e-05)
 @given(mutated((CSV,)))
 @example(CSV.replace(b"0.", b"1e-300"))
 def test_figures(tmp_path: Path, rows: bytes) -> None:
