@@ -334,7 +334,9 @@ class RunFolder:
 
     def _append_metrics(self, metrics: pd.DataFrame) -> None:
         """Bring metrics.csv up to the given epochs: append the rows it lacks."""
-        have = self.metrics_file.read_bytes().count(b"\n") - 1 if self.metrics_file.exists() else 0
+        have = 0
+        if self.metrics_file.exists():
+            have = max(self.metrics_file.read_bytes().count(b"\n") - 1, 0)
         with open(self.metrics_file, "a", encoding="utf-8", newline="", opener=no_link) as file:
             metrics.iloc[have:].to_csv(file, index=False, header=have == 0)
             file.flush()
