@@ -173,7 +173,7 @@ class RunFolder:
     def create(cls, path: Path, training: Training, execution: Execution, dataset: Dataset) -> RunFolder:
         """A new folder with the configuration in it. Raises UserError if a run is or can't be there."""
         folder = cls(path)
-        check_path(path.resolve())
+        check_path(path.absolute())
         try:
             path.mkdir(parents=True, exist_ok=True)
             unimportant = (LOCK, part_of(folder._config).name)  # of a creation that was killed

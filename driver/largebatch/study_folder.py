@@ -37,13 +37,13 @@ class StudyFolder:
         recorded = None if self._there is None else path / Path(self._there["runs"][0]["folder"]).parent
         if recorded is None:
             self.runs = runs or path / "runs"
-        elif runs is None and not recorded.resolve().is_relative_to(path.resolve()):
+        elif runs is None and not _real(recorded).is_relative_to(_real(path)):
             # Perhaps another made this folder: nothing outside of it is written to unasked.
             raise UserError(
                 f"the runs of the study in {path} are outside of it, in {os.path.normpath(recorded)}: "
                 "name that folder by --runs, or another one by --out"
             )
-        elif runs and runs.resolve() != recorded.resolve():
+        elif runs and _real(runs) != _real(recorded):
             raise UserError(
                 f"the runs of the study in {path} are in {os.path.normpath(recorded)}: "
                 "name that folder by --runs, or another one by --out"
@@ -107,7 +107,7 @@ class StudyFolder:
         folder = self.run(training).path
         return {
             "name": folder.name,
-            "folder": os.path.relpath(folder.resolve(), self.path.resolve()),
+            "folder": os.path.relpath(_real(folder), _real(self.path)),
             "training": training.to_mapping(),
         }
 
@@ -151,6 +151,11 @@ class StudyFolder:
             if old != new:
                 texts.append(f"{name} {old} there, {new} here")
         return "; ".join(texts) or f"{len(there)} there, {len(here)} here"
+
+
+def _real(path: Path) -> Path:
+    """Where a path leads; unlike Path.resolve, also for links that lead to themselves."""
+    return Path(os.path.realpath(path))
 
 
 def _is_folder(run: dict[str, Any]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -188,3 +189,15 @@ def test_a_folder_whose_name_would_break_instructions_is_refused(tmp_path: Path,
     ):
         RunFolder.create(tmp_path / name / "run", TRAINING, Execution(mode="local"), dataset())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match="cannot be made a run's folder"):
+        RunFolder.create(tmp_path / "loop" / "run", TRAINING, Execution(mode="local"), dataset())
+    study = finished_study(tmp_path / "study", [TRAINING])
+    shutil.rmtree(study / "runs")
+    (study / "runs").symlink_to("runs")
+    assert StudyFolder(study).runs == study / "runs"
+    (run,) = read_study(study).runs
+    assert run.status in (UNREADABLE, "not begun")
