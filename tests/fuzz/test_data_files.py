@@ -94,7 +94,7 @@ def test_npy(tmp_path: Path, content: bytes) -> None:
     reads(".npy", lambda: read_images(file, 4, 4))
 
 
-@examples(150, 0.05)
+@examples(150, 0.1)
 @given(mutated(PNG))
 @example(_png("L")[:16] + struct.pack(">II", 2**31 - 1, 2**31 - 1) + _png("L")[24:])
 def test_png(tmp_path: Path, content: bytes) -> None:

@@ -45,13 +45,13 @@ def _study(text: str) -> None:
         assert "/" not in name and "\0" not in name and name.strip(".")
 
 
-@examples(100, 0.02)
+@examples(60, 0.01)
 @given(mutated(SOUND))
 def test_damaged_studies(content: bytes) -> None:
     reads("study, bytes", lambda: _study(content.decode(errors="replace")))
 
 
-@examples(200, 0.05)
+@examples(200, 0.03)
 @given(changed(MODEL).map(_toml) | st.dictionaries(st.text(max_size=4), VALUES, max_size=4).map(_toml))
 @example(f"name = 'a'\n[[grid]]\nbatch_size = 0x{'f' * 5000}\n")
 @example(f"name = 'a'\n[[grid]]\nmicro_batch = {'9' * 300}\n")
@@ -63,7 +63,7 @@ def test_made_up_studies(text: str) -> None:
     reads("study, values", lambda: _study(text))
 
 
-@examples(100, 0.06)
+@examples(100, 0.02)
 @given(mutated(SOUND))
 @example(b'# \\"""' * (MAX_BYTES // 6))
 def test_places_of_keys(content: bytes) -> None:

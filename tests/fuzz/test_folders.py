@@ -158,7 +158,7 @@ def test_checkpoints(run: RunFolder, name: str, content: bytes, sealed: bool) ->
     (state / "manifest.json").write_bytes(manifest)
 
 
-@examples(40, 0.01)
+@examples(40, 0.03)
 @given(mutated((SHAPES,)))
 @example(b"-1,-1,0\n1e300,nan,0\n")
 def test_shapes(run: RunFolder, content: bytes) -> None:
@@ -175,7 +175,7 @@ STUDY_JSON = json.dumps(
 )  # fmt: skip
 
 
-@examples(100, 0.02)
+@examples(100, 0.01)
 @given(json_files(STUDY_JSON))
 @example(DEEP)
 @example(STUDY_JSON.replace("runs/a", "../../x/a").encode())
@@ -194,7 +194,7 @@ def test_studies_to_go_on_with(tmp_path: Path, content: bytes) -> None:
     reads("study.json", go_on)
 
 
-@examples(60, 0.02)
+@examples(60, 0.01)
 @given(json_files(STUDY_JSON))
 @example(DEEP)
 def test_studies_to_report(tmp_path: Path, content: bytes) -> None:
