@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from largebatch import native
-from largebatch.arguments import Argument, check_path
+from largebatch.arguments import DELIMITERS, Argument, check_path
 from largebatch.config import Execution
 from largebatch.errors import RunError
 from largebatch.files import no_link
@@ -102,7 +102,7 @@ class Session:
         self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-"))
         self._log = _append(self._log_path)
         try:
-            check_path(self._scratch)
+            check_path(self._scratch, DELIMITERS)
             shutil.copytree(dml_root() / "dml", self.dml)
             self._process = self._start(java.home)
             conf = spark_conf(self._execution, self.workers, self._scratch, jar)

@@ -182,7 +182,10 @@ def test_only_folders_named_as_epochs_are_checkpoints(run: RunFolder, tmp_path: 
     assert tmp_path.is_dir()
 
 
-@pytest.mark.parametrize("name", ["20\u00b0C", "a\u00b7b", "a\u2021b", "a\u00b6b", os.fsdecode(b"caf\xe9")])
+@pytest.mark.parametrize(
+    "name",
+    ["20\u00b0C", "a\u00b7b", "a\u2021b", "a\u00b6b", "run*", "a[1]", "{a}", "a\\b", os.fsdecode(b"caf\xe9")],
+)
 def test_a_folder_whose_name_would_break_instructions_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(
         UserError, match=r"which SystemDS (can't have in|wants of) a path: take another folder"

@@ -133,7 +133,7 @@ def test_local_mode_equals_spark_mode(largebatch: Run, bars: Path, tmp_path: Pat
     )
 
 
-AWKWARD = "a \"run\"; $HOME `id` 'x' naïve ✓ #{} %20 *?[a] a=b, \\ line\nbreak"
+AWKWARD = "a \"run\"; $HOME `id` 'x' naïve ✓ # %20 ~ & | < > (a=b), line\nbreak"
 
 
 def test_a_runs_folder_may_have_any_name(largebatch: Run, bars: Path, tmp_path: Path) -> None:
