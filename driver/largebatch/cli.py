@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import json
 import shlex
 import signal
@@ -29,6 +30,8 @@ def _say(text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command and exit: 0 done, 1 failed, 2 unusable input, 130 interrupted."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # file names are printed as the bytes they are
+        sys.stdout.reconfigure(errors="surrogateescape")
     try:
         status = _carry_out(arguments)
     except UserError as error:

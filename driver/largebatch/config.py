@@ -13,6 +13,7 @@ from typing import Any, Self
 from largebatch.errors import UserError
 from largebatch.registry import MODES, NETWORKS, OPTIMIZERS, PADDINGS, SCHEDULES, SCOPES
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of what becomes a part of paths
 LONGEST_TIMEOUT_S = 7 * 24 * 3600  # waiting for input takes milliseconds in 32 bits, 24 days
 
 
@@ -47,6 +48,7 @@ class _Settings:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
         """Settings from a mapping; raises UserError for names that don't exist and values of another type."""
+        _check(isinstance(values, Mapping), "settings have to be an object, or a table, of names and values")
         hints = typing.get_type_hints(cls)
         unknown = sorted(set(values) - set(hints))
         _check(not unknown, f"unknown setting {', '.join(unknown)}; there are {', '.join(hints)}")
@@ -102,6 +104,10 @@ class Training(_Settings):
         self._check_batch()
 
     def _check_names(self) -> None:
+        _check(
+            NAME.fullmatch(self.dataset) is not None,
+            f"--dataset {self.dataset!r} has to be letters, digits, '.', '_' and '-', 64 at most",
+        )
         _check_choice("network", self.network, NETWORKS)
         _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         _check_choice("padding", self.padding, PADDINGS)
@@ -112,6 +118,7 @@ class Training(_Settings):
         for name in ("batch_size", "epochs", "workers", "micro_batch"):
             value = getattr(self, name)
             _check(value >= 1, f"{_flag(name)} {value} has to be at least 1")
+            _check(value < 2**31, f"{_flag(name)} {value} has to be at most 2147483647")
         _check(0 <= self.seed < 2**31, f"--seed {self.seed} has to be from 0 to 2147483647")
         for name in (
             "learning_rate", "weight_decay", "trust_coefficient", "decay", "power",
@@ -164,7 +171,7 @@ class Execution(_Settings):
     def __post_init__(self) -> None:
         _check_choice("mode", self.mode, MODES)
         _check(
-            re.fullmatch(r"[1-9][0-9]*[mg]", self.memory) is not None,
+            re.fullmatch(r"[1-9][0-9]{0,8}[mg]", self.memory) is not None,
             f"--memory {self.memory!r} has to be a number with m or g, such as 6g",
         )
         _check(self.memory_bytes >= 512 * 2**20, f"--memory {self.memory} is too little; at least 512m")

@@ -76,7 +76,10 @@ def _npy_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.
         # Later versions, with headers of up to 4 GiB, are for structured types alone.
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError("its version is not 1.0")
-        return np.lib.format.read_array_header_1_0(file)
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
+        if any(size >= 2**63 for size in shape):
+            raise ValueError("its header announces more values than there can be")
+        return shape, fortran, dtype
     except Exception as error:  # NumPy's parser lets many types out for a damaged header
         raise UserError(f"{path} is not a .npy file of plain numbers: {_first_line(error)}") from error
 

@@ -20,9 +20,10 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from largebatch import native
-from largebatch.arguments import Argument
+from largebatch.arguments import DELIMITERS, Argument, check_path
 from largebatch.config import Execution
 from largebatch.errors import RunError
+from largebatch.files import no_link
 from largebatch.java import find_java
 from largebatch.paths import cache_dir, dml_root
 from largebatch.spark import spark_conf, system_ds_jar, systemds_conf
@@ -34,6 +35,14 @@ GRACE_S = 5.0  # from asking a session to end to killing it
 
 def _ignore(line: str) -> None:
     pass
+
+
+def _append(log: Path) -> IO[bytes]:
+    """Open a log to write at its end. Raises RunError if that can't be."""
+    try:
+        return open(log, "ab", opener=no_link)
+    except OSError as error:
+        raise RunError(f"{log} can't be written: {error.strerror}") from error
 
 
 class StoppedError(Exception):
@@ -91,8 +100,9 @@ class Session:
         jar = system_ds_jar()
         blas = native.prepare(cache_dir()) if self._execution.native_blas else None
         self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-"))
-        self._log = self._log_path.open("ab")
+        self._log = _append(self._log_path)
         try:
+            check_path(self._scratch, DELIMITERS)
             shutil.copytree(dml_root() / "dml", self.dml)
             self._process = self._start(java.home)
             conf = spark_conf(self._execution, self.workers, self._scratch, jar)
@@ -125,7 +135,7 @@ class Session:
     def logging_to(self, log: Path) -> Iterator[None]:
         """Put what is said in the meantime into another file."""
         own_path, own = self._log_path, self._log
-        with log.open("ab") as file:
+        with _append(log) as file:
             self._log_path, self._log = log, file
             try:
                 yield
@@ -137,14 +147,18 @@ class Session:
     ) -> None:
         """Run a program of dml/ and hand each line that starts with "largebatch " (less that) to on_line.
 
-        Raises RunError with the cause if the program fails, stalls or takes its process with it.
+        Raises RunError with the cause if the program fails, stalls or takes its process with it, UserError
+        for an argument that SystemDS would misread.
         """
+        for value in arguments.values():
+            check_path(str(value))
         self._request(
             "run", on_line, program=str(Path("dml") / program), arguments=arguments, single_node=single_node
         )
 
     def convert(self, array_file: Path, out: Path) -> None:
-        """Write a .npy file of uint8 rows as a matrix in SystemDS' binary format. Raises RunError."""
+        """Write a .npy file of uint8 rows as a matrix in SystemDS' binary format. Raises as `run` does."""
+        check_path(out)
         self._request("convert", array_file=str(array_file), out=str(out))
 
     def _start(self, java_home: Path) -> subprocess.Popen[bytes]:

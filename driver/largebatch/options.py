@@ -104,7 +104,7 @@ def given(arguments: argparse.Namespace, settings: type[Training] | type[Executi
 
 def seconds(text: str) -> float:
     """A time such as 1h30m, 90m, 45s or 300 (seconds)."""
-    parts = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?", text)
+    parts = re.fullmatch(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s?)?", text)
     if parts is None or not any(parts.groups()):
         raise argparse.ArgumentTypeError(f"{text!r} has to be a time such as 1h30m, 90m or 45s")
     hours, minutes, rest = (int(part or 0) for part in parts.groups())

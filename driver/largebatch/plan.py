@@ -59,7 +59,7 @@ class Task:
 def survey(study: Study, folder: StudyFolder, only: Only, datasets: Mapping[str, Dataset]) -> list[Task]:
     """The study's runs as they stand, those that are wanted, in order.
 
-    Raises UserError if a folder is another run's, was begun on other data, or nothing fits `only`.
+    Raises UserError if a folder is a link or another run's, was begun on other data, or nothing fits `only`.
     """
     return [_task(training, folder.run(training), datasets) for training in select(study, only)]
 
@@ -67,6 +67,8 @@ def survey(study: Study, folder: StudyFolder, only: Only, datasets: Mapping[str,
 def _task(training: Training, folder: RunFolder, datasets: Mapping[str, Dataset]) -> Task:
     dataset = datasets.get(training.dataset)
     rows = len(dataset.train_images) if dataset else ROUGH_ROWS
+    if folder.path.is_symlink():
+        raise UserError(f"{folder.path} is a link, through which a run does not write: remove it")
     if not folder.exists():
         return Task(training, folder, rows, None, 0)
     if folder.settings()[0] != training:
@@ -110,7 +112,10 @@ def measured(tasks: Sequence[Task]) -> Timing:
     timing = Timing()
     for task in tasks:
         if task.epochs_done and task.folder.metrics_file.exists():
-            metrics = task.folder.metrics()
+            try:
+                metrics = task.folder.metrics()
+            except UserError:  # it is made anew when the run goes on
+                continue
             for seconds in metrics["seconds"] + metrics["evaluation_seconds"]:
                 timing.add(task.training, task.rows, seconds)
     return timing

@@ -9,10 +9,13 @@ log.txt         Spark's output      result.json     last of all; absent or not "
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import hashlib
+import io
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -22,10 +25,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from largebatch.arguments import Images
+from largebatch.arguments import Images, check_path
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset
 from largebatch.errors import UserError
+from largebatch.files import no_link, part_of, read_file, read_json, write_atomically
 from largebatch.registry import Network
 
 Matrix = npt.NDArray[np.float64]
@@ -45,23 +49,21 @@ EPOCH_COLUMNS = (
 GROUP_COLUMNS = ("weight_norm", "gradient_norm", "trust_ratio")
 _CONFIG = {"training": dict, "execution": dict, "data": dict}  # what config.json holds
 _DATA = {"height": int, "width": int, "classes": int, "fingerprint": str}
+_TEXTS_OF_RESULT = ("dataset", "network", "optimizer", "status", "reason", "folder")
+_NUMBERS_OF_RESULT = (
+    "batch_size", "epochs", "updates", "train_accuracy", "test_accuracy", "generalization_error",
+    "seconds", "seed",
+)  # fmt: skip
+MAX_METRICS = 64 * 2**20  # bytes of metrics.csv; a row has about 500
+MAX_COLUMNS = 1000
+_RANGES = (  # of columns of metrics.csv that reports calculate with; losses may be anything
+    (("updates", "examples"), 1, 2**53),
+    (("train_accuracy", "test_accuracy"), 0, 1),
+    (("seconds",), 1e-9, 1e9),
+    (("evaluation_seconds",), 0, 1e9),
+)
 LOCK = "lock"
 KEPT_CHECKPOINTS = 2  # the newest, and the one before in case the newest is damaged
-
-
-def part_of(path: Path) -> Path:
-    """Where a file is while it is being written."""
-    return path.with_name(f".{path.name}.part")
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that at every moment it is there whole, in its old form or its new one."""
-    part = part_of(path)
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 def _json(value: Any) -> bytes:
@@ -74,13 +76,63 @@ def _lacking(values: Any, wanted: Mapping[str, type]) -> list[str]:
     return [name for name, kind in wanted.items() if not isinstance(there.get(name), kind)]
 
 
+def _is_result(values: Any) -> bool:
+    """Whether values read from a file can be shown as a result."""
+    return not _lacking(values, {"status": str}) and all(
+        isinstance(value, str if name in _TEXTS_OF_RESULT else int | float | None)
+        for name, value in values.items()
+        if name in (*_TEXTS_OF_RESULT, *_NUMBERS_OF_RESULT)
+    )
+
+
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with open(path, "rb", opener=no_link) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_matrix(path: Path) -> Matrix:
     """A matrix that SystemDS wrote as CSV; every double is exactly what it was."""
     return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
+
+
+def parse_metrics(data: bytes) -> pd.DataFrame:
+    """The rows of metrics.csv; a last line that is still being written does not count.
+
+    Raises ValueError, which goes on after the file's name, for what a run does not write.
+    """
+    lines = data[: data.rfind(b"\n") + 1].splitlines()
+    if not lines:
+        return pd.DataFrame(columns=list(EPOCH_COLUMNS))
+    if len({line.count(b",") for line in lines}) > 1:
+        raise ValueError("has rows of unequal length")
+    if lines[0].count(b",") >= MAX_COLUMNS:
+        raise ValueError(f"has more than {MAX_COLUMNS} columns")
+    try:  # since pandas 3 every double is exactly what it was
+        table = pd.read_csv(
+            io.BytesIO(b"\n".join(lines)), index_col=False, quoting=csv.QUOTE_NONE, low_memory=False
+        )
+    except ValueError as error:
+        raise ValueError(f"can't be read: {error}") from error
+    _check_metrics(table)
+    return table.astype(dict.fromkeys(("updates", "examples"), "int64"))
+
+
+def _check_metrics(table: pd.DataFrame) -> None:
+    missing = [column for column in EPOCH_COLUMNS if column not in table]
+    if missing:
+        raise ValueError(f"lacks {', '.join(missing)}")
+    numbers = table.select_dtypes("number")
+    texts = [str(name) for name in table if name not in numbers]
+    if texts and len(table):
+        raise ValueError(f"has values that are no numbers in {', '.join(texts)}")
+    if list(table["epoch"]) != list(range(1, len(table) + 1)):
+        raise ValueError("does not have the epochs 1, 2, 3 ... in this order")
+    if table[["train_accuracy", "test_accuracy", "seconds"]].isna().any(axis=None):
+        raise ValueError("has empty accuracies or seconds")
+    for names, low, high in _RANGES:
+        for name in names:
+            if not table[name].between(low, high).all():
+                raise ValueError(f"has {name} that are not from {low:g} to {high:g}")
 
 
 class InUseError(UserError):
@@ -90,7 +142,11 @@ class InUseError(UserError):
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for this process. Raises InUseError if another one has it."""
-    with (folder / LOCK).open("w") as file:
+    try:
+        opened = open(folder / LOCK, "ab", opener=no_link)  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise UserError(f"{folder / LOCK} can't be opened: {error.strerror}") from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -115,8 +171,9 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, training: Training, execution: Execution, dataset: Dataset) -> RunFolder:
-        """A new folder with the configuration in it. Raises UserError if a run is there already."""
+        """A new folder with the configuration in it. Raises UserError if a run is or can't be there."""
         folder = cls(path)
+        check_path(path.absolute())
         try:
             path.mkdir(parents=True, exist_ok=True)
             unimportant = (LOCK, part_of(folder._config).name)  # of a creation that was killed
@@ -168,7 +225,7 @@ class RunFolder:
 
     def _read_config(self) -> Any:
         try:
-            values = json.loads(self._config.read_text())
+            values = read_json(self._config)
         except FileNotFoundError:
             raise UserError(f"{self.path} is not the folder of a run: it has no config.json") from None
         except (OSError, ValueError) as error:
@@ -179,7 +236,14 @@ class RunFolder:
         return values
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the folder for this process. Raises InUseError if another one has it."""
+        """Hold the folder for this process. Raises InUseError if another one has it.
+
+        Raises UserError if there are links in the folder: writing would change what they point to.
+        """
+        for pattern in ("*", "checkpoints/*", "checkpoints/*/*"):
+            for there in self.path.glob(pattern):
+                if there.is_symlink():
+                    raise UserError(f"{there} is a link, through which a run does not write: remove it")
         return locked(self.path)
 
     def write_versions(self, versions: dict[str, Any]) -> None:
@@ -189,7 +253,7 @@ class RunFolder:
     def versions(self) -> dict[str, Any]:
         """What write_versions wrote last; empty if there is no such file or it is damaged."""
         try:
-            versions = json.loads(self.versions_file.read_text())
+            versions = read_json(self.versions_file)
         except (OSError, ValueError):
             return {}
         return versions if isinstance(versions, dict) else {}
@@ -234,18 +298,30 @@ class RunFolder:
     def _epochs_on_disk(self) -> list[int]:
         if not self._checkpoints.is_dir():
             return []
-        return sorted(int(p.name) for p in self._checkpoints.iterdir() if p.name.isdecimal())
+        folders = (p.name for p in self._checkpoints.iterdir() if p.is_dir() and not p.is_symlink())
+        return sorted(int(name) for name in folders if re.fullmatch("[1-9][0-9]{0,9}", name))
 
     def _is_whole(self, epoch: int) -> bool:
         state = self.checkpoint(epoch)
         try:
-            hashes = json.loads((state / "manifest.json").read_text())
+            hashes = read_json(state / "manifest.json")
             return all(_sha256(state / name) == hashes[name] for name in ("parameters", "metrics"))
         except (OSError, ValueError, KeyError, TypeError):
             return False
 
     def _read_metrics(self, epoch: int, network: Network) -> pd.DataFrame:
-        values = read_matrix(self.checkpoint(epoch) / "metrics")
+        """The rows up to an epoch, as train.dml wrote them. Raises UserError if they are others'."""
+        state = self.checkpoint(epoch)
+        try:
+            metrics = self._table(read_matrix(state / "metrics"), network)
+        except (ValueError, OverflowError) as error:
+            raise UserError(f"{state / 'metrics'} is no record of epochs: remove {state}") from error
+        if list(metrics["epoch"]) != list(range(1, epoch + 1)):
+            raise UserError(f"{state / 'metrics'} does not have the epochs 1 to {epoch}: remove {state}")
+        return metrics
+
+    @staticmethod
+    def _table(values: Matrix, network: Network) -> pd.DataFrame:
         groups = (values.shape[1] - len(EPOCH_COLUMNS)) // len(GROUP_COLUMNS)
         names = network.layers if groups == len(network.layers) else network.arrays
         columns = [*EPOCH_COLUMNS, *(f"{name}_{column}" for name in names for column in GROUP_COLUMNS)]
@@ -258,15 +334,22 @@ class RunFolder:
 
     def _append_metrics(self, metrics: pd.DataFrame) -> None:
         """Bring metrics.csv up to the given epochs: append the rows it lacks."""
-        have = len(self.metrics()) if self.metrics_file.exists() else 0
-        with self.metrics_file.open("a", encoding="utf-8", newline="") as file:
+        have = 0
+        if self.metrics_file.exists():
+            have = max(self.metrics_file.read_bytes().count(b"\n") - 1, 0)
+        with open(self.metrics_file, "a", encoding="utf-8", newline="", opener=no_link) as file:
             metrics.iloc[have:].to_csv(file, index=False, header=have == 0)
             file.flush()
             os.fsync(file.fileno())
 
     def metrics(self) -> pd.DataFrame:
-        """A row per epoch that has ended."""
-        return pd.read_csv(self.metrics_file)  # since pandas 3 every double is exactly what it was
+        """A row per epoch that has ended. Raises UserError if the file is not there or damaged."""
+        try:
+            return parse_metrics(read_file(self.metrics_file, MAX_METRICS))
+        except OSError as error:
+            raise UserError(f"{self.metrics_file} can't be read: {error.strerror}") from error
+        except ValueError as error:
+            raise UserError(f"{self.metrics_file} {error}") from error
 
     # ---- the end ----
 
@@ -274,26 +357,31 @@ class RunFolder:
         """model.npz: the arrays of the state after an epoch, by name, in their shapes."""
         arrays = self.arrays(epoch, network)
         part = self.model_file.with_name(".model.part.npz")
+        part.unlink(missing_ok=True)
         np.savez(part, **arrays)  # type: ignore[arg-type]
         part.replace(self.model_file)
 
     def arrays(self, epoch: int, network: Network) -> dict[str, Matrix]:
-        """The network's parameter arrays after an epoch."""
-        weights = read_matrix(self.checkpoint(epoch) / "parameters")[:, 0]
-        shapes = read_matrix(self.path / "shapes")[:, :2].astype(int)
-        ends = np.cumsum(shapes.prod(axis=1))
-        parts = np.split(weights, ends[:-1])
-        return {
-            name: part.reshape(shape) for name, part, shape in zip(network.arrays, parts, shapes, strict=True)
-        }
+        """The network's parameter arrays after an epoch. Raises UserError if the files are others'."""
+        try:
+            weights = read_matrix(self.checkpoint(epoch) / "parameters")[:, 0]
+            shapes = read_matrix(self.path / "shapes")[:, :2].astype(int)
+            ends = np.cumsum(shapes.prod(axis=1))
+            parts = np.split(weights, ends[:-1])
+            triples = zip(network.arrays, parts, shapes, strict=True)
+            return {name: part.reshape(shape) for name, part, shape in triples}
+        except (ValueError, OverflowError, IndexError) as error:
+            raise UserError(
+                f"the parameters in {self.checkpoint(epoch)} don't fit {self.path / 'shapes'}"
+            ) from error
 
     def result(self) -> dict[str, Any] | None:
         """What write_result wrote; None if there is no such file or it is damaged."""
         try:
-            result = json.loads(self.result_file.read_text())
+            result = read_json(self.result_file)
         except (OSError, ValueError):
             return None
-        return None if _lacking(result, {"status": str}) else result
+        return result if _is_result(result) else None
 
     def write_result(self, result: dict[str, Any]) -> None:
         """result.json, whole or not at all."""

@@ -48,7 +48,7 @@ def choose_master(master: str | None, workers: int) -> Master:
     """
     if master is None:
         return Master(f"local[{workers}]")
-    local = re.fullmatch(r"local(?:\[(\d+|\*)(?:,\d+)?\])?", master)
+    local = re.fullmatch(r"local(?:\[(\d{1,9}|\*)(?:,\d{1,9})?\])?", master)
     if local:
         slots = (os.cpu_count() or 1) if local[1] == "*" else int(local[1] or 1)
         if slots >= workers:
@@ -58,7 +58,7 @@ def choose_master(master: str | None, workers: int) -> Master:
             f"--master {master} has {slots} slots for {workers} workers, which would wait for ever: "
             f"raised to local[{workers}].",
         )
-    cluster = re.fullmatch(r"local-cluster\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]", master)
+    cluster = re.fullmatch(r"local-cluster\[\s*(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\]", master)
     if cluster:
         slots = int(cluster[1]) * int(cluster[2])
         if slots < workers:

@@ -24,14 +24,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from largebatch.config import Execution, Training
+from largebatch.config import NAME, Execution, Training
 from largebatch.data import SOURCES
 from largebatch.errors import UserError
+from largebatch.files import check_sound, read_file
 from largebatch.toml_lines import Lines, locate
 
 SHIPPED = Path(__file__).parent / "studies"
 MAX_RUNS = 1000
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+MAX_BYTES = 32 * 2**10  # of a file: the parser takes quadratic time for some
 T = TypeVar("T")
 _TEXTS = ("name", "title", "description", "fallback")
 _TABLES = ("fixed", "execution", "grid")
@@ -94,7 +95,7 @@ def load(name_or_file: str) -> Study:
             )
         return load(str(SHIPPED / f"{name_or_file}.toml"))
     try:
-        text = Path(name_or_file).read_text(encoding="utf-8")
+        text = read_file(Path(name_or_file), MAX_BYTES, follow=True).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"the study {name_or_file} can't be read: {error}") from error
     return parse(text, name_or_file)
@@ -103,9 +104,13 @@ def load(name_or_file: str) -> Study:
 def parse(text: str, source: str) -> Study:
     """The study that a text in TOML describes. Raises UserError that names `source` and the line."""
     try:
-        return _Parser(tomllib.loads(text), locate(text), source).study()
-    except tomllib.TOMLDecodeError as error:
+        document = tomllib.loads(text)
+        check_sound(document)
+    except RecursionError:
+        raise UserError(f"{source} is no study: it is nested too deeply") from None
+    except ValueError as error:  # tomllib's own, and those of numbers
         raise UserError(f"{source} is not TOML: {error}") from error
+    return _Parser(document, locate(text), source).study()
 
 
 # ---- the file ----

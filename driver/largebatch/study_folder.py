@@ -17,7 +17,8 @@ from typing import Any
 import largebatch
 from largebatch.config import Execution, Training
 from largebatch.errors import UserError
-from largebatch.run_folder import LOCK, RunFolder, locked, part_of, write_atomically
+from largebatch.files import no_link, part_of, read_json, write_atomically
+from largebatch.run_folder import LOCK, RunFolder, locked
 from largebatch.study import Study, run_name
 
 
@@ -34,12 +35,21 @@ class StudyFolder:
         self._file = path / "study.json"
         self._there = self._read()
         recorded = None if self._there is None else path / Path(self._there["runs"][0]["folder"]).parent
-        if runs and recorded and runs.resolve() != recorded.resolve():
+        if recorded is None:
+            self.runs = runs or path / "runs"
+        elif runs is None and not _real(recorded).is_relative_to(_real(path)):
+            # Perhaps another made this folder: nothing outside of it is written to unasked.
+            raise UserError(
+                f"the runs of the study in {path} are outside of it, in {os.path.normpath(recorded)}: "
+                "name that folder by --runs, or another one by --out"
+            )
+        elif runs and _real(runs) != _real(recorded):
             raise UserError(
                 f"the runs of the study in {path} are in {os.path.normpath(recorded)}: "
-                "leave out --runs, or name another folder by --out"
+                "name that folder by --runs, or another one by --out"
             )
-        self.runs = runs or (Path(os.path.normpath(recorded)) if recorded else path / "runs")
+        else:
+            self.runs = runs or Path(os.path.normpath(recorded))
 
     def run(self, training: Training) -> RunFolder:
         """The folder of a run of the study."""
@@ -90,21 +100,21 @@ class StudyFolder:
 
     def note(self, text: str) -> None:
         """A line of log.txt, with the time."""
-        with self.log.open("a", encoding="utf-8") as log:
+        with open(self.log, "a", encoding="utf-8", errors="surrogateescape", opener=no_link) as log:
             log.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {text}\n")
 
     def _entry(self, training: Training) -> dict[str, Any]:
         folder = self.run(training).path
         return {
             "name": folder.name,
-            "folder": os.path.relpath(folder.resolve(), self.path.resolve()),
+            "folder": os.path.relpath(_real(folder), _real(self.path)),
             "training": training.to_mapping(),
         }
 
     def _read(self) -> Any:
         """study.json as it is there, None without one."""
         try:
-            value = json.loads(self._file.read_text())
+            value = read_json(self._file)
         except (FileNotFoundError, NotADirectoryError):
             self._check_empty()
             return None
@@ -112,9 +122,7 @@ class StudyFolder:
             raise UserError(f"{self._file} can't be read as a study: {error}") from error
         try:
             self._recorded(value)
-            sound = isinstance(value["name"], str) and all(
-                isinstance(r["folder"], str) for r in value["runs"]
-            )
+            sound = isinstance(value["name"], str) and all(map(_is_folder, value["runs"]))
         except (KeyError, TypeError, UserError):
             sound = False
         if not sound or not value["runs"]:
@@ -143,6 +151,22 @@ class StudyFolder:
             if old != new:
                 texts.append(f"{name} {old} there, {new} here")
         return "; ".join(texts) or f"{len(there)} there, {len(here)} here"
+
+
+def _real(path: Path) -> Path:
+    """Where a path leads; unlike Path.resolve, also for links that lead to themselves."""
+    return Path(os.path.realpath(path))
+
+
+def _is_folder(run: dict[str, Any]) -> bool:
+    """Whether a recorded run has a folder that can be one: named as the run, by a relative path."""
+    folder = run["folder"]
+    return (
+        isinstance(folder, str)
+        and "\0" not in folder
+        and not Path(folder).is_absolute()
+        and Path(folder).name not in ("", "..")
+    )
 
 
 def _shown(mappings: list[dict[str, Any]], name: str) -> str:

@@ -14,7 +14,7 @@ from typing import Self
 
 from largebatch.config import Execution
 from largebatch.data import Dataset, Report
-from largebatch.errors import RunError
+from largebatch.errors import RunError, UserError
 from largebatch.launch import Session, Stop
 from largebatch.plan import ENDED, Task
 from largebatch.progress import Progress
@@ -178,6 +178,8 @@ class _Attempt:
         except InUseError as error:
             if not self._sweep.postpone(task):
                 self._failed(str(error))
+        except UserError as error:  # files in the run's folder that are not as a run writes them
+            self._failed(str(error))
 
     def _result(self) -> Result:
         """The run's result; its folder is locked."""

@@ -39,7 +39,7 @@ def align(rows: Sequence[Sequence[str]]) -> str:
 def _cell(result: dict[str, Any], key: str, form: str) -> str:
     if key == "test_accuracy" and result["status"] != "finished":
         return str(result["status"])
-    return "-" if result[key] is None else form.format(result[key])
+    return "-" if result.get(key) is None else form.format(result[key])
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

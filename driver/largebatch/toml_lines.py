@@ -6,7 +6,10 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-_MULTILINE = re.compile(r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'', re.DOTALL)
+# Comments and strings, so that quotes within one of them are not taken for the start of another.
+_TOKEN = re.compile(
+    r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|#[^\n]*|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'', re.DOTALL
+)
 _HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_-]+)\s*\]\]?\s*(?:#.*)?")
 _KEY = re.compile(r"""\s*(?:([A-Za-z0-9_-]+)\s*\.\s*)?["']?([A-Za-z0-9_-]+)["']?\s*=""")
 Place = tuple[
@@ -28,10 +31,15 @@ class Lines:
         return 1
 
 
+def _on_its_lines(token: re.Match[str]) -> str:
+    several = token[0].startswith(('"""', "'''"))
+    return "''" + "\n" * token[0].count("\n") if several else token[0]
+
+
 def locate(text: str) -> Lines:
     """Lines of the `[table]`s, `[[table]]`s and keys of a document with tables one level deep."""
     # Only line breaks are left of strings over several lines: what they say must not look like keys.
-    text = _MULTILINE.sub(lambda string: "''" + "\n" * string[0].count("\n"), text)
+    text = _TOKEN.sub(_on_its_lines, text)
     places: dict[Place, int] = {}
     seen: Counter[str] = Counter()
     table, number = "", 0

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from largebatch.config import Execution, Training
+from largebatch.config import NAME, Execution, Training
 from largebatch.errors import UserError
 from largebatch.registry import NETWORKS, OPTIMIZERS, PADDINGS, SCHEDULES, SCOPES
 
@@ -130,6 +130,7 @@ def test_values_at_the_edges_are_taken() -> None:
         ({"mode": "cluster"}, "--mode 'cluster' is unknown; choose one of spark, local"),
         ({"memory": "lots"}, "--memory 'lots' has to be a number with m or g, such as 6g"),
         ({"memory": "6"}, "--memory '6' has to be"),
+        ({"memory": "9" * 5000 + "g"}, "has to be a number with m or g"),
         ({"memory": "6G"}, "--memory '6G' has to be"),
         ({"memory": "0g"}, "--memory '0g' has to be"),
         ({"memory": "-1g"}, "--memory '-1g' has to be"),
@@ -170,7 +171,7 @@ def trainings(draw: st.DrawFn) -> Training:
     workers, epochs = draw(st.integers(1, 64)), draw(st.integers(1, 1000))
     fraction = st.floats(0, 1, exclude_min=True, exclude_max=True)
     return Training(
-        dataset=draw(st.text()),
+        dataset=draw(st.from_regex(NAME, fullmatch=True)),
         network=draw(st.sampled_from(list(NETWORKS))),
         padding=draw(st.sampled_from(list(PADDINGS))),
         optimizer=draw(st.sampled_from(list(OPTIMIZERS))),

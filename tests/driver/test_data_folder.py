@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from largebatch.data import load
+from largebatch.data.folder import read_pair
 from largebatch.data.idx import write_idx
 from largebatch.errors import UserError
 
@@ -97,3 +98,10 @@ def test_fingerprint_follows_every_array(tmp_path: Path, cache_home: Path) -> No
     for part, array in changes.items():
         fill(tmp_path / "b", replaced={part: array})
         assert load("idx", tmp_path / "b").fingerprint != first
+
+
+def test_a_label_that_has_no_class_in_a_byte_is_refused(tmp_path: Path) -> None:
+    write_idx(tmp_path / "images", np.ones((2, 2, 2), np.uint8))
+    write_idx(tmp_path / "labels", np.array([0, 255], np.uint8))
+    with pytest.raises(UserError, match="labels has the label 255; labels are 0 to 254"):
+        read_pair(tmp_path / "images", tmp_path / "labels")

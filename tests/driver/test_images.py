@@ -192,6 +192,13 @@ def test_damaged_png(tmp_path: Path) -> None:
             read_images(path, H, W)
 
 
+def test_npy_that_announces_more_than_can_be_written_down(tmp_path: Path) -> None:
+    header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': (0x{'f' * 4000}, 3)}}\n".encode()
+    (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header)
+    with pytest.raises(UserError, match="announces more values than there can be"):
+        read_images(tmp_path / "x.npy", H, W)
+
+
 def test_other_format_named_png(tmp_path: Path) -> None:
     Image.fromarray(PIXELS[0]).save(tmp_path / "x.png", format="BMP")
     with pytest.raises(UserError, match="not a readable PNG file"):

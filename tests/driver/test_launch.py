@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,7 @@ import pytest
 from largebatch.config import Execution
 from largebatch.errors import RunError
 from largebatch.launch import Session
+from tests.sockets import listening
 
 pytestmark = [
     pytest.mark.systemds,
@@ -157,6 +160,23 @@ def test_a_program_that_fails_is_told_by_its_cause_and_the_session_goes_on(
     assert len(message.splitlines()) == 1
     assert "java." not in message and "\tat " not in message, "the stack is in the log"
     assert shared.run("fine.dml", words="again") == ["note again"]
+
+
+def test_the_gateway_is_on_this_machine_alone_and_wants_its_token(shared: Opened) -> None:
+    ports = listening([java_of(shared.group), shared.group])
+    assert all(address.is_loopback for address, _ in ports)
+    answers = []
+    for address, port in ports:
+        with socket.create_connection((str(address), port), timeout=5) as connection:
+            connection.settimeout(1)
+            connection.sendall(b"c\nz:java.lang.System\ncurrentTimeMillis\ne\n")
+            with contextlib.suppress(OSError):
+                answers.append(connection.recv(1000))
+    refusals = [answer for answer in answers if answer.startswith(b"!x")]
+    assert len(refusals) == 1, answers
+    assert b"Authentication error" in refusals[0]
+    assert not any(answer.startswith(b"!y") for answer in answers)
+    assert shared.run("fine.dml", words="still there") == ["note still there"]
 
 
 def test_an_array_that_cannot_be_read_is_told_by_its_cause(shared: Opened, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_times(text: str, value: float) -> None:
     assert seconds(text) == value
 
 
-@pytest.mark.parametrize("text", ["", "h", "1.5h", "-3", "30m1h", "1d", "soon", "1 h"])
+@pytest.mark.parametrize("text", ["", "h", "1.5h", "-3", "30m1h", "1d", "soon", "1 h", "9" * 400 + "h"])
 def test_times_that_are_none_are_explained(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="has to be a time such as 1h30m, 90m or 45s"):
         seconds(text)

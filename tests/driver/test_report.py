@@ -172,6 +172,15 @@ DAMAGE: list[tuple[Callable[[RunFolder], object], str]] = [
     (_metrics(lambda t: t.assign(seconds="a")), "metrics.csv has values that are no numbers in seconds"),
     (_metrics(lambda t: t.assign(epoch=t["epoch"] + 1)), "metrics.csv does not have the epochs 1, 2, 3"),
     (_metrics(lambda t: t.assign(test_accuracy=float("nan"))), "metrics.csv has empty accuracies or seconds"),
+    (_metrics(lambda t: t.assign(updates=float("inf"))), "metrics.csv has updates that are not from 1 to"),
+    (_metrics(lambda t: t.assign(test_accuracy=True)), "metrics.csv has values that are no numbers in test_"),
+    (
+        _metrics(lambda t: t.assign(test_accuracy=1.5)),
+        "metrics.csv has test_accuracy that are not",
+    ),
+    (_metrics(lambda t: t.assign(seconds=-1)), "metrics.csv has seconds that are not from 1e-09 to 1e+09"),
+    (lambda run: run.metrics_file.write_bytes(b"," * 5000 + b"\n"), "metrics.csv has more than 1000 columns"),
+    (lambda run: run.result_file.write_bytes(b"[" * 100_000), "result.json can't be read: it is nested too"),
 ]
 
 

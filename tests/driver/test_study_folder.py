@@ -12,8 +12,10 @@ import pytest
 import largebatch
 from largebatch.config import Execution, Training
 from largebatch.errors import UserError
+from largebatch.plan import measured, survey
 from largebatch.study import Study, run_name
 from largebatch.study_folder import StudyFolder
+from tests.driver.study_samples import write_run
 
 RUNS = tuple(
     Training(dataset="idx", network="softmax", batch_size=size, epochs=2, optimizer=optimizer)
@@ -21,6 +23,7 @@ RUNS = tuple(
     for optimizer in ("sgd", "lars")
 )
 SMALL = Study("small", "A title", "Words.", RUNS)
+STUDY_OF_ONE = Study("one", "A title", "Words.", RUNS[:1])
 
 
 def written(path: Path, study: Study = SMALL, runs: Path | None = None) -> StudyFolder:
@@ -64,12 +67,45 @@ def test_runs_may_be_elsewhere_and_are_found_there_again(
     monkeypatch.chdir(tmp_path)
     written(Path("studies/out"), runs=Path("shared runs"))
     assert record(tmp_path / "studies/out")["runs"][0]["folder"] == f"../../shared runs/{run_name(RUNS[0])}"
-    assert StudyFolder(Path("studies/out")).run(RUNS[0]).path == Path("shared runs") / run_name(RUNS[0])
+    again = StudyFolder(Path("studies/out"), Path("shared runs"))
+    assert again.run(RUNS[0]).path == Path("shared runs") / run_name(RUNS[0])
     assert StudyFolder(Path("studies/out"), tmp_path / "shared runs").holds(SMALL), "the same, said otherwise"
     with pytest.raises(
-        UserError, match=r"the runs of the study in studies/out are in shared runs: leave out"
+        UserError,
+        match=r"the runs of the study in studies/out are in shared runs: name that folder by --runs",
     ):
         StudyFolder(Path("studies/out"), Path("other"))
+    with pytest.raises(UserError, match="are outside of it, in shared runs: name that folder by --runs"):
+        StudyFolder(Path("studies/out"))
+
+
+@pytest.mark.parametrize("folder", ["/etc/a", "runs/a\0b", "..", ""])
+def test_runs_are_where_a_record_may_put_them(tmp_path: Path, folder: str) -> None:
+    written(tmp_path)
+    value = record(tmp_path)
+    value["runs"][0]["folder"] = folder
+    (tmp_path / "study.json").write_text(json.dumps(value))
+    with pytest.raises(UserError, match=r"study\.json is no record of a study"):
+        StudyFolder(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "epoch,sec\n1,2\n", "epoch,seconds\n1,many\n"])
+def test_damaged_metrics_of_a_run_that_goes_on_only_cost_the_estimate(tmp_path: Path, content: str) -> None:
+    (training,) = STUDY_OF_ONE.runs
+    folder = StudyFolder(tmp_path)
+    write_run(folder.run(training).path, training, None, 1).metrics_file.write_text(content)
+    (task,) = survey(STUDY_OF_ONE, folder, {}, {})
+    assert measured([dataclasses.replace(task, epochs_done=1)]).measured == 0
+
+
+@pytest.mark.parametrize("training", [[], "", None, {"batch_size": 10**400}])
+def test_settings_that_are_none_are_no_record(tmp_path: Path, training: object) -> None:
+    written(tmp_path)
+    value = record(tmp_path)
+    value["runs"][0]["training"] = training
+    (tmp_path / "study.json").write_text(json.dumps(value))
+    with pytest.raises(UserError, match=r"study\.json (is no record of|can't be read as) a study"):
+        StudyFolder(tmp_path)
 
 
 # ---- other studies ----

@@ -53,5 +53,10 @@ def test_status_is_shown_even_of_a_result_with_accuracies() -> None:
     assert "failed" in line.split()
 
 
+def test_what_a_result_lacks_is_a_dash() -> None:
+    last = format_results([{"optimizer": "lars", "batch_size": 8, "status": "finished"}]).splitlines()[1]
+    assert last.split() == ["lars", "8", "-", "-", "-", "-", "-", "-"]
+
+
 def test_no_results_leave_the_heading() -> None:
     assert format_results([]).split()[0] == "optimizer"

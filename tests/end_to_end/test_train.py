@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from largebatch.data.idx import read_idx
 from largebatch.registry import NETWORKS
 from largebatch.run_folder import RunFolder
 from tests.end_to_end.conftest import TIMEOUT_S, Run
+from tests.sockets import listening
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
@@ -131,6 +133,23 @@ def test_local_mode_equals_spark_mode(largebatch: Run, bars: Path, tmp_path: Pat
     )
 
 
+AWKWARD = "a \"run\"; $HOME `id` 'x' naïve ✓ # %20 ~ & | < > (a=b), line\nbreak"
+
+
+def test_a_runs_folder_may_have_any_name(largebatch: Run, bars: Path, tmp_path: Path) -> None:
+    run = largebatch(
+        *train_arguments(bars, AWKWARD, "--epochs", "2", "--network", "softmax", "--mode", "local", "--json")
+    )
+    assert run.returncode == 0, run.stderr
+    folder = RunFolder(tmp_path / AWKWARD)
+    metrics = without_times(folder.path)
+    shutil.rmtree(folder.checkpoint(2))
+    resumed = largebatch("train", "--resume", AWKWARD, "--data-dir", bars)
+    assert resumed.returncode == 0, resumed.stderr
+    pd.testing.assert_frame_equal(without_times(folder.path), metrics, check_exact=True)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(AWKWARD[:3])] == [AWKWARD]
+
+
 def test_master_with_too_few_slots_is_raised_and_the_run_ends(largebatch: Run, bars: Path) -> None:
     run = largebatch(
         *train_arguments(bars, "run", "--epochs", "1", "--network", "softmax", "--master", "local[2]")
@@ -169,7 +188,13 @@ def test_interrupted_run_ends_in_seconds_and_leaves_nothing_behind(
 ) -> None:
     process = start(train_arguments(bars, tmp_path / "run", "--epochs", "50"), tmp_path)
     wait_for(process, "epoch 1/50")
-    assert session_processes("largebatch-")
+    processes = session_processes(str(tmp_path / "largebatch-"))
+    ports = listening(processes)
+    assert ports, "the gateway at least"
+    assert all(address.is_loopback for address, _ in ports), ports
+    assert [port for _, port in ports if 4040 <= port < 4060] == [], "Spark's page is off"
+    (scratch,) = tmp_path.glob("largebatch-*")
+    assert scratch.stat().st_mode & 0o777 == 0o700
     begun = time.monotonic()
     process.send_signal(number)
     process.communicate(timeout=TIMEOUT_S)

@@ -12,6 +12,8 @@ from largebatch.errors import UserError
 
 FOLDER_VARIABLE = "LARGEBATCH_DATA"
 
+MAX_LABEL = 254  # classes are counted from 1 for SystemDS, in a byte
+
 # Field of Dataset: (accepted first words, rest of the name).
 _PARTS = {
     "train_images": (("train",), "images", "idx3-ubyte"),
@@ -68,6 +70,8 @@ def read_pair(images_path: Path, labels_path: Path) -> tuple[UInt8Array, UInt8Ar
         raise UserError(f"{labels_path} has {labels.ndim} dimensions; labels need 1: count")
     if len(images) != len(labels):
         raise UserError(f"{images_path} has {len(images)} images but {labels_path} has {len(labels)} labels")
+    if labels.max() > MAX_LABEL:
+        raise UserError(f"{labels_path} has the label {labels.max()}; labels are 0 to {MAX_LABEL}")
     return images, labels
 
 

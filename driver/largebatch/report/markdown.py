@@ -17,7 +17,7 @@ def render(content: Content) -> str:
     """The text; figures are files in figures/ beside it, numbers come from results.csv and epochs.csv."""
     study = content.study
     parts = [
-        f"# {_plain(study.title)}",
+        f"# {_plain(' '.join(study.title.split()))}",
         _plain(" ".join(study.description.split())),
         f"Written by `{content.command}` from [results.csv](results.csv), a row per run, and "
         "[epochs.csv](epochs.csv), a row per run and epoch. All figures, runs and settings: "

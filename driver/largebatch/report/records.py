@@ -6,8 +6,6 @@ A sweep may be writing at the same time, so a run can be at any stage; what is d
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +15,8 @@ import pandas as pd
 
 from largebatch.config import Execution, Training
 from largebatch.errors import UserError
-from largebatch.run_folder import EPOCH_COLUMNS, RunFolder
+from largebatch.files import read_file, read_json, readable
+from largebatch.run_folder import EPOCH_COLUMNS, MAX_METRICS, RunFolder, parse_metrics
 
 STUDY_FILE = "study.json"
 FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"  # as result.json says
@@ -108,16 +107,17 @@ def read_study(path: Path) -> StudyRecord:
     """The study in a folder. Raises UserError if it is no study's, or its description is damaged."""
     file = path / STUDY_FILE
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        recorded = read_json(file)
     except FileNotFoundError:
         raise UserError(f"{path} is not the folder of a study: it has no {STUDY_FILE}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{file} can't be read: {error}") from error
     try:
-        _check(values, _STUDY, STUDY_FILE)
-        runs = tuple(_study_run(path, entry) for entry in values["runs"])
+        _check(recorded, _STUDY, STUDY_FILE)
+        runs = tuple(_study_run(path, entry) for entry in recorded["runs"])
     except _DamagedError as error:
         raise UserError(f"{path / str(error)}") from error
+    values = readable(recorded)
     return StudyRecord(
         values["name"],
         values["title"],
@@ -134,9 +134,19 @@ def _study_run(path: Path, entry: Any) -> RunRecord:
         training = Training.from_mapping(entry["training"])
     except UserError as error:
         raise _DamagedError(f"{STUDY_FILE}: run {entry['name']}: {error}") from error
-    planned = RunRecord(entry["name"], entry["folder"], training, NOT_BEGUN)
+    shown = readable(entry)
+    planned = RunRecord(shown["name"], shown["folder"], training, NOT_BEGUN)
+    if Path(entry["folder"]).is_absolute():
+        return dataclasses.replace(
+            planned, status=UNREADABLE, reason="its folder is named by an absolute path"
+        )
     folder = RunFolder(path / entry["folder"])
-    return _read(planned, folder) if folder.exists() or folder.metrics_file.exists() else planned
+    try:
+        begun = folder.exists() or folder.metrics_file.exists()
+    except OSError as error:
+        reason = f"its folder can't be read: {error.strerror}"
+        return dataclasses.replace(planned, status=UNREADABLE, reason=reason)
+    return _read(planned, folder) if begun else planned
 
 
 def _check(values: Any, wanted: Mapping[str, type], file: str) -> None:
@@ -195,7 +205,7 @@ def _execution(planned: RunRecord, folder: RunFolder) -> Execution:
 
 def _result(folder: RunFolder) -> dict[str, Any]:
     try:
-        result: dict[str, Any] = json.loads(folder.result_file.read_text(encoding="utf-8"))
+        result: dict[str, Any] = readable(read_json(folder.result_file))
     except FileNotFoundError:
         return {"status": UNFINISHED}
     except (OSError, ValueError) as error:
@@ -207,43 +217,20 @@ def _result(folder: RunFolder) -> dict[str, Any]:
 
 
 def _metrics(folder: RunFolder) -> pd.DataFrame:
-    """Rows of metrics.csv; a last line that is still being written does not count."""
     try:
-        data = folder.metrics_file.read_bytes()
+        return parse_metrics(read_file(folder.metrics_file, MAX_METRICS))
     except FileNotFoundError:
-        data = b""
+        return pd.DataFrame(columns=list(EPOCH_COLUMNS))
     except OSError as error:
         raise _DamagedError(f"metrics.csv can't be read: {error.strerror}") from error
-    lines = data[: data.rfind(b"\n") + 1].splitlines()
-    if not lines:
-        return pd.DataFrame(columns=list(EPOCH_COLUMNS))
-    if len({line.count(b",") for line in lines}) > 1:
-        raise _DamagedError("metrics.csv has rows of unequal length")
-    try:
-        table = pd.read_csv(io.BytesIO(b"\n".join(lines)))
     except ValueError as error:
-        raise _DamagedError(f"metrics.csv can't be read: {error}") from error
-    _check_metrics(table)
-    return table
-
-
-def _check_metrics(table: pd.DataFrame) -> None:
-    missing = [column for column in EPOCH_COLUMNS if column not in table]
-    if missing:
-        raise _DamagedError(f"metrics.csv lacks {', '.join(missing)}")
-    texts = [str(name) for name in table if not pd.api.types.is_numeric_dtype(table[name])]
-    if texts and len(table):
-        raise _DamagedError(f"metrics.csv has values that are no numbers in {', '.join(texts)}")
-    if list(table["epoch"]) != list(range(1, len(table) + 1)):
-        raise _DamagedError("metrics.csv does not have the epochs 1, 2, 3 ... in this order")
-    if table[["train_accuracy", "test_accuracy", "seconds"]].isna().any(axis=None):
-        raise _DamagedError("metrics.csv has empty accuracies or seconds")
+        raise _DamagedError(f"metrics.csv {error}") from error
 
 
 def _versions(folder: RunFolder) -> dict[str, Any]:
     """What the run was computed with; nothing if that is not known, which makes no result wrong."""
     try:
-        values = json.loads(folder.versions_file.read_text(encoding="utf-8"))
+        values = readable(read_json(folder.versions_file))
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}

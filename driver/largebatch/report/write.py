@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from largebatch.errors import UserError
+from largebatch.files import readable, write_atomically
 from largebatch.report import figures, markdown, page, summary, tables
 from largebatch.report.records import StudyRecord, read_study
-from largebatch.run_folder import write_atomically
 from largebatch.table import align
 
 
@@ -39,7 +39,7 @@ def report(
     words = ["largebatch", "report", str(path)]
     words += ["--epoch", str(epoch)] if epoch is not None else []
     words += ["--per-worker"] if per_worker else []
-    content = _content(study, shlex.join(words), per_worker)
+    content = _content(study, readable(shlex.join(words)), per_worker)
     folder = out or path
     try:
         _write(content, folder)
@@ -67,6 +67,8 @@ def _content(study: StudyRecord, command: str, per_worker: bool) -> page.Content
 
 def _write(content: page.Content, out: Path) -> None:
     drawings = out / "figures"
+    if drawings.is_symlink():
+        raise UserError(f"{drawings} is a link, through which a report does not write: remove it")
     drawings.mkdir(parents=True, exist_ok=True)
     for figure in content.figures:
         write_atomically(drawings / f"{figure.name}.svg", figure.file.encode())

@@ -1,0 +1,117 @@
+"""The command line: never a traceback, whatever the words. Sessions are refused before a JVM starts."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+from collections.abc import Iterator
+from typing import NoReturn
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from largebatch import cli, data, sweep_command
+from largebatch.errors import RunError
+from largebatch.launch import Session
+from tests.driver.samples import dataset, write_dataset
+from tests.driver.study_samples import finished_study
+from tests.fuzz.harness import examples, reads
+from tests.fuzz.test_folders import TRAINING
+
+STATUSES = {0, 1, 2, 3, 130}
+_FLAGS = (
+    "--batch-size", "--epochs", "--workers", "--learning-rate", "--momentum", "--seed", "--milestones",
+    "--power", "--stall-timeout", "--memory", "--master", "--micro-batch", "--warmup-epochs", "--optimizer",
+    "--network", "--schedule", "--scope", "--padding", "--dataset", "--data-dir", "--mode", "--out",
+    "--resume", "--runs", "--only", "--jobs", "--limit-time", "--epoch", "--rows", "--modes", "--batch-sizes",
+    "--peers", "--warm-up",
+)  # fmt: skip
+_SWITCHES = (
+    "--json", "--dry-run", "--isolate", "--per-worker", "--markdown", "--deterministic",
+    "--no-native-blas", "-h",
+)  # fmt: skip
+_COMMANDS = ("train", "sweep", "report", "compare", "bench", "doctor", "data", "predict")
+_WORDS = st.one_of(
+    st.sampled_from(
+        ("idx", "digits", "list", "prepare", "quick", "study", "files", "bad.toml", "missing", "lars", "8",
+         "softmax", "64", "1", "0", "-1", "2", "1e30", "nan", "inf", "9" * 5000, "1" + "0" * 400 + "h", "5m",
+         "1h30m", "512m", "1g", "9" * 5000 + "g", "local", "spark", f"local[{'9' * 5000}]", "spark://h:1",
+         "local-cluster[1,1,9]", "0.5,0.75", "optimizer=lars", "seed=1,2", "=", "\udcff", "../x", "é", "",
+         "--", "@x", "x" * 300)
+    ),
+    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=6),
+)  # fmt: skip
+_OPTION = st.one_of(
+    st.tuples(st.sampled_from(_FLAGS), _WORDS),
+    st.tuples(st.sampled_from(_SWITCHES)),
+    st.tuples(_WORDS),
+)
+_ARGUMENTS = st.tuples(st.sampled_from(_COMMANDS) | _WORDS, st.lists(_OPTION, max_size=4)).map(
+    lambda words: [words[0], *(word for option in words[1] for word in option)]
+)
+
+
+def _no_session(*_: object) -> NoReturn:
+    raise RunError("there are no sessions here")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A working directory with data and a study, and nothing that reaches out of it or takes long."""
+    place = tmp_path_factory.mktemp("place")
+    (place / "files").mkdir()
+    write_dataset(place / "files")
+    finished_study(place / "study", [TRAINING])
+    (place / "bad.toml").write_text("name = [")
+    digits = dataclasses.replace(data.SOURCES["digits"], load=lambda *_: dataset())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        patch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+        patch.setenv("LARGEBATCH_MIRROR", (place / "no mirror").as_uri())
+        patch.delenv("LARGEBATCH_DATA", raising=False)
+        patch.setitem(data.SOURCES, "digits", digits)
+        patch.setattr(Session, "__enter__", _no_session)
+        patch.setattr(sweep_command, "find_java", lambda: None)
+        patch.setattr(cli, "_doctor", lambda options: 0)
+        patch.setattr("largebatch.report.figures.draw", lambda results, cells, epochs: [])
+        yield
+
+
+def _call(arguments: list[str]) -> int:
+    """The command's exit status; streams are as a terminal's."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors=e) for e in ("strict", "backslashreplace"))
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    err.flush()
+    text = err.buffer.getvalue().decode()  # type: ignore[attr-defined]
+    assert "Traceback" not in text
+    status = end.value.code
+    assert status in STATUSES
+    assert status in (0, 130) or text, "a failure says why"
+    return int(status or 0)
+
+
+@examples(100, 0.005)
+@given(_ARGUMENTS)
+@example(["sweep", "quick", "--dry-run", "--limit-time", "1" + "0" * 400 + "h"])
+@example(["train", "--memory", "9" * 5000 + "g"])
+@example(
+    [
+        "train",
+        "--dataset",
+        "idx",
+        "--data-dir",
+        "files",
+        "--batch-size",
+        "8",
+        "--master",
+        f"local[{'9' * 5000}]",
+    ]
+)
+@example(["train", "--dataset", "idx", "--data-dir", "files", "--batch-size", "8", "--network", "softmax"])
+@example(["report", "study", "--out", "\udcff"])
+@example(["compare", "study/runs/" + TRAINING.name, "study/runs/" + TRAINING.name])
+def test_command_lines(arguments: list[str]) -> None:
+    reads("command line", lambda: _call(arguments))
