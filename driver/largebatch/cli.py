@@ -293,6 +293,9 @@ def _add_bench(commands: Any) -> None:
         action="store_true",
         help="time single parts of a layer in DML instead, each in several ways",
     )
+    parser.add_argument(
+        "--breakdown", action="store_true", help="say instead where the time of a warm epoch goes"
+    )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print all numbers as JSON")
     shown.add_argument("--markdown", action="store_true", help="print the table as Markdown")
@@ -328,19 +331,21 @@ def _bench(options: argparse.Namespace) -> int:
         raise UserError("--epochs has to be at least 1, --warm-up at least 0")
     if options.rows is not None and options.rows < 1:
         raise UserError("--rows has to be at least 1")
-    timed = command.bench(
-        command.Wishes(
-            modes=options.modes,
-            batch_sizes=options.batch_sizes,
-            peers=options.peers,
-            plan=Plan(options.warm_up, options.epochs),
-            execution=Execution(memory=options.memory),
-            rows=options.rows,
-            dataset=options.dataset,
-            data_dir=options.data_dir,
-        ),
-        _say,
+    wishes = command.Wishes(
+        modes=options.modes,
+        batch_sizes=options.batch_sizes,
+        peers=options.peers,
+        plan=Plan(options.warm_up, options.epochs),
+        execution=Execution(memory=options.memory),
+        rows=options.rows,
+        dataset=options.dataset,
+        data_dir=options.data_dir,
     )
+    if options.breakdown:
+        for title, table in command.breakdowns(wishes, _say):
+            print(f"{title}\n{align(table)}\n")
+        return 0
+    timed = command.bench(wishes, _say)
     if options.json:
         print(command.as_json(timed))
     elif options.markdown:

@@ -143,17 +143,29 @@ class Session:
                 self._log_path, self._log = own_path, own
 
     def run(
-        self, program: str, arguments: dict[str, Argument], *, single_node: bool, on_line: OnLine = _ignore
+        self,
+        program: str,
+        arguments: dict[str, Argument],
+        *,
+        single_node: bool,
+        on_line: OnLine = _ignore,
+        statistics: bool = False,
     ) -> None:
         """Run a program of dml/ and hand each line that starts with "largebatch " (less that) to on_line.
 
-        Raises RunError with the cause if the program fails, stalls or takes its process with it, UserError
-        for an argument that SystemDS would misread.
+        With `statistics` the log gets SystemDS' times of all instructions. Raises RunError with the cause
+        if the program fails, stalls or takes its process with it, UserError for an argument that SystemDS
+        would misread.
         """
         for value in arguments.values():
             check_path(str(value))
         self._request(
-            "run", on_line, program=str(Path("dml") / program), arguments=arguments, single_node=single_node
+            "run",
+            on_line,
+            program=str(Path("dml") / program),
+            arguments=arguments,
+            single_node=single_node,
+            statistics=statistics,
         )
 
     def convert(self, array_file: Path, out: Path) -> None:

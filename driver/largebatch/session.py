@@ -22,6 +22,7 @@ import numpy as np
 from py4j.protocol import Py4JNetworkError
 
 Request = dict[str, Any]
+MANY_INSTRUCTIONS = 200  # more than there are, to have the times of all
 
 
 def _answer(kind: str, text: str = "") -> None:
@@ -58,14 +59,34 @@ class SystemDS:
         for name, value in systemds_conf.items():
             self._context.setConfigProperty(name, value)
 
-    def run(self, program: str, arguments: dict[str, Any], single_node: bool) -> None:
-        """Run a DML file with $arguments; single_node keeps SystemDS from planning Spark operations."""
+    def run(
+        self, program: str, arguments: dict[str, Any], single_node: bool, statistics: bool = False
+    ) -> None:
+        """Run a DML file with $arguments; single_node keeps SystemDS from planning Spark operations.
+
+        With `statistics` SystemDS prints, at the end, what its instructions took.
+        """
+        self._context.setStatistics(statistics)
+        if statistics:
+            self._context.setStatisticsMaxHeavyHitters(MANY_INSTRUCTIONS)
+        self._compile_again_when_run(not single_node)
         types = self._api.MLContext.ExecutionType
         self._context.setExecutionType(types.DRIVER if single_node else types.DRIVER_AND_SPARK)
         script = self._api.ScriptFactory.dmlFromFile(program)
         for name, value in arguments.items():
             self._input(script, f"${name}", value)
         self._context.execute(script)
+
+    def _compile_again_when_run(self, wanted: bool) -> None:
+        """Whether blocks with matrices of unknown size are compiled again whenever they run.
+
+        On a single node that decides nothing, and would take more of a small batch's time than its gradient.
+        """
+        config = self._jvm.org.apache.sysds.conf
+        settings = config.ConfigurationManager.getCompilerConfig()
+        kind = getattr(config, "CompilerConfig$ConfigType")
+        settings.set(kind.ALLOW_DYN_RECOMPILATION, wanted)
+        config.ConfigurationManager.setGlobalConfig(settings)
 
     def convert(self, array_file: str, out: str) -> None:
         """Write a .npy file of uint8 rows as a matrix in SystemDS' binary format."""

@@ -6,11 +6,13 @@ import json
 
 import pytest
 
+from largebatch.bench.breakdown import OUTSIDE, shares
 from largebatch.bench.command import MEASURE, as_json, as_markdown, as_text, rows
 from largebatch.bench.formulations import Formulation
 from largebatch.bench.formulations import rows as formulation_rows
 from largebatch.bench.timing import Timed, shortened
 from largebatch.cli import main
+from largebatch.errors import RunError
 from tests.driver.samples import dataset
 
 OWN = Timed(
@@ -57,6 +59,32 @@ def test_ratios_are_to_the_plain_formulation_of_the_part() -> None:
         ["a", "plain", "8.0", "1.00", "0e+00"],
         ["a", "other", "2.0", "0.25", "1e-13"],
     ]
+
+
+STATISTICS = """SystemDS Statistics:
+Cache times (ACQr/m, RLS, EXP):	1.495/0.144/19.579/0.775 sec.
+HOP DAGs recompile time:	6.000 sec.
+Paramserv total execution time:	34.000 secs.
+Paramserv model update time:	0.000/0.500 secs.
+Heavy hitter instructions:
+  #  Instruction               Time(s)  Count
+  1  gradient                1,259.157    240
+  2  conv2d_backward_filter     22.000    240
+  3  conv2d_backward_data       12,000.5  120
+  4  ba+*                        9.000   1497
+"""
+
+
+def test_parts_of_an_epoch_are_read_off_the_statistics() -> None:
+    found = {one.part: one.seconds for one in shares(STATISTICS, 2, seconds=30.0, evaluation=6.0)}
+    assert found["convolution, backward"] == (22 + 12000.5) / 2
+    assert found["matrix products (fully connected, gather)"] == 4.5
+    assert found["pooling"] == found["garbage collection"] == 0
+    assert (found["update by the server"], found["compilation of blocks again"]) == (0.25, 3)
+    assert found["buffers written to disk"] == 0.775 / 2
+    assert (found["training"], found["evaluation"], found[OUTSIDE]) == (15, 3, 1)
+    with pytest.raises(RunError, match="no statistics"):
+        shares("", 1, 1.0, 1.0)
 
 
 @pytest.mark.parametrize(

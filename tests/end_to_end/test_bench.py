@@ -31,3 +31,16 @@ def test_all_formulations_give_the_same() -> None:
     found = compare(Execution(mode="local", memory="1g"), images=32, repetitions=1)
     assert len(found) == 11
     assert max(one.difference for one in found) < 1e-9
+
+
+def test_the_parts_of_an_epoch_are_told(largebatch: Run) -> None:
+    ended = largebatch(
+        "bench", "--dataset", "digits", "--rows", "400", "--modes", "local", "--batch-sizes", "80",
+        "--epochs", "2", "--warm-up", "0", "--memory", "1g", "--breakdown",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    title, _, *rows, _ = ended.stdout.splitlines()
+    assert title == "largebatch, local, batch size 80"
+    seconds = {row.rsplit(maxsplit=2)[0]: float(row.split()[-2]) for row in rows}
+    for part in ("training", "evaluation", "convolution, forward", "convolution, backward", "JIT compilers"):
+        assert seconds[part] > 0, part

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from largebatch import data, preflight
+from largebatch.bench import breakdown
 from largebatch.bench.peers import PEERS, Peer
 from largebatch.bench.timing import Plan, Timed, shortened, spread, time_training
 from largebatch.config import Execution, Training
@@ -35,6 +36,27 @@ class Wishes:
 
 def bench(wishes: Wishes, report: Report) -> list[Timed]:
     """Time everything, peers before and after; raises UserError and RunError as the runs do."""
+    dataset, trainings = _checked(wishes, report)
+    peers = [PEERS[name] for name in wishes.peers]
+    before = _time_peers(peers, dataset, wishes, report)
+    own = []
+    for training, execution in trainings:
+        own.append(time_training(training, execution, dataset, wishes.plan))
+        report(_line(own[-1]))
+    after = _time_peers(peers, dataset, wishes, report)
+    return [*own, *(_joined(a, b) for a, b in zip(before, after, strict=True))]
+
+
+def breakdowns(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[str]]]]:
+    """A title and a table of the parts of an epoch, for each batch size and mode; raises as `bench` does."""
+    dataset, trainings = _checked(wishes, report)
+    for training, execution in trainings:
+        parts = breakdown.breakdown(training, execution, dataset, wishes.plan)
+        yield f"largebatch, {execution.mode}, batch size {training.batch_size}", breakdown.rows(parts)
+
+
+def _checked(wishes: Wishes, report: Report) -> tuple[Dataset, list[tuple[Training, Execution]]]:
+    """The data, and what is to be trained on them how."""
     dataset = data.load(wishes.dataset, wishes.data_dir, report=report)
     dataset = shortened(dataset, wishes.rows or len(dataset.train_images))
     trainings = [
@@ -45,14 +67,7 @@ def bench(wishes: Wishes, report: Report) -> list[Timed]:
     for training, execution in trainings:
         for remark in preflight.check(training, execution, dataset):
             report(remark)
-    peers = [PEERS[name] for name in wishes.peers]
-    before = _time_peers(peers, dataset, wishes, report)
-    own = []
-    for training, execution in trainings:
-        own.append(time_training(training, execution, dataset, wishes.plan))
-        report(_line(own[-1]))
-    after = _time_peers(peers, dataset, wishes, report)
-    return [*own, *(_joined(a, b) for a, b in zip(before, after, strict=True))]
+    return dataset, trainings
 
 
 def _training(dataset: Dataset, batch_size: int, plan: Plan) -> Training:

@@ -1,0 +1,111 @@
+"""Where the time of warm epochs goes, from the statistics that SystemDS keeps of its instructions."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from largebatch.arguments import train_arguments
+from largebatch.bench.timing import Plan
+from largebatch.config import Execution, Training
+from largebatch.data import Dataset
+from largebatch.errors import RunError
+from largebatch.launch import Session
+from largebatch.prepare import prepare
+from largebatch.run_folder import read_matrix
+
+THREADS, WALL = "thread-seconds", "seconds"
+
+# Instructions of SystemDS by the part of the work they do. Functions, which contain them, are in none.
+INSTRUCTIONS = {
+    "convolution, forward": ("conv2d", "conv2d_bias_add"),
+    "convolution, backward": ("conv2d_backward_filter", "conv2d_backward_data"),
+    "pooling": ("relu_maxpooling", "maxpooling", "maxpooling_backward", "relu_maxpooling_backward"),
+    "matrix products (fully connected, gather)": ("ba+*", "pmm", "tsmm"),
+    "cell by cell": (
+        "+", "-", "*", "/", ">", "<", "==", "max", "min", "exp", "log", "^2", "*2", "+*", "-*",
+    ),
+    "sums and maxima": ("uak+", "uack+", "uark+", "uarmax", "uarimax", "uasqk+", "uacsqk+", "tak+*"),
+    "slices, shapes, copies": ("rightIndex", "leftIndex", "r'", "rshape", "rbind", "append", "rexpand"),
+    "variables": ("createvar", "rmvar", "cpvar", "mvvar", "assignvar", "castdts", "castdtm"),
+}  # fmt: skip
+
+# Lines of the statistics that are no instructions, with what their seconds are of.
+LINES = {
+    "update by the server": ("Paramserv model update time", WALL),
+    "requests to the server": ("Paramserv RPC request time", THREADS),
+    "compilation of blocks again": ("HOP DAGs recompile time", THREADS),
+    "buffers written to disk": ("Cache times (ACQr/m, RLS, EXP)", THREADS),
+    "garbage collection": ("Total JVM GC time", WALL),
+    "JIT compilers": ("Total JIT compile time", THREADS),
+}
+OUTSIDE = "outside of the parameter server (gather, folding)"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a part takes in an epoch; `kind` says whether threads that work side by side are added up."""
+
+    part: str
+    seconds: float
+    kind: str
+
+
+def breakdown(training: Training, execution: Execution, dataset: Dataset, plan: Plan) -> list[Share]:
+    """Means over the epochs of `plan` after those that warm up. Raises RunError if training fails."""
+    with tempfile.TemporaryDirectory(prefix="largebatch-bench-") as temporary:
+        log = Path(temporary) / "statistics.txt"
+        with Session(execution, training.workers, Path(temporary) / "log.txt") as session:
+            data = prepare(dataset, session)
+
+            def run(epochs: int, *, statistics: bool) -> Path:
+                out = Path(temporary) / f"{epochs}-{statistics}"
+                arguments = train_arguments(training, execution.mode, data, out, None) | {"epochs": epochs}
+                session.run(
+                    "train.dml", arguments, single_node=execution.mode == "local", statistics=statistics
+                )
+                return out / "checkpoints" / str(epochs) / "metrics"
+
+            if plan.warm_up:
+                run(plan.warm_up, statistics=False)
+            with session.logging_to(log):
+                metrics = read_matrix(run(plan.epochs, statistics=True))
+        seconds, evaluation = metrics[:, 8].sum(), metrics[:, 9].sum()
+        return shares(log.read_text(), plan.epochs, float(seconds), float(evaluation))
+
+
+def shares(statistics: str, epochs: int, seconds: float, evaluation: float) -> list[Share]:
+    """The parts of an epoch; `seconds` and `evaluation` are those of all epochs. Raises RunError."""
+    instructions = instruction_seconds(statistics)
+    found = [Share("training", seconds, WALL), Share("evaluation", evaluation, WALL)]
+    inside = _line(statistics, "Paramserv total execution time")
+    found.append(Share(OUTSIDE, max(0.0, seconds + evaluation - inside), WALL))
+    for part, names in INSTRUCTIONS.items():
+        found.append(Share(part, sum(instructions.get(name, 0.0) for name in names), THREADS))
+    found += [Share(part, _line(statistics, title), kind) for part, (title, kind) in LINES.items()]
+    return [Share(share.part, share.seconds / epochs, share.kind) for share in found]
+
+
+def instruction_seconds(statistics: str) -> Mapping[str, float]:
+    """Thread-seconds by instruction, from the table of heavy hitters. Raises RunError without one."""
+    _, title, table = statistics.partition("Heavy hitter instructions:")
+    if not title:
+        raise RunError("SystemDS printed no statistics")
+    lines = re.findall(r"^\s*\d+\s+(\S+)\s+([\d.,]+)\s+\d+\s*$", table, re.MULTILINE)
+    return {name: float(seconds.replace(",", "")) for name, seconds in lines}
+
+
+def _line(statistics: str, title: str) -> float:
+    """The last number of a line such as "Paramserv model update time: 0.000/0.223 secs."; 0 without it."""
+    line = re.search(rf"^{re.escape(title)}:.*?([\d.]+) secs?\.$", statistics, re.MULTILINE)
+    return float(line[1]) if line else 0.0
+
+
+def rows(found: list[Share]) -> list[list[str]]:
+    """The table, headings first."""
+    return [
+        ["part of an epoch", "s", "of"], *([one.part, f"{one.seconds:.2f}", one.kind] for one in found)
+    ]  # fmt: skip
