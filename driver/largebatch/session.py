@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import sys
@@ -21,8 +22,13 @@ from typing import Any
 import numpy as np
 from py4j.protocol import Py4JNetworkError
 
+from largebatch.worker_failures import watched
+
 Request = dict[str, Any]
 MANY_INSTRUCTIONS = 200  # more than there are, to have the times of all
+
+# Exit status of an executor: of its JVM by -XX:+ExitOnOutOfMemoryError, and of Spark.
+OUT_OF_MEMORY, OUT_OF_MEMORY_IN_TASK = 3, 52
 
 
 def _answer(kind: str, text: str = "") -> None:
@@ -39,8 +45,23 @@ def _root_cause(error: BaseException) -> str:
     while cause.getCause() is not None:
         cause = cause.getCause()
     name = cause.getClass().getSimpleName()
-    message = " ".join((cause.getMessage() or "").split())
+    message = cause.getMessage() or ""
+    told = _cause_of_a_task(message)
+    if told is not None:
+        return told
+    message = " ".join(re.split(r"\n\tat |\n+Driver stacktrace:", message)[0].split())
     return f"{name}: {message}" if message else name
+
+
+def _cause_of_a_task(message: str) -> str | None:
+    """The cause in what Spark says of a job that was aborted: there it is text, with all stacks."""
+    lost = re.search(r"ExecutorLostFailure \(executor (\S+).*Reason: (.*)", message)
+    if lost is None:
+        causes = re.findall(r"^Caused by: (?:[\w$]+\.)*(.*)$", message, re.MULTILINE)
+        return causes[-1] if causes else None
+    if re.search(rf"code ({OUT_OF_MEMORY}|{OUT_OF_MEMORY_IN_TASK})\b", lost[2]):
+        return "an executor ran out of memory: lower --micro-batch, or give executors more memory"
+    return f"an executor was lost: {lost[1]}, {lost[2].strip()}"
 
 
 class SystemDS:
@@ -118,7 +139,8 @@ def _serve(requests: queue.Queue[Request]) -> None:
     while (request := requests.get())["do"] != "stop":
         action: Callable[..., None] = start if request["do"] == "start" else getattr(systemds, request["do"])
         try:
-            action(**request["with"])
+            with watched(lambda cause: _answer("failed", cause)):
+                action(**request["with"])
             _answer("done")
         except Exception as error:  # whatever it is, the parent decides what it means
             print(error, flush=True)
