@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from largebatch.launch import Session
 from largebatch.paths import cache_dir
 
 LAYOUT = 1  # raise it when the files' contents change
+SIZES = "sizes.json"  # of all other files; the contents of each have a checksum beside them that is read
 
 
 def prepared_folder(dataset: Dataset) -> Path:
@@ -23,24 +25,40 @@ def prepared_folder(dataset: Dataset) -> Path:
 
 
 def prepare(dataset: Dataset, session: Session) -> PreparedData:
-    """The prepared files of a data set, made now if they aren't there yet.
+    """The prepared files of a data set, made now if they aren't there yet, or not whole.
 
     Images become rows of pixels 0..255, labels classes 1..C. Raises RunError if the cache can't be
     written or the session fails.
     """
     folder = prepared_folder(dataset)
     data = PreparedData(folder, Images(dataset.height, dataset.width, dataset.classes))
-    if folder.is_dir():
+    if is_whole(folder):
         return data
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
             made = Path(temporary) / "made"
             _write(dataset, session, made)
+            (made / SIZES).write_text(json.dumps(_sizes(made)))
+            if folder.is_dir() and not is_whole(folder):
+                folder.replace(Path(temporary) / "damaged")
             _publish(made, folder)
     except OSError as error:
         raise RunError(f"{folder} cannot be written: {error.strerror or error}") from error
     return data
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether all files that were prepared are there, none of them cut short."""
+    try:
+        return bool(json.loads((folder / SIZES).read_text()) == _sizes(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != SIZES)
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
 
 
 def _write(dataset: Dataset, session: Session, folder: Path) -> None:

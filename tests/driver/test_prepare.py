@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,34 @@ def test_other_names_shapes_and_layouts_make_other_folders(
     assert len(folders | {prepared_folder(data)}) == 4
 
 
+def put_there(folder: Path) -> None:
+    """A prepared data set, as far as anyone looks at it."""
+    (folder / "train_images").mkdir(parents=True)
+    (folder / "train_images" / "0").write_bytes(b"pixels")
+    (folder / module.SIZES).write_text('{"train_images/0": 6}')
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: (folder / "train_images" / "0").write_bytes(b"pixel"),
+        lambda folder: (folder / "train_images" / "0").unlink(),
+        lambda folder: (folder / module.SIZES).unlink(),
+        lambda folder: (folder / module.SIZES).write_text("{"),
+    ],
+)
+def test_prepared_data_that_are_cut_short_are_not_whole(
+    tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    put_there(tmp_path / "set")
+    assert module.is_whole(tmp_path / "set")
+    spoil(tmp_path / "set")
+    assert not module.is_whole(tmp_path / "set")
+
+
 def test_data_that_are_there_are_not_made_again(cache_home: Path, session: Session) -> None:
     data = dataset()
-    prepared_folder(data).mkdir(parents=True)
+    put_there(prepared_folder(data))
     found = prepare(data, session)
     assert found == PreparedData(prepared_folder(data), Images(height=4, width=4, classes=3))
     assert found.matrix("train_images") == prepared_folder(data) / "train_images"
