@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import io
 import json
@@ -24,7 +25,8 @@ INTERRUPTED = 130  # what shells report for Ctrl-C
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    with contextlib.suppress(BrokenPipeError):  # whoever read it is gone; that does not stop a run
+        print(text, file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -106,7 +108,9 @@ def _add_train(commands: Any) -> None:
 
 def _train(options: argparse.Namespace) -> int:
     from largebatch import preflight
+    from largebatch.java import find_java
     from largebatch.run_folder import RunFolder
+    from largebatch.spark import system_ds_jar
     from largebatch.table import format_results
     from largebatch.train import load_data, train
 
@@ -114,6 +118,7 @@ def _train(options: argparse.Namespace) -> int:
     dataset = load_data(training, options.data_dir, _say)
     for remark in preflight.check(training, execution, dataset):
         _say(remark)
+    find_java(), system_ds_jar()  # without them no run could begin
     if options.resume:
         folder = RunFolder(options.resume)
         folder.check_data(dataset)
@@ -400,6 +405,6 @@ def _add_predict(commands: Any) -> None:
 def _predict(options: argparse.Namespace) -> int:
     from largebatch.predict import predict
 
-    predictions = predict(options.run, options.images)
+    predictions = predict(options.run, options.images, _say)
     predictions.to_csv(options.out or sys.stdout, index=False)
     return 0

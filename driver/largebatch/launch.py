@@ -117,8 +117,8 @@ class Session:
     ) -> None:
         if self._process is not None:
             self._end(gently=kind is None)
-        self._log.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
+        self._log.close()  # last: on a full disk it fails
 
     @property
     def dml(self) -> Path:

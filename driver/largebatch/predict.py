@@ -10,13 +10,14 @@ import pandas as pd
 
 from largebatch.arguments import network_arguments
 from largebatch.config import Execution
+from largebatch.data import Report
 from largebatch.errors import UserError
 from largebatch.images import read_images
 from largebatch.launch import Session
 from largebatch.run_folder import RunFolder, read_matrix
 
 
-def predict(run: Path, images: Path) -> pd.DataFrame:
+def predict(run: Path, images: Path, report: Report) -> pd.DataFrame:
     """Classes and probabilities: columns image, class, p0, p1, ..., a row per image.
 
     Raises UserError for a folder without a trained model and for unusable images, RunError if SystemDS
@@ -27,6 +28,8 @@ def predict(run: Path, images: Path) -> pd.DataFrame:
     epoch = folder.last_epoch()
     if not epoch:
         raise UserError(f"{run} holds no trained model yet: train it with `largebatch train --resume {run}`")
+    if folder.damaged_epochs():
+        report(f"{run}: a newer checkpoint is damaged: that of epoch {epoch} is used")
     size = folder.images()
     names, pixels = read_images(images, size.height, size.width)
     with tempfile.TemporaryDirectory() as temporary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import time
@@ -48,8 +49,7 @@ class Progress:
     def note(self, text: str) -> None:
         """A line that stays."""
         self._clear()
-        self._stream.write(f"{text}\n")  # in one piece: other threads may write too
-        self._stream.flush()
+        self._write(f"{text}\n")  # in one piece: other threads may write too
 
     def update(self, updates: int, rows: int, loss: float) -> None:
         """An update with the mean loss of its batch has been done."""
@@ -90,10 +90,13 @@ class Progress:
 
     def _rewrite(self, text: str) -> None:
         width = shutil.get_terminal_size().columns - 1
-        self._stream.write("\r\x1b[K" + text[:width])
-        self._stream.flush()
+        self._write("\r\x1b[K" + text[:width])
 
     def _clear(self) -> None:
         if self._live:
-            self._stream.write("\r\x1b[K")
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # whoever read it is gone; that does not stop a run
+            self._stream.write(text)
             self._stream.flush()

@@ -141,7 +141,7 @@ class InUseError(UserError):
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process. Raises InUseError if another one has it."""
+    """Hold a folder for this process. Raises InUseError if another one has it, UserError if none can."""
     try:
         opened = open(folder / LOCK, "ab", opener=no_link)  # noqa: SIM115 - closed below
     except OSError as error:
@@ -271,7 +271,7 @@ class RunFolder:
         """
         state = self.checkpoint(epoch)
         hashes = {name: _sha256(state / name) for name in ("parameters", "metrics")}
-        write_atomically(state / "manifest.json", _json(hashes))
+        write_atomically(self._manifest(epoch), _json(hashes))
         metrics = self._read_metrics(epoch, network)
         self._append_metrics(metrics)
         for old in self._epochs_on_disk():
@@ -282,6 +282,11 @@ class RunFolder:
     def last_epoch(self) -> int:
         """The last epoch whose state is whole; 0 if none."""
         return max((e for e in self._epochs_on_disk() if self._is_whole(e)), default=0)
+
+    def damaged_epochs(self) -> list[int]:
+        """Epochs after the last whole one whose state was whole once, and is not any more."""
+        last = self.last_epoch()
+        return [e for e in self._epochs_on_disk() if e > last and self._manifest(e).exists()]
 
     def rewind(self, network: Network) -> int:
         """Forget everything after the last whole checkpoint; returns its epoch (0: start afresh)."""
@@ -301,10 +306,13 @@ class RunFolder:
         folders = (p.name for p in self._checkpoints.iterdir() if p.is_dir() and not p.is_symlink())
         return sorted(int(name) for name in folders if re.fullmatch("[1-9][0-9]{0,9}", name))
 
+    def _manifest(self, epoch: int) -> Path:
+        return self.checkpoint(epoch) / "manifest.json"
+
     def _is_whole(self, epoch: int) -> bool:
         state = self.checkpoint(epoch)
         try:
-            hashes = read_json(state / "manifest.json")
+            hashes = read_json(self._manifest(epoch))
             return all(_sha256(state / name) == hashes[name] for name in ("parameters", "metrics"))
         except (OSError, ValueError, KeyError, TypeError):
             return False

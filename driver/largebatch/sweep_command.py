@@ -121,7 +121,13 @@ def sweep(wishes: Wishes, report: Report, show: Report) -> int:
             Tally(tasks, measured(tasks), wishes.limits.jobs),
             report,
         )
-        progress.carry_out()
+        try:
+            progress.carry_out()
+        except OSError as error:
+            raise RunError(
+                f"{wishes.out} cannot be written: {error.strerror or error}; "
+                "the same command goes on from the last epoch"
+            ) from error
         tasks = prepared.survey(wishes.only)
     show(_results(prepared.study, tasks))
     for line in _unfinished(tasks):

@@ -39,10 +39,16 @@ def load_data(training: Training, data_dir: Path | None, progress: data.Report) 
 def train(training: Training, execution: Execution, folder: RunFolder, dataset: Dataset) -> Result:
     """Train in a session of its own, from the folder's last whole checkpoint; returns the result.
 
-    Raises RunError if the run fails; its folder then says so and can be resumed.
+    Raises RunError if the run fails; its folder then says so, if it can be written, and can be resumed.
     """
-    with folder.lock(), Session(execution, training.workers, folder.log) as session:
-        return Run(training, execution, folder, dataset).train_in(session)
+    try:
+        with folder.lock(), Session(execution, training.workers, folder.log) as session:
+            return Run(training, execution, folder, dataset).train_in(session)
+    except OSError as error:
+        raise RunError(
+            f"{folder.path} cannot be written: {error.strerror or error}; "
+            f"`largebatch train --resume {folder.path}` goes on from the last epoch"
+        ) from error
 
 
 def _ignore(row: Row) -> None:
@@ -66,6 +72,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.network = NETWORKS[self.training.network]
+        damaged = self.folder.damaged_epochs()
         self.done = self.folder.rewind(self.network)
         self.last: Row = {}  # the last epoch's row of metrics.csv
         if self.done:
@@ -74,6 +81,9 @@ class Run:
         new_progress = self.new_progress or functools.partial(Progress, title, self.training.epochs)
         per_epoch = preflight.updates_per_epoch(self.training, len(self.dataset.train_images))
         self.progress = new_progress(per_epoch * self.training.epochs, per_epoch * self.done)
+        for epoch in damaged:
+            kept = f"it goes on from epoch {self.done}" if self.done else "it starts afresh"
+            self.progress.note(f"{self.folder.path}: the checkpoint of epoch {epoch} is damaged: {kept}")
 
     def train_in(self, session: Session) -> Result:
         """Train to the end. Raises RunError if that fails, and has the folder say so."""

@@ -32,6 +32,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return now
 
 
+class Gone(Terminal):
+    """A terminal, or a pipe, that nobody reads any more."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_a_reader_who_has_gone_does_not_stop_a_run(clock: Clock) -> None:
+    progress = Progress("x", 2, 4, 0, Gone())
+    clock[0] += 1
+    progress.update(1, 10, 0.5)
+    progress.note("text")
+    progress.epoch(row(1, 2))
+    progress.close()
+
+
 def row(epoch: int, updates: int) -> dict[Hashable, float]:
     return {
         "epoch": epoch,
