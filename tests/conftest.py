@@ -13,6 +13,25 @@ from largebatch.launch import Session
 from tests.harness import DML
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all-faults", action="store_true", help="also the fault tests that are not quick")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Hand what is said of a fault on to the report; leave the slower faults to scripts/reliability.sh."""
+    left_out = []
+    for item in items:
+        mark = item.get_closest_marker("faults")
+        if mark is not None:
+            texts = dict(mark.kwargs)
+            if not texts.pop("quick") and not config.getoption("--all-faults"):
+                left_out.append(item)
+            item.user_properties.extend(texts.items())
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture(scope="session")
 def mnist_dir() -> Path:
     """Folder of the four MNIST files, gzipped, named by $LARGEBATCH_TEST_MNIST."""

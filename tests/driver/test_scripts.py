@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SCRIPTS = ("scripts/environment.sh", "scripts/run.sh", "scripts/test.sh", ".ci/run")
+SCRIPTS = (
+    "scripts/environment.sh", "scripts/run.sh", "scripts/test.sh", "scripts/reliability.sh", ".ci/run",
+)  # fmt: skip
 BASH = shutil.which("bash") or "bash"
 
 
@@ -292,6 +294,22 @@ def test_run_reports_also_what_has_failed_and_keeps_the_status(
     run = bash("scripts/run.sh", cwd=prepared, FAIL=f"python={status}")
     assert run.returncode == status
     assert ("report runs/quick" in run.stdout) == reported
+
+
+@pytest.mark.parametrize(("fail", "status"), [("", 0), ("pytest=1", 1)])
+def test_reliability_is_written_whatever_was_not_held(prepared: Path, fail: str, status: int) -> None:
+    run = bash("scripts/reliability.sh", "2", cwd=prepared, FAIL=fail)
+    assert run.returncode == status
+    assert run.stdout.count("pytest: -m pytest -m faults --all-faults --junitxml=") == 2
+    assert (prepared / "docs" / "reliability.md").read_text().startswith("python: -m tests.faults.table ")
+
+
+@pytest.mark.parametrize(("given", "fail"), [("none", ""), ("0", ""), ("3", "pytest=2")])
+def test_reliability_is_left_as_it_was_without_results(prepared: Path, given: str, fail: str) -> None:
+    run = bash("scripts/reliability.sh", given, cwd=prepared, FAIL=fail)
+    assert run.returncode == 2
+    assert run.stdout.count("pytest") <= 2, "once, if at all"
+    assert not (prepared / "docs").exists()
 
 
 @pytest.mark.parametrize("present", [True, False])

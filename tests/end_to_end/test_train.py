@@ -20,6 +20,7 @@ from largebatch.data.idx import read_idx
 from largebatch.registry import NETWORKS
 from largebatch.run_folder import RunFolder
 from tests.end_to_end.conftest import TIMEOUT_S, Run
+from tests.faults.fault import fault
 from tests.sockets import listening
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
@@ -69,12 +70,12 @@ def train_arguments(bars: Path, out: Path | str, *more: str) -> list[str]:
 LISTENING = ("env", "--default-signal=INT")
 
 
-def start(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
+def start(arguments: list[str], folder: Path, **environment: str) -> subprocess.Popen[str]:
     """The command in the background, with temporary files below `folder`."""
     return subprocess.Popen(
         [*LISTENING, sys.executable, "-m", "largebatch", *arguments],
         cwd=folder,
-        env=os.environ | {"TMPDIR": str(folder)},
+        env=os.environ | {"TMPDIR": str(folder)} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -182,7 +183,21 @@ def test_killed_run_resumes_to_the_last_bit(largebatch: Run, bars: Path, tmp_pat
     assert all(np.array_equal(models[0][name], models[1][name]) for name in models[0])
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(
+            number,
+            marks=fault(
+                f"{number.name}, {what}",
+                f"{number.name} to `largebatch train` after its first epoch",
+                f"it ends within {STOP_S:.0f} s with status 130, without the JVM and temporary files",
+                quick=True,
+            ),
+        )
+        for number, what in ((signal.SIGINT, "as by Ctrl-C"), (signal.SIGTERM, "as by a batch system"))
+    ],
+)
 def test_interrupted_run_ends_in_seconds_and_leaves_nothing_behind(
     bars: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -205,6 +220,12 @@ def test_interrupted_run_ends_in_seconds_and_leaves_nothing_behind(
     assert RunFolder(tmp_path / "run").last_epoch() >= 1
 
 
+@fault(
+    "Losses beyond all bounds",
+    "a learning rate of 1e30",
+    "the run ends as diverged after that epoch, with its row of metrics and without an accuracy",
+    quick=True,
+)
 def test_diverged_run_says_so_and_reports_no_accuracy(largebatch: Run, bars: Path, tmp_path: Path) -> None:
     run = largebatch(
         *train_arguments(

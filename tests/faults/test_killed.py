@@ -1,0 +1,126 @@
+"""Processes that are killed, or stand still, in the middle of an epoch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.driver.test_launch import PROMPT_S, java_of, processes
+from tests.end_to_end.conftest import TIMEOUT_S
+from tests.end_to_end.test_train import wait_for
+from tests.faults.conftest import Trial, Undisturbed
+from tests.faults.fault import fault
+
+pytestmark = [pytest.mark.systemds, pytest.mark.spark]
+
+INTO_AN_EPOCH_S = 0.2
+STALL_S = 20
+RESUMED = "no process is left; resumed, it loses at most the running epoch and ends equal to the last bit"
+CLUSTER = "local-cluster[4,1,1024]"
+
+
+@pytest.mark.parametrize(
+    ("mode", "victims", "said"),
+    [
+        pytest.param(
+            "spark",
+            ("driver",),
+            None,
+            id="driver",
+            marks=fault(
+                "The driver is killed", "kill -9 of `largebatch train` in epoch 2", RESUMED, quick=True
+            ),
+        ),
+        pytest.param(
+            "local",
+            ("session",),
+            "the session's process died (signal 9)",
+            id="session",
+            marks=fault(
+                "The session's process is killed",
+                "kill -9 in epoch 2",
+                f'status 1, "the session\'s process died (signal 9)"; {RESUMED}',
+            ),
+        ),
+        pytest.param(
+            "local",
+            ("JVM",),
+            "the JVM died",
+            id="JVM",
+            marks=fault(
+                "The JVM is killed",
+                "kill -9 in epoch 2",
+                f'status 1, "the JVM died"; {RESUMED}',
+                quick=True,
+            ),
+        ),
+        pytest.param(
+            "local",
+            ("driver", "session"),
+            None,
+            id="driver and session",
+            marks=fault("Driver and session are killed at once", "kill -9 of both in epoch 2", RESUMED),
+        ),
+    ],
+)
+def test_killed_in_the_middle_of_an_epoch(
+    trial: Trial, undisturbed: Undisturbed, mode: str, victims: tuple[str, ...], said: str | None
+) -> None:
+    process = trial.train("--mode", mode)
+    wait_for(process, "epoch 1/3")
+    time.sleep(INTO_AN_EPOCH_S)
+    session = trial.session()
+    pids = {"driver": process.pid, "session": session, "JVM": java_of(session)}
+    for victim in victims:
+        os.kill(pids[victim], signal.SIGKILL)
+    _, told = process.communicate(timeout=3 * PROMPT_S)
+    assert process.returncode == (-signal.SIGKILL if said is None else 1)
+    assert said is None or f"largebatch: {said}; see run/log.txt" in told
+    trial.assert_nothing_left(files=victims != ("driver", "session"))  # who would remove them?
+    undisturbed.assert_goes_on_from(trial.folder, (1, 2))
+
+
+@fault(
+    "An executor is killed",
+    f"--master {CLUSTER}; kill -9 of one of the four in epoch 2",
+    f"status 1, the message says that an executor was lost; {RESUMED}",
+)
+def test_an_executor_that_is_killed_ends_the_run(trial: Trial, undisturbed: Undisturbed) -> None:
+    process = trial.train("--mode", "spark", "--master", CLUSTER)
+    wait_for(process, "epoch 1/3")
+    time.sleep(INTO_AN_EPOCH_S)
+    group = trial.session()
+    executors = [each.pid for each in processes() if each.group == group and is_executor(each.pid)]
+    assert len(executors) == 4
+    os.kill(executors[2], signal.SIGKILL)
+    _, told = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 1
+    assert "largebatch: an executor was lost" in told
+    trial.assert_nothing_left()
+    undisturbed.assert_goes_on_from(trial.folder, (1, 2))
+
+
+def is_executor(pid: int) -> bool:
+    return "CoarseGrainedExecutorBackend" in Path(f"/proc/{pid}/cmdline").read_text()
+
+
+@fault(
+    "The JVM stands still",
+    f"SIGSTOP in epoch 2, --stall-timeout {STALL_S}",
+    f"status 1 after {STALL_S} s, the message says stalled; {RESUMED}",
+)
+def test_a_jvm_that_stands_still_is_ended(trial: Trial, undisturbed: Undisturbed) -> None:
+    process = trial.train("--mode", "local", "--stall-timeout", str(STALL_S))
+    wait_for(process, "epoch 1/3")
+    os.kill(java_of(trial.session()), signal.SIGSTOP)
+    stopped = time.monotonic()
+    _, told = process.communicate(timeout=TIMEOUT_S)
+    assert STALL_S - 1 < time.monotonic() - stopped < STALL_S + PROMPT_S
+    assert process.returncode == 1
+    assert f"largebatch: stalled: no sign of life for {STALL_S} s; see run/log.txt" in told
+    trial.assert_nothing_left()
+    undisturbed.assert_goes_on_from(trial.folder, (1, 2))

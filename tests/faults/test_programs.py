@@ -1,0 +1,199 @@
+"""Errors, numbers that are none, and lack of memory, where DML runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import TIMEOUT_S, write_images
+from tests.end_to_end.test_sweep import runs, statuses
+from tests.end_to_end.test_train import wait_for
+from tests.faults.conftest import MEMORY, STALL_S, UPDATES, Modify, Trial, Undisturbed
+from tests.faults.fault import fault
+
+pytestmark = [pytest.mark.systemds, pytest.mark.spark]
+
+AT = UPDATES + UPDATES // 2  # an update in the middle of epoch 2
+SOON_S = 30  # far below the stall time
+CLOCK = '\n  at = as.matrix(model["clock"])\n'
+IN_WORKER = (
+    "dml/worker.dml",
+    "  X = folding::unfold(features, length(features) / nrow(y))",
+    f"{CLOCK}  if (as.scalar(at[1,1]) == {AT} & as.scalar(y[1,2]) == 3)\n    ",
+)
+IN_SERVER = (
+    "dml/server.dml",
+    '  clock = as.matrix(model["clock"])',
+    f"{CLOCK}  if (as.scalar(at[1,1]) == {AT})\n    ",
+)
+STOP = 'stop("a fault on purpose")'
+STOPPED = "DMLScriptException: a fault on purpose"
+MISFIT = "X = X %*% matrix(1, rows=7, cols=7)"
+MISFITS = "256!=7"
+TOLD = "status 1 within seconds, the message is that of the error; resumed with sound DML the run ends equal"
+
+
+@pytest.mark.parametrize(
+    ("mode", "where", "error", "said"),
+    [
+        pytest.param(
+            mode,
+            where,
+            error,
+            said,
+            id=f"{who}, {mode}",
+            marks=fault(
+                f"{who} throws, {mode.upper()} mode",
+                f"{how} in epoch 2, in a copy of the DML",
+                TOLD,
+                quick=who == "The server" and mode == "local",
+            ),
+        )
+        for who, mode, how, where, error, said in (
+            (
+                "A worker",
+                "local",
+                "a matrix product that does not fit, in worker 3",
+                IN_WORKER,
+                MISFIT,
+                MISFITS,
+            ),
+            ("A worker", "spark", "stop() in worker 3", IN_WORKER, STOP, STOPPED),
+            ("The server", "local", "stop() in its function", IN_SERVER, STOP, STOPPED),
+            ("The server", "spark", "stop() in its function", IN_SERVER, STOP, STOPPED),
+        )
+    ],
+)
+def test_an_error_in_a_function_of_paramserv_is_told(
+    trial: Trial,
+    undisturbed: Undisturbed,
+    modified: Modify,
+    mode: str,
+    where: tuple[str, str, str],
+    error: str,
+    said: str,
+) -> None:
+    file, line, condition = where
+    process = trial.train("--mode", mode, PYTHONPATH=modified(file, line, line + condition + error))
+    wait_for(process, "epoch 1/3")
+    begun = time.monotonic()
+    _, told = process.communicate(timeout=TIMEOUT_S)
+    assert time.monotonic() - begun < SOON_S < STALL_S
+    assert process.returncode == 1
+    message = told.splitlines()[-1]
+    assert message.startswith("largebatch: ") and message.endswith("; see run/log.txt")
+    assert said in message
+    assert len(message) < 200, "a sentence, no stack"
+    assert (trial.folder.result() or {})["status"] == "failed"
+    trial.assert_nothing_left()
+    undisturbed.assert_goes_on_from(trial.folder, (1,))
+
+
+@fault(
+    "A loss that is not a number",
+    "a worker's loss is 0/0 once, in epoch 2, while all weights are finite",
+    "no gradient is computed after that update; the run ends as diverged after that epoch, with both rows "
+    "of metrics, and is not resumed",
+    quick=True,
+)
+def test_a_loss_that_is_no_number_ends_the_run(
+    trial: Trial, undisturbed: Undisturbed, modified: Modify
+) -> None:
+    line = "[g, loss, correct] = network::gradient(hyperparams, w, X, y[,1])"
+    spoiled = f"""{{
+    {line}
+    {CLOCK}
+    if (as.scalar(at[1,1]) == {AT} & as.scalar(y[1,2]) == 3)
+      loss = 0.0 / 0.0
+    print("computed after " + as.scalar(at[1,1]))
+  }}"""
+    process = trial.train("--mode", "local", "--json", PYTHONPATH=modified("dml/worker.dml", line, spoiled))
+    printed, told = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 1, told
+    result = json.loads(printed)
+    assert (result["status"], result["epochs"], result["test_accuracy"]) == ("diverged", 2, None)
+    log = trial.folder.log.read_text()
+    assert f"computed after {AT}" in log
+    assert f"computed after {AT + 1}" not in log
+    metrics = trial.folder.metrics()
+    assert list(metrics["updates"]) == [UPDATES, 2 * UPDATES]
+    assert metrics["test_accuracy"].notna()[0]
+    trial.assert_nothing_left()
+    assert undisturbed.go_on(trial.folder)["status"] == "diverged"
+
+
+DIVERGING = f"""
+name = "small"
+[fixed]
+dataset = "idx"
+network = "softmax"
+optimizer = "sgd"
+batch_size = 400
+epochs = 2
+[execution]
+mode = "local"
+memory = "{MEMORY}"
+stall_timeout = {STALL_S}
+[[grid]]
+learning_rate = [1e30, 0.01]
+"""
+
+
+@fault(
+    "A run of a sweep diverges",
+    "a study with the learning rates 1e30 and 0.01",
+    "the one is recorded as diverged, the other as finished, in one session; status 0",
+)
+def test_a_sweep_goes_on_after_a_run_that_diverges(trial: Trial) -> None:
+    (trial.home / "small.toml").write_text(DIVERGING)
+    process = trial.start(["sweep", "small.toml", "--data-dir", str(trial.data), "--out", "out"])
+    _, told = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0, told
+    out = trial.home / "out"
+    assert sorted(str(status) for status in statuses(out)) == ["diverged", "finished"]
+    assert sorted(len(run.metrics()) for run in runs(out)) == [1, 2]
+    assert (out / "log.txt").read_text().count("session begun") == 1
+    trial.assert_nothing_left()
+
+
+@pytest.mark.parametrize(
+    ("rows", "where", "said"),
+    [
+        pytest.param(
+            400,
+            ("--mode", "local", "--memory", MEMORY),
+            "the JVM ran out of memory: raise --memory (now 512m) or lower --micro-batch",
+            id="JVM",
+            marks=fault(
+                "The JVM runs out of memory",
+                "LeNet with a batch whose maps do not fit into 512 MB, LOCAL mode",
+                "status 1, the message says which memory, and how to get along with it; no process is left",
+            ),
+        ),
+        pytest.param(
+            1600,
+            ("--mode", "spark", "--memory", "2g", "--master", "local-cluster[4,1,1024]"),
+            "an executor ran out of memory",
+            id="executor",
+            marks=fault(
+                "An executor runs out of memory",
+                "LeNet with a batch whose maps do not fit into an executor of local-cluster[4,1,1024]",
+                "status 1, the message says that it was an executor; no process is left",
+            ),
+        ),
+    ],
+)
+def test_lack_of_memory_is_told(
+    trial: Trial, tmp_path: Path, rows: int, where: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "large").mkdir()
+    data = write_images(tmp_path / "large", rows, 96, 5)
+    process = trial.train(*where, "--network", "lenet", "--batch-size", str(rows), data=data)
+    _, told = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 1
+    assert f"largebatch: {said}" in told
+    assert (trial.folder.result() or {})["status"] == "failed"
+    trial.assert_nothing_left()
