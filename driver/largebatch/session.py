@@ -97,9 +97,11 @@ class SystemDS:
             self._jvm.org.apache.sysds.utils.NativeHelper.initialize(blas, "openblas")
         self._context = self._api.MLContext(self._spark._jsparkSession)
         # Paths are those of this machine, also where Hadoop is configured with another file system.
-        self._jvm.org.apache.sysds.conf.ConfigurationManager.getCachedJobConf().set(
-            "fs.defaultFS", "file:///"
-        )
+        for hadoop in (
+            self._jvm.org.apache.sysds.conf.ConfigurationManager.getCachedJobConf(),
+            self._spark.sparkContext._jsc.hadoopConfiguration(),
+        ):
+            hadoop.set("fs.defaultFS", "file:///")
         for name, value in systemds_conf.items():
             self._context.setConfigProperty(name, value)
 
