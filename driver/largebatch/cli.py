@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import io
 import json
 import shlex
@@ -18,9 +17,18 @@ from typing import Any, NoReturn
 import largebatch
 from largebatch.config import Execution, Training
 from largebatch.errors import RunError, UserError
-from largebatch.options import add_settings, given, grouped, positive, seconds, values_of_settings
+from largebatch.options import (
+    add_settings,
+    given,
+    grouped,
+    local_path,
+    positive,
+    seconds,
+    values_of_settings,
+)
 
 RUNS = Path("runs")
+BENCH_EXECUTION = ("master", "memory", "conf", "secure", "cluster_timeout")
 INTERRUPTED = 130  # what shells report for Ctrl-C
 
 
@@ -89,7 +97,7 @@ def _command(
 
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the data set's files")
+    parser.add_argument("--data-dir", type=local_path, metavar="DIR", help="folder of the data set's files")
 
 
 # ---- train ----
@@ -101,8 +109,8 @@ def _add_train(commands: Any) -> None:
     add_settings(parser, Training)
     add_settings(parser, Execution)
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--out", type=Path, metavar="DIR", help="folder of the run (default: runs/NAME)")
-    where.add_argument("--resume", type=Path, metavar="RUN", help="go on with the run in this folder")
+    where.add_argument("--out", type=local_path, metavar="DIR", help="folder of the run (default: runs/NAME)")
+    where.add_argument("--resume", type=local_path, metavar="RUN", help="go on with the run in this folder")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
@@ -135,13 +143,13 @@ def _settings(options: argparse.Namespace) -> tuple[Training, Execution]:
     from largebatch.run_folder import RunFolder
 
     if not options.resume:
-        return Training(**given(options, Training)), Execution(**given(options, Execution))
+        return Training(**given(options, Training)), Execution().updated(given(options, Execution))
     changed = given(options, Training)
     if changed:
         flags = ", ".join("--" + name.replace("_", "-") for name in changed)
         raise UserError(f"--resume takes its settings from {options.resume}: leave out {flags}")
     training, execution = RunFolder(options.resume).settings()
-    return training, dataclasses.replace(execution, **given(options, Execution))
+    return training, execution.updated(given(options, Execution))
 
 
 def _new_folder(name: str) -> Path:
@@ -167,10 +175,12 @@ def _add_sweep(commands: Any) -> None:
     )
     parser.add_argument("study", metavar="STUDY", help=f"a TOML file, or one of {', '.join(shipped())}")
     _add_data_dir(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the study (default: runs/STUDY)")
+    parser.add_argument(
+        "--out", type=local_path, metavar="DIR", help="folder of the study (default: runs/STUDY)"
+    )
     parser.add_argument(
         "--runs",
-        type=Path,
+        type=local_path,
         metavar="DIR",
         help="folder of the runs; studies may share it (default: OUT/runs)",
     )
@@ -292,7 +302,7 @@ def _add_bench(commands: Any) -> None:
     )
     parser.add_argument("--epochs", type=int, default=3, metavar="N", help="epochs timed (default: 3)")
     parser.add_argument("--warm-up", type=int, default=3, metavar="N", help="epochs before them (default: 3)")
-    parser.add_argument("--memory", default="6g", help="heap of the driver's JVM (default: 6g)")
+    add_settings(parser, Execution, only=BENCH_EXECUTION)
     parser.add_argument(
         "--formulations",
         action="store_true",
@@ -325,8 +335,9 @@ def _bench(options: argparse.Namespace) -> int:
     from largebatch.registry import MODES
     from largebatch.table import align
 
+    execution = Execution().updated(given(options, Execution))
     if options.formulations:
-        print(align(formulations.rows(formulations.compare(Execution(mode="local", memory=options.memory)))))
+        print(align(formulations.rows(formulations.compare(execution.updated({"mode": "local"})))))
         return 0
     for flag, given_names, known in (("modes", options.modes, MODES), ("peers", options.peers, PEERS)):
         for name in given_names:
@@ -341,7 +352,7 @@ def _bench(options: argparse.Namespace) -> int:
         batch_sizes=options.batch_sizes,
         peers=options.peers,
         plan=Plan(options.warm_up, options.epochs),
-        execution=Execution(memory=options.memory),
+        execution=execution,
         rows=options.rows,
         dataset=options.dataset,
         data_dir=options.data_dir,

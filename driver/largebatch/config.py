@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from largebatch.errors import UserError
 from largebatch.registry import MODES, NETWORKS, OPTIMIZERS, PADDINGS, SCHEDULES, SCOPES
+from largebatch.spark_settings import parse
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of what becomes a part of paths
 LONGEST_TIMEOUT_S = 7 * 24 * 3600  # waiting for input takes milliseconds in 32 bits, 24 days
@@ -35,7 +36,7 @@ def _accepts(value: Any, annotation: Any) -> bool:
     if isinstance(annotation, types.UnionType):
         return any(_accepts(value, option) for option in typing.get_args(annotation))
     if typing.get_origin(annotation) is tuple:
-        return isinstance(value, tuple) and all(_accepts(v, float) for v in value)
+        return isinstance(value, tuple) and all(_accepts(v, typing.get_args(annotation)[0]) for v in value)
     if annotation in (int, float):
         allowed = (int, float) if annotation is float else (int,)
         return isinstance(value, allowed) and not isinstance(value, bool)
@@ -159,7 +160,9 @@ class Training(_Settings):
 class Execution(_Settings):
     """How a run is carried out. None of it changes what is computed.
 
-    memory is the heap of the driver's JVM, stall_timeout seconds without a sign of life.
+    memory is the heap of the driver's JVM, stall_timeout seconds without a sign of life. conf are settings
+    of Spark as KEY=VALUE, of which later ones win. cluster_timeout are seconds until a cluster has to have
+    slots for all workers.
     """
 
     mode: str = "spark"
@@ -167,18 +170,29 @@ class Execution(_Settings):
     memory: str = "6g"
     native_blas: bool = True
     stall_timeout: float = 600.0
+    conf: tuple[str, ...] = ()
+    secure: bool = False
+    cluster_timeout: float = 300.0
 
     def __post_init__(self) -> None:
         _check_choice("mode", self.mode, MODES)
+        object.__setattr__(self, "conf", tuple(f"{k}={v}" for k, v in parse(self.conf).items()))
         _check(
             re.fullmatch(r"[1-9][0-9]{0,8}[mg]", self.memory) is not None,
             f"--memory {self.memory!r} has to be a number with m or g, such as 6g",
         )
         _check(self.memory_bytes >= 512 * 2**20, f"--memory {self.memory} is too little; at least 512m")
-        _check(
-            0 < self.stall_timeout <= LONGEST_TIMEOUT_S,
-            f"--stall-timeout {self.stall_timeout} has to be above 0 and at most {LONGEST_TIMEOUT_S} seconds",
-        )
+        for name in ("stall_timeout", "cluster_timeout"):
+            seconds = getattr(self, name)
+            _check(
+                0 < seconds <= LONGEST_TIMEOUT_S,
+                f"{_flag(name)} {seconds} has to be above 0 and at most {LONGEST_TIMEOUT_S} seconds",
+            )
+
+    def updated(self, values: Mapping[str, Any]) -> Self:
+        """These settings with some others in their place; to conf they are added. Raises UserError."""
+        conf = (*self.conf, *values.get("conf", ()))
+        return type(self).from_mapping({**self.to_mapping(), **values, "conf": conf})
 
     @property
     def memory_bytes(self) -> int:

@@ -21,20 +21,44 @@ from typing import IO, Any, Self
 
 from largebatch import native
 from largebatch.arguments import DELIMITERS, Argument, check_path
+from largebatch.batch_job import attached, later, place
 from largebatch.config import Execution
 from largebatch.errors import RunError
 from largebatch.files import no_link
 from largebatch.java import find_java
 from largebatch.paths import cache_dir, dml_root
-from largebatch.spark import spark_conf, system_ds_jar, systemds_conf
+from largebatch.spark import (
+    Site,
+    in_process,
+    shared_secret,
+    spark_conf,
+    standalone_addresses,
+    system_ds_jar,
+    systemds_conf,
+)
 
 OnLine = Callable[[str], None]
 MARK = "largebatch "
 GRACE_S = 5.0  # from asking a session to end to killing it
+CONNECT_S = 10.0  # for a machine to take a connection
 
 
 def _ignore(line: str) -> None:
     pass
+
+
+def _note(line: str) -> None:
+    print(line.removeprefix("note "), file=sys.stderr, flush=True)
+
+
+def _reach(master: str) -> None:
+    """Raises RunError if no master of a standalone cluster takes connections: Spark would try for minutes."""
+    addresses = standalone_addresses(master)
+    for address in addresses:
+        with contextlib.suppress(OSError), socket.create_connection(address, CONNECT_S):
+            return
+    if addresses:
+        raise RunError(f"nothing answers at {master}: see that Spark's master runs there, and the address")
 
 
 def _append(log: Path) -> IO[bytes]:
@@ -80,8 +104,9 @@ class Session:
 
     All output goes to `log`, but for the lines of DML programs that report progress. A session without
     a sign of life for execution.stall_timeout seconds is killed, and RunError raised; one whose `stop`
-    is set raises StoppedError. Temporary files, and the copy of the DML files that runs, lie in a folder
-    of their own and go with the session.
+    is set raises StoppedError. A cluster has execution.cluster_timeout seconds to answer and to have slots
+    for all workers. Temporary files, and the copy of the DML files that runs, lie in a folder of their own
+    and go with the session. In a batch job the JVM is that of spark-submit, and stays when a session ends.
     """
 
     def __init__(self, execution: Execution, workers: int, log: Path, stop: Stop | None = None) -> None:
@@ -96,7 +121,7 @@ class Session:
         self._out_of_memory = False
 
     def __enter__(self) -> Self:
-        java = find_java()
+        java_home = None if attached() else find_java().home
         jar = system_ds_jar()
         blas = native.prepare(cache_dir()) if self._execution.native_blas else None
         self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-"))
@@ -104,9 +129,8 @@ class Session:
         try:
             check_path(self._scratch, DELIMITERS)
             shutil.copytree(dml_root() / "dml", self.dml)
-            self._process = self._start(java.home)
-            conf = spark_conf(self._execution, self.workers, self._scratch, jar)
-            self._request("start", spark_conf=conf, systemds_conf=systemds_conf(self._scratch, blas))
+            self._process = self._start(java_home)
+            self._begin(Site(self._scratch, jar, blas))
         except BaseException as error:
             self.__exit__(type(error), error, None)
             raise
@@ -162,7 +186,7 @@ class Session:
         self._request(
             "run",
             on_line,
-            program=str(Path("dml") / program),
+            program=str(self._programs / program),
             arguments=arguments,
             single_node=single_node,
             statistics=statistics,
@@ -173,9 +197,57 @@ class Session:
         check_path(out)
         self._request("convert", array_file=str(array_file), out=str(out))
 
-    def _start(self, java_home: Path) -> subprocess.Popen[bytes]:
+    def _begin(self, site: Site) -> None:
+        """Have a Spark application with all slots that the workers need."""
+        submitted: dict[str, str] | None = None
+        self._programs = Path("dml")
+        if attached():
+            submitted = self._attach()
+            self._programs = self._scratch / "placed"
+            place(self.dml, self._programs)
+        conf = spark_conf(self._execution, self.workers, site, submitted)
+        master = conf["spark.master"]
+        _reach(master)
+        if submitted:
+            conf = later(conf)
+        else:
+            self._request("launch", spark_conf=conf)
+        self._start_application(master, conf, site)
+        if self._execution.mode == "spark" and (submitted or not in_process(master)):
+            self._wait_for_slots(0 if in_process(master) else self._execution.cluster_timeout)
+
+    def _attach(self) -> dict[str, str]:
+        """Join the JVM of spark-submit; returns its settings."""
+        settings: dict[str, str] = {}
+        self._request("attach", lambda line: settings.update(json.loads(line)))
+        return settings
+
+    def _start_application(self, master: str, conf: dict[str, str], site: Site) -> None:
+        cluster = not in_process(master)
+        try:
+            self._request(
+                "start",
+                patience=self._execution.cluster_timeout if cluster else None,
+                spark_conf=conf,
+                systemds_conf=systemds_conf(site, elsewhere=cluster),
+                blas=str(site.blas) if site.blas and cluster else None,
+                secret=shared_secret(self._execution, master),
+            )
+        except RunError as error:
+            if not cluster:
+                raise
+            raise RunError(
+                f"{master} did not take the application: see that it runs Spark 3.5, and that --secure "
+                f"and the secret are as on the cluster ({error})"
+            ) from error
+
+    def _wait_for_slots(self, seconds: float) -> None:
+        patience = seconds + self._execution.stall_timeout
+        self._request("wait_for_slots", _note, patience, wanted=self.workers, seconds=seconds)
+
+    def _start(self, java_home: Path | None) -> subprocess.Popen[bytes]:
         environment = os.environ | {
-            "JAVA_HOME": str(java_home),
+            **({"JAVA_HOME": str(java_home)} if java_home else {}),
             "OMP_NUM_THREADS": "1",  # the workers are the parallelism
             "OPENBLAS_NUM_THREADS": "1",
             "PYTHONUNBUFFERED": "1",
@@ -190,7 +262,9 @@ class Session:
             start_new_session=True,  # one group to end, and Ctrl-C reaches only this process
         )
 
-    def _request(self, do: str, on_line: OnLine = _ignore, **arguments: Any) -> None:
+    def _request(
+        self, do: str, on_line: OnLine = _ignore, patience: float | None = None, **arguments: Any
+    ) -> None:
         assert self._process is not None and self._process.stdin is not None  # noqa: S101 - set on entry
         message = json.dumps({"do": do, "with": arguments})
         try:
@@ -198,17 +272,16 @@ class Session:
             self._process.stdin.flush()
         except BrokenPipeError:
             raise RunError(f"the session's process has ended; see {self._log_path}") from None
-        for line in self._lines():
+        for line in self._lines(patience or self._execution.stall_timeout):
             if line == "done":
                 return
             if line.startswith("failed"):
                 raise RunError(f"{self._cause(line.removeprefix('failed').strip())}; see {self._log_path}")
             on_line(line)
 
-    def _lines(self) -> Iterator[str]:
+    def _lines(self, patience: float) -> Iterator[str]:
         """Lines for this program, as they come; all others go to the log."""
         assert self._process is not None and self._process.stdout is not None  # noqa: S101
-        patience = self._execution.stall_timeout
         last_sign = time.monotonic()
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)

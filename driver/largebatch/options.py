@@ -6,11 +6,14 @@ import argparse
 import dataclasses
 import re
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from largebatch.config import Execution, Training
 from largebatch.data import SOURCES
+from largebatch.errors import UserError
 from largebatch.registry import MODES, NETWORKS, OPTIMIZERS, PADDINGS, SCHEDULES, SCOPES
 
 _RATES = ", ".join(f"{name} {rate:g}" for name, rate in OPTIMIZERS.items())
@@ -44,6 +47,9 @@ _HELP = {
     "memory": "heap of the driver's JVM",
     "native_blas": "use OpenBLAS if it is found",
     "stall_timeout": "seconds without progress after which a run is stopped",
+    "conf": "a setting of Spark, such as spark.executor.memory=2g; may be given several times",
+    "secure": "Spark's connections are authenticated and encrypted, see docs/clusters.md",
+    "cluster_timeout": "seconds within which a cluster has to have slots for all workers",
 }
 _CHOICES = {
     "dataset": tuple(SOURCES),
@@ -68,12 +74,18 @@ def _shown(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def add_settings(parser: argparse.ArgumentParser, settings: type[Training] | type[Execution]) -> None:
-    """Options for all fields of a settings class; those not given on the command line stay None."""
+def add_settings(
+    parser: argparse.ArgumentParser,
+    settings: type[Training] | type[Execution],
+    only: Collection[str] | None = None,
+) -> None:
+    """Options for the fields of a settings class, or some; those not given on the command line stay None."""
     hints = typing.get_type_hints(settings)
     for field in dataclasses.fields(settings):
+        if only is not None and field.name not in only:
+            continue
         help_text = _HELP[field.name]
-        if field.default is not None:
+        if field.default not in (None, ()):
             help_text += f" (default: {_shown(field.default)})"
         _add(parser, field.name, hints[field.name], help_text)
 
@@ -82,6 +94,9 @@ def _add(parser: argparse.ArgumentParser, name: str, hint: Any, help_text: str) 
     flag = "--" + name.replace("_", "-")
     if hint is bool:
         parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help_text)
+        return
+    if hint == tuple[str, ...]:
+        parser.add_argument(flag, action="append", metavar="KEY=VALUE", help=help_text)
         return
     convert: Callable[[str], Any] = str
     if float in (hint, *typing.get_args(hint)):
@@ -96,7 +111,25 @@ def _add(parser: argparse.ArgumentParser, name: str, hint: Any, help_text: str) 
 def given(arguments: argparse.Namespace, settings: type[Training] | type[Execution]) -> dict[str, Any]:
     """The settings that were given on the command line."""
     values = {f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(settings)}
-    return {name: value for name, value in values.items() if value is not None}
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def local_path(text: str) -> Path:
+    """A path of this machine, also as a `file:` URI. Raises UserError for other URIs."""
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.-]*):/", text)
+    if scheme is None:
+        return Path(text)
+    address = urlsplit(text)
+    if address.scheme == "file" and address.netloc in ("", "localhost"):
+        return Path(unquote(address.path))
+    raise UserError(
+        f"{text} is not on this machine: results and data are files of the driver's machine; "
+        "name a folder there, which may be mounted from elsewhere"
+    )
 
 
 # ---- of `sweep` ----

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from largebatch.batch_job import attached
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset
 from largebatch.errors import UserError
 from largebatch.machine import available_memory
 from largebatch.registry import NETWORKS
-from largebatch.spark import choose_master
+from largebatch.spark import choose_master, shared_secret
 
 COPIES_OF_DATA = 3  # the training images as read, permuted, and cut for the workers
 JVM_BASE_BYTES = 600 * 2**20  # SystemDS, Spark and what the optimizer works on
@@ -17,8 +18,11 @@ def check(training: Training, execution: Execution, dataset: Dataset, *, session
     """Remarks on a run about to start in each of some sessions. Raises UserError if it can't work."""
     _check_images(training, dataset)
     _check_batch(training, dataset)
-    remark = choose_master(execution.master, training.workers).remark
-    return [r for r in (remark, *_memory_remarks(training, execution, dataset, sessions)) if r]
+    if attached():
+        return []  # slots and memory are those of a JVM that runs already
+    master = choose_master(execution.master, training.workers)
+    shared_secret(execution, master.url)
+    return [r for r in (master.remark, *_memory_remarks(training, execution, dataset, sessions)) if r]
 
 
 def heap_bytes(training: Training, dataset: Dataset) -> int:

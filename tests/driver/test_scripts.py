@@ -12,7 +12,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = (
-    "scripts/environment.sh", "scripts/run.sh", "scripts/test.sh", "scripts/reliability.sh", ".ci/run",
+    "scripts/environment.sh", "scripts/run.sh", "scripts/test.sh", "scripts/reliability.sh",
+    "scripts/standalone.sh", "scripts/fuzz.sh", "docker/prove.sh", ".ci/run",
 )  # fmt: skip
 BASH = shutil.which("bash") or "bash"
 
@@ -320,3 +321,42 @@ def test_ci_names_the_data(clone: Path, tmp_path: Path, present: bool) -> None:
         folder.mkdir(parents=True)
     run = bash(clone / ".ci" / "run", cwd=tmp_path)
     assert run.stdout == f"{folder if present else 'unset'}\n"
+
+
+# ---- the standalone cluster ----
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ("", 2, "Usage: standalone.sh start [WORKERS [MEMORY]] | stop"),
+        ("begin", 2, "Usage: "),
+        ("start 0", 2, "Usage: "),
+        ("start 2 1gb", 2, "Usage: "),
+        ("start 2 1g more", 2, "Usage: "),
+        ("stop", 0, "No cluster was started in "),
+    ],
+)
+def test_the_standalone_cluster_refuses_what_it_does_not_understand(
+    clone: Path, arguments: str, status: int, words: str
+) -> None:
+    run = bash("scripts/standalone.sh", *arguments.split(), cwd=clone)
+    assert run.returncode == status
+    assert words in run.stderr
+    assert not (clone / ".standalone").exists()
+
+
+def test_the_standalone_cluster_is_not_started_twice(clone: Path) -> None:
+    (clone / ".standalone").mkdir()
+    run = bash("scripts/standalone.sh", "start", cwd=clone, SPARK_HOME="/nonexistent")
+    assert run.returncode == 2
+    assert ".standalone is there already: stop the cluster first" in run.stderr
+
+
+def test_a_standalone_cluster_that_does_not_start_leaves_nothing(clone: Path) -> None:
+    write(clone / "spark" / "bin" / "spark-class", "#!/bin/sh\necho no Java here\n")
+    run = bash("scripts/standalone.sh", "start", cwd=clone, SPARK_HOME=str(clone / "spark"))
+    assert run.returncode == 1
+    assert "no Java here" in run.stderr
+    assert run.stderr.endswith("The master did not start; the ends of the logs are above.\n")
+    assert not (clone / ".standalone").exists()

@@ -12,12 +12,27 @@ from types import SimpleNamespace
 
 import pytest
 
+from largebatch.batch_job import later
 from largebatch.config import Execution
 from largebatch.errors import UserError
 from largebatch.java import JVM_FLAGS
-from largebatch.spark import choose_master, jar_version, spark_conf, system_ds_jar, systemds_conf
+from largebatch.spark import (
+    EXECUTOR_FLAGS,
+    SECRET_FILE,
+    SECURE,
+    Site,
+    choose_master,
+    jar_version,
+    shared_secret,
+    spark_conf,
+    standalone_addresses,
+    system_ds_jar,
+    systemds_conf,
+)
+from largebatch.spark_settings import is_secret
 
 SCRATCH, JAR = Path("/x/scratch"), Path("/opt/SystemDS.jar")
+SITE = Site(SCRATCH, JAR)
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +43,7 @@ def two_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 def conf(
     master: str | None = None, workers: int = 4, scratch: Path = SCRATCH, stall_timeout: float = 600
 ) -> dict[str, str]:
-    return spark_conf(Execution(master=master, stall_timeout=stall_timeout), workers, scratch, JAR)
+    return spark_conf(Execution(master=master, stall_timeout=stall_timeout), workers, Site(scratch, JAR))
 
 
 # ---- the master ----
@@ -113,11 +128,20 @@ def test_spark_is_more_patient_than_the_supervisor(stall_timeout: float) -> None
 def test_the_jar_is_shipped_only_to_executors_elsewhere(master: str | None, elsewhere: bool) -> None:
     settings = conf(master)
     assert settings.get("spark.jars") == (str(JAR) if elsewhere else None)
-    assert settings["spark.driver.extraClassPath"] == settings["spark.executor.extraClassPath"] == str(JAR)
+    assert settings["spark.driver.extraClassPath"] == str(JAR)
+    assert "spark.executor.extraClassPath" not in settings, "that is a path of the executor's machine"
 
 
 @pytest.mark.parametrize(
-    ("master", "here"), [(None, True), ("local-cluster[4,1,1024]", True), ("spark://host:7077", False)]
+    ("master", "here"),
+    [
+        (None, True),
+        ("local-cluster[4,1,1024]", True),
+        ("spark://127.0.0.1:7077", True),
+        ("spark://localhost:7077", True),
+        ("spark://host:7077", False),
+        ("yarn", False),
+    ],
 )
 def test_only_a_driver_without_other_machines_hides_behind_localhost(master: str | None, here: bool) -> None:
     settings = conf(master)
@@ -134,7 +158,7 @@ def test_driver_and_executors_get_the_flags_of_java_17() -> None:
 
 
 def test_memory_is_the_drivers_heap() -> None:
-    settings = spark_conf(Execution(memory="3g"), 4, SCRATCH, JAR)
+    settings = spark_conf(Execution(memory="3g"), 4, SITE)
     assert settings["spark.driver.memory"] == "3g"
 
 
@@ -154,20 +178,135 @@ def test_spark_puts_nothing_outside_the_scratch_folder() -> None:
         assert Path(settings[name]).is_relative_to(SCRATCH)
 
 
+# ---- clusters ----
+
+
+def wanting(master: str, *conf: str, workers: int = 4, secure: bool = False) -> dict[str, str]:
+    execution = Execution(master=master, conf=conf, secure=secure)
+    return spark_conf(execution, workers, SITE)
+
+
+def test_a_cluster_is_asked_for_as_many_slots_as_workers_and_keeps_them() -> None:
+    assert wanting("spark://host:7077")["spark.cores.max"] == "4"
+    assert wanting("spark://host:7077", "spark.executor.cores=3")["spark.cores.max"] == "6"
+    assert wanting("spark://host:7077", "spark.task.cpus=2")["spark.cores.max"] == "8"
+    for master in ("yarn", "k8s://https://host:6443"):
+        settings = wanting(master)
+        assert (settings["spark.executor.instances"], settings["spark.executor.cores"]) == ("4", "1")
+        settings = wanting(master, "spark.executor.cores=3")
+        assert (settings["spark.executor.instances"], settings["spark.executor.cores"]) == ("2", "3")
+        assert wanting(master, "spark.executor.instances=9")["spark.executor.instances"] == "9"
+    for master in ("local[4]", "local-cluster[4,1,1024]", "spark://host:7077", "yarn"):
+        assert wanting(master)["spark.dynamicAllocation.enabled"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("conf", "words"),
+    [
+        ("spark.executor.cores=many", "--conf spark.executor.cores=many has to be a whole number, 1 or more"),
+        ("spark.task.cpus=0", "--conf spark.task.cpus=0 has to be a whole number, 1 or more"),
+    ],
+)
+def test_cores_that_are_no_number_are_refused(conf: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        wanting("yarn", conf)
+    with pytest.raises(UserError, match="no worker could run"):
+        wanting("yarn", "spark.executor.cores=1", "spark.task.cpus=2")
+
+
+def test_settings_of_the_user_come_first_and_lists_are_added_to() -> None:
+    settings = wanting(
+        "spark://host:7077", "spark.network.timeout=9000s", "spark.jars=/x/a.jar,/x/b.jar",
+        "spark.executor.extraJavaOptions=-Xss8m -Dx=y",
+    )  # fmt: skip
+    assert settings["spark.network.timeout"] == "9000s"
+    assert settings["spark.jars"] == f"{JAR},/x/a.jar,/x/b.jar"
+    assert settings["spark.executor.extraJavaOptions"].split() == [*EXECUTOR_FLAGS, "-Xss8m", "-Dx=y"]
+
+
+def test_secure_authenticates_and_encrypts_and_holds_no_secret() -> None:
+    settings = wanting("spark://host:7077", secure=True)
+    assert settings | SECURE == settings
+    assert not any(is_secret(name) for name in settings)
+    assert not set(SECURE) & set(wanting("spark://host:7077"))
+
+
+def test_the_secret_of_a_standalone_cluster_comes_from_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execution = Execution(secure=True)
+    monkeypatch.delenv(SECRET_FILE, raising=False)
+    with pytest.raises(UserError, match=rf"--secure on spark://h:1 takes .* name it by \${SECRET_FILE}"):
+        shared_secret(execution, "spark://h:1")
+    monkeypatch.setenv(SECRET_FILE, str(tmp_path / "missing"))
+    with pytest.raises(UserError, match=rf"{SECRET_FILE} names a file that can't be read"):
+        shared_secret(execution, "spark://h:1")
+    (tmp_path / "secret").write_text("xyz\n")
+    monkeypatch.setenv(SECRET_FILE, str(tmp_path / "secret"))
+    assert shared_secret(execution, "spark://h:1") == "xyz"
+    assert shared_secret(Execution(), "spark://h:1") is None
+    for master in ("local", "local[4]", "yarn", "k8s://https://h:1"):
+        assert shared_secret(execution, master) is None, "Spark makes one itself"
+    made = {shared_secret(execution, "local-cluster[4,1,1024]") for _ in range(2)}
+    assert len(made) == 2 and None not in made
+
+
+def test_addresses_of_masters() -> None:
+    assert standalone_addresses("spark://a:1,b:2") == [("a", 1), ("b", 2)]
+    assert standalone_addresses("spark://[::1]:7077") == [("::1", 7077)]
+    assert standalone_addresses("spark://a") == [("a", 7077)]
+    assert standalone_addresses("yarn") == []
+
+
+SUBMITTED = {
+    "spark.master": "spark://host:7077",
+    "spark.app.name": "submit.py",
+    "spark.driver.memory": "9g",
+    "spark.jars": "file:/elsewhere/SystemDS.jar",
+    "spark.executor.memory": "3g",
+    "spark.dynamicAllocation.enabled": "true",
+    "spark.ps.io.serverThreads": "1",
+}
+
+
+def test_a_batch_job_has_the_settings_of_spark_submit_but_for_those_that_would_break_it() -> None:
+    execution = Execution(master="local[2]", conf=("spark.executor.memory=1g", "spark.x=y"))
+    settings = spark_conf(execution, 4, SITE, SUBMITTED)
+    kept = ("spark.app.name", "spark.jars", "spark.executor.memory", "spark.master")
+    assert {name: settings[name] for name in kept} == {name: SUBMITTED[name] for name in kept}
+    assert settings["spark.dynamicAllocation.enabled"] == "false"
+    assert settings["spark.ps.io.serverThreads"] == "6"
+    assert (settings["spark.x"], settings["spark.cores.max"]) == ("y", "4")
+    without = {name: value for name, value in SUBMITTED.items() if name != "spark.jars"}
+    assert spark_conf(execution, 4, SITE, without)["spark.jars"] == str(JAR)
+    set_later = later(settings)
+    assert "spark.executor.memory" in set_later
+    assert not [name for name in set_later if name in ("spark.master", "spark.driver.extraClassPath")]
+
+
 # ---- SystemDS' settings ----
 
 
 def test_systemds_puts_nothing_outside_the_scratch_folder() -> None:
-    settings = systemds_conf(SCRATCH, None)
+    settings = systemds_conf(SITE)
     for name in ("sysds.scratch", "sysds.localtmpdir"):
         assert Path(settings[name]).is_relative_to(SCRATCH)
 
 
 def test_openblas_is_used_where_there_is_one() -> None:
-    without, blas = systemds_conf(SCRATCH, None), systemds_conf(SCRATCH, Path("/cache/native"))
+    without, blas = systemds_conf(SITE), systemds_conf(Site(SCRATCH, JAR, Path("/cache/native")))
     assert not any("native" in name for name in without)
     added = {"sysds.native.blas": "openblas", "sysds.native.blas.directory": "/cache/native"}
     assert blas == without | added
+
+
+def test_executors_elsewhere_look_for_openblas_once_and_by_themselves() -> None:
+    site = Site(SCRATCH, JAR, Path("/cache/native"))
+    settings = systemds_conf(site, elsewhere=True)
+    assert settings == systemds_conf(SITE) | {"sysds.native.blas": "openblas"}
+    for master, folder in (("yarn", "/cache/native"), ("local[4]", None)):
+        found = spark_conf(Execution(master=master), 4, site)
+        assert found.get("spark.executor.extraLibraryPath") == folder
 
 
 # ---- the jar ----

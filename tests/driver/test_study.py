@@ -182,6 +182,8 @@ GRID = "[[grid]]"
         (["[execution]", "modus = 'local'", GRID], 3, "unknown setting modus; there are mode, master, "),
         (["[execution]", "mode = 'mesos'", GRID], 3, "mode 'mesos' is unknown; choose one of spark, local"),
         (["[execution]", "memory = 6", GRID], 3, "memory = 6 is not of type str"),
+        (["[execution]", "conf = 'spark.a=1'", GRID], 3, "conf = 'spark.a=1' is not of type tuple"),
+        (["[execution]", "", "conf = ['a=1']", GRID], 4, "conf 'a=1' has to be KEY=VALUE with a key of "),
         (["[execution]", 'memory = "6"', GRID], 3, "memory '6' has to be a number with m or g"),
         ([GRID, "", "# a remark", "batch = 3"], 5, "unknown setting batch; there are dataset, network, "),
         ([GRID, "seed = 1", "[[grid]]", "sed = 2"], 5, "unknown setting sed"),

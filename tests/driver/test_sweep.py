@@ -285,6 +285,35 @@ def test_a_run_that_another_sweep_has_finished_meanwhile_is_taken(stage: Stage, 
     assert len(stage.trained) == len({what[1:] for what in stage.trained}) == 18
 
 
+# ---- batch jobs ----
+
+
+@pytest.fixture
+def batch_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
+
+
+@pytest.mark.usefixtures("batch_job")
+def test_a_batch_job_has_one_session_with_slots_for_all_runs(stage: Stage, tmp_path: Path) -> None:
+    runs = (dataclasses.replace(RUNS[0], workers=2), *RUNS[:2])
+    assert carry_out(tmp_path / "out", runs).states == ["finished"] * 3
+    assert stage.began == [4]
+
+
+@pytest.mark.usefixtures("batch_job")
+def test_a_batch_job_ends_with_the_first_failure_and_the_next_one_begins_with_the_others(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.act = failing(16, 2, RunError("stalled"))
+    swept = carry_out(tmp_path / "out")
+    assert swept.states == [*["finished"] * 2, "failed, again from epoch 1", *["new"] * 3]
+    assert stage.ended == [(0, "RunError")]
+    del stage.trained[:]
+    stage.act = Stage.act
+    assert carry_out(tmp_path / "out").states == ["finished"] * 6
+    assert [(batch, epoch) for _, _, batch, epoch in stage.trained][-2:] == [(16, 2), (16, 3)]
+
+
 # ---- time ----
 
 

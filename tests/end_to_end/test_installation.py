@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from largebatch.java import JVM_FLAGS, find_java
+from largebatch.java import find_java
 from largebatch.paths import dml_root
 from largebatch.run_folder import RunFolder, read_matrix
-from largebatch.spark import system_ds_jar
+from largebatch.spark import EXECUTOR_FLAGS, system_ds_jar
 from tests.end_to_end.conftest import TIMEOUT_S, Run
 from tests.end_to_end.test_train import train_arguments
 
@@ -23,11 +23,11 @@ ROOT = Path(__file__).parents[2]
 INSTALL_S = 600
 
 
-def test_properties_file_holds_the_flags_of_the_driver() -> None:
+def test_properties_file_holds_the_flags_of_all_jvms() -> None:
     text = (ROOT / "dml" / "spark.conf").read_text()
     for side in ("driver", "executor"):
         line = next(ln for ln in text.splitlines() if ln.startswith(f"spark.{side}.extraJavaOptions"))
-        assert tuple(line.split()[1:]) == JVM_FLAGS
+        assert tuple(line.split()[1:]) == EXECUTOR_FLAGS
 
 
 @pytest.mark.systemds

@@ -1,0 +1,38 @@
+"""What a batch job prepares before it joins the JVM of spark-submit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from largebatch.batch_job import attached, later, place
+from largebatch.paths import dml_root
+
+
+def test_a_batch_job_is_known_by_the_jvm_that_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
+    assert not attached()
+    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "4711")
+    assert attached()
+
+
+def test_placed_files_find_each_other_from_everywhere(tmp_path: Path) -> None:
+    to = tmp_path / "placed"
+    place(dml_root() / "dml", to)
+    originals = list((dml_root() / "dml").rglob("*.dml"))
+    assert len(list(to.rglob("*.dml"))) == len(originals) > 10
+    for original in originals:
+        before, after = original.read_text(), (to / original.relative_to(dml_root() / "dml")).read_text()
+        assert "./dml/" not in "".join(line for line in after.splitlines() if "source(" in line)
+        assert after.count(f'"{to}/') == before.count('"./dml/')
+    assert f'upd="{to}/worker.dml::gradients"' in (to / "train.dml").read_text()
+
+
+def test_a_jvm_that_runs_keeps_what_it_was_started_with() -> None:
+    settings = {
+        "spark.master": "yarn", "spark.driver.memory": "1g", "spark.driver.extraClassPath": "x",
+        "spark.driver.extraJavaOptions": "-x", "spark.local.dir": "/x", "spark.driver.host": "h",
+        "spark.executor.memory": "1g",
+    }  # fmt: skip
+    assert later(settings) == {"spark.driver.host": "h", "spark.executor.memory": "1g"}
