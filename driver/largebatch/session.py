@@ -12,8 +12,8 @@ import json
 import os
 import queue
 import re
-import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -218,8 +218,15 @@ def _serve(requests: queue.Queue[Request]) -> None:
 def _read_requests(requests: queue.Queue[Request]) -> None:
     for line in sys.stdin:
         requests.put(json.loads(line))
-    for scratch in sys.argv[1:]:
-        shutil.rmtree(scratch, ignore_errors=True)
+    # The JVM writes as long as it lives, so the folder goes after it, by a process outside of the group.
+    subprocess.Popen(
+        ["/bin/sh", "-c", 'sleep 1; exec rm -rf -- "$@"', "sh", *sys.argv[1:]],
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     os.killpg(0, signal.SIGKILL)
 
 

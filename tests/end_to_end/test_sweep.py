@@ -42,7 +42,7 @@ batch_size = [64, 400]
 optimizer = ["sgd_momentum", "lars"]
 """
 RUNS, EPOCHS = 4, 3
-STALL_S = 25  # starting a session has to take less
+STALL_S = 45  # starting a session, and running out of memory, have to take less
 LAST_MOMENT = 0.8  # of the time that a sweep takes, for a kill
 PATIENCE_S = 90  # for a sweep to get where something is to happen to it
 
