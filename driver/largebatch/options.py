@@ -47,7 +47,7 @@ _HELP = {
     "memory": "heap of the driver's JVM",
     "native_blas": "use OpenBLAS if it is found",
     "stall_timeout": "seconds without progress after which a run is stopped",
-    "conf": "a setting of Spark, such as spark.executor.memory=2g; may be given several times (default: none)",
+    "conf": "a setting of Spark such as spark.executor.memory=2g; may be given several times (default: none)",
     "secure": "Spark's connections are authenticated and encrypted, see docs/clusters.md",
     "cluster_timeout": "seconds within which a cluster has to have slots for all workers",
 }
