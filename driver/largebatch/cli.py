@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import io
 import json
 import shlex
@@ -26,15 +25,11 @@ from largebatch.options import (
     seconds,
     values_of_settings,
 )
+from largebatch.terminal import say
 
 RUNS = Path("runs")
 BENCH_EXECUTION = ("master", "memory", "conf", "secure", "cluster_timeout")
 INTERRUPTED = 130  # what shells report for Ctrl-C
-
-
-def _say(text: str) -> None:
-    with contextlib.suppress(BrokenPipeError):  # whoever read it is gone; that does not stop a run
-        print(text, file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -45,18 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         status = _carry_out(arguments)
     except UserError as error:
-        _say(f"largebatch: {error}")
+        say(f"largebatch: {error}")
         status = 2
     except RunError as error:
-        _say(f"largebatch: {error}")
+        say(f"largebatch: {error}")
         status = 1
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # that is a reader, such as `head`, who has had enough
-            _say(f"largebatch: {error}")
+            say(f"largebatch: {error}")
         sys.stdout = None  # or its rest would be written at exit, and fail again
         status = 1
     except KeyboardInterrupt:
-        _say("largebatch: interrupted; `largebatch train --resume FOLDER` goes on from the last epoch")
+        say("largebatch: interrupted; `largebatch train --resume FOLDER` goes on from the last epoch")
         status = INTERRUPTED
     sys.exit(status)
 
@@ -123,16 +118,16 @@ def _train(options: argparse.Namespace) -> int:
     from largebatch.train import load_data, train
 
     training, execution = _settings(options)
-    dataset = load_data(training, options.data_dir, _say)
+    dataset = load_data(training, options.data_dir, say)
     for remark in preflight.check(training, execution, dataset):
-        _say(remark)
+        say(remark)
     find_java(), system_ds_jar()  # without them no run could begin
     if options.resume:
         folder = RunFolder(options.resume)
         folder.check_data(dataset)
     else:
         folder = RunFolder.create(options.out or _new_folder(training.name), training, execution, dataset)
-    _say(f"Run folder: {folder.path}")
+    say(f"Run folder: {folder.path}")
     result = train(training, execution, folder, dataset)
     print(json.dumps(result) if options.json else format_results([result]), flush=True)
     return 0 if result["status"] == "finished" else 1
@@ -215,12 +210,12 @@ def _sweep(options: argparse.Namespace) -> int:
         limits=Limits(options.jobs, options.limit_time, options.isolate),
     )
     if options.dry_run:
-        print(sweep_command.dry_run(wishes, _say))
+        print(sweep_command.dry_run(wishes, say))
         return 0
     try:
-        return sweep_command.sweep(wishes, _say, print)
+        return sweep_command.sweep(wishes, say, print)
     except KeyboardInterrupt:
-        _say("largebatch: interrupted; the same command goes on from the last epoch")
+        say("largebatch: interrupted; the same command goes on from the last epoch")
         return INTERRUPTED
 
 
@@ -249,7 +244,7 @@ def _report(options: argparse.Namespace) -> int:
 
     written = report(options.study, options.out, options.epoch, per_worker=options.per_worker)
     for problem in written.problems:
-        _say(problem)
+        say(problem)
     print(f"{written.text}\n\n{written.page}")
     return 0
 
@@ -311,6 +306,14 @@ def _add_bench(commands: Any) -> None:
     parser.add_argument(
         "--breakdown", action="store_true", help="say instead where the time of a warm epoch goes"
     )
+    parser.add_argument(
+        "--scaling",
+        action="store_true",
+        help="say instead, for each of --workers in Spark mode, what an update takes and what travels for it",
+    )
+    parser.add_argument(
+        "--workers", type=_sizes, default=[4], metavar="N,...", help="numbers of workers (default: 4)"
+    )
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print all numbers as JSON")
     shown.add_argument("--markdown", action="store_true", help="print the table as Markdown")
@@ -356,12 +359,14 @@ def _bench(options: argparse.Namespace) -> int:
         rows=options.rows,
         dataset=options.dataset,
         data_dir=options.data_dir,
+        workers=options.workers,
     )
-    if options.breakdown:
-        for title, table in command.breakdowns(wishes, _say):
-            print(f"{title}\n{align(table)}\n")
+    if options.breakdown or options.scaling:
+        tables = command.scalings(wishes, say) if options.scaling else command.breakdowns(wishes, say)
+        for title, table in tables:
+            print(f"{title}\n\n{command.markdown(table) if options.markdown else align(table)}\n")
         return 0
-    timed = command.bench(wishes, _say)
+    timed = command.bench(wishes, say)
     if options.json:
         print(command.as_json(timed))
     elif options.markdown:
@@ -395,8 +400,8 @@ def _data_prepare(options: argparse.Namespace) -> int:
     from largebatch import data
     from largebatch.train import prepared
 
-    _say(f"{options.name} is at {data.prepare(options.name, options.data_dir, _say)}")
-    dataset = data.load(options.name, options.data_dir, report=_say)
+    say(f"{options.name} is at {data.prepare(options.name, options.data_dir, say)}")
+    dataset = data.load(options.name, options.data_dir, report=say)
     print(prepared(dataset, Execution(mode="local"), workers=1).folder)
     return 0
 
@@ -416,6 +421,6 @@ def _add_predict(commands: Any) -> None:
 def _predict(options: argparse.Namespace) -> int:
     from largebatch.predict import predict
 
-    predictions = predict(options.run, options.images, _say)
+    predictions = predict(options.run, options.images, say)
     predictions.to_csv(options.out or sys.stdout, index=False)
     return 0

@@ -232,6 +232,10 @@ def _temporary() -> Finding:
     if status == "ok" and free < TEMPORARY_WANTED:
         wanted = f"{TEMPORARY_WANTED / GB:.0f} GB"
         return "failed", f"{folder} has {free / GB:.1f} GB free", f"free {wanted} or set TMPDIR"
+    if status == "ok" and os.statvfs(folder).f_flag & getattr(os, "ST_NOEXEC", 0):
+        # SystemDS unpacks the library there that leads to OpenBLAS.
+        found = f"{folder} is mounted noexec: OpenBLAS can't be loaded, runs take longer"
+        return "warning", found, "set TMPDIR to a folder that allows programs"
     return status, found, mend
 
 

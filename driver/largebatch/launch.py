@@ -36,6 +36,7 @@ from largebatch.spark import (
     system_ds_jar,
     systemds_conf,
 )
+from largebatch.terminal import say
 
 OnLine = Callable[[str], None]
 MARK = "largebatch "
@@ -48,7 +49,7 @@ def _ignore(line: str) -> None:
 
 
 def _note(line: str) -> None:
-    print(line.removeprefix("note "), file=sys.stderr, flush=True)
+    say(line.removeprefix("note "))
 
 
 def _reach(master: str) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 import sys
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TextIO
+
+from largebatch.terminal import say
 
 REFRESH_S = 0.2
 
@@ -97,6 +98,4 @@ class Progress:
             self._write("\r\x1b[K")
 
     def _write(self, text: str) -> None:
-        with contextlib.suppress(BrokenPipeError):  # whoever read it is gone; that does not stop a run
-            self._stream.write(text)
-            self._stream.flush()
+        say(text, end="", stream=self._stream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -10,9 +11,11 @@ from largebatch.bench.breakdown import OUTSIDE, shares
 from largebatch.bench.command import MEASURE, as_json, as_markdown, as_text, rows
 from largebatch.bench.formulations import Formulation
 from largebatch.bench.formulations import rows as formulation_rows
+from largebatch.bench.scaling import Measured, Model, extrapolated_rows, fit
 from largebatch.bench.timing import Timed, shortened
+from largebatch.bench.traffic import Bytes, Traffic, connections
 from largebatch.cli import main
-from largebatch.errors import RunError
+from largebatch.errors import RunError, UserError
 from tests.driver.samples import dataset
 
 OWN = Timed(
@@ -85,6 +88,74 @@ def test_parts_of_an_epoch_are_read_off_the_statistics() -> None:
     assert (found["training"], found["evaluation"], found[OUTSIDE]) == (15, 3, 1)
     with pytest.raises(RunError, match="no statistics"):
         shares("", 1, 1.0, 1.0)
+
+
+# ---- scaling ----
+
+
+def epochs_of(model: Model, cores: int) -> list[Measured]:
+    """What a machine that follows the model would give."""
+    return [
+        Measured(k, 4096 // u, 4096, u, model.epoch_seconds(k, u, 4096, cores), pushed=1e6, pulled=2e6)
+        for k in (1, 2, 4, 8)
+        for u in (2, 8, 32)
+    ]
+
+
+def test_the_model_is_found_again_from_what_it_gives() -> None:
+    model = Model(epoch=0.5, update=0.010, worker=0.004, image=250e-6, error=0.0)
+    found = fit(epochs_of(model, 2), cores=2)
+    assert dataclasses.astuple(found) == pytest.approx(dataclasses.astuple(model), abs=1e-9)
+
+
+def test_no_fitted_cost_is_below_zero() -> None:
+    model = Model(epoch=-0.001, update=0.010, worker=0.004, image=250e-6, error=0.0)
+    found = fit(epochs_of(model, 2), cores=2)
+    assert min(dataclasses.astuple(found)) >= 0
+    assert 0 < found.error < 0.01
+
+
+def test_the_best_number_of_workers_balances_server_and_arithmetic() -> None:
+    """d/dk (s k + c B / k) = 0 at k = sqrt(c B / s)."""
+    model = Model(epoch=0.0, update=0.0, worker=0.004, image=250e-6, error=0.0)
+    assert model.best_workers(1024) == 8
+    assert model.update_seconds(8, 1024) == pytest.approx(2 * 8 * 0.004)
+    assert model.best_workers(1024, wire=0.012) == 4
+    assert model.best_workers(10**9) == 1024
+
+
+def test_extrapolation_takes_the_network_into_account() -> None:
+    model = Model(epoch=0.0, update=0.0, worker=0.0, image=1e-3, error=0.0)
+    (_, row) = extrapolated_rows(epochs_of(model, 2), model, [2400])
+    # 3 MB take 24 ms at 1 Gbit/s: k = sqrt(2.4 / 0.024) = 10, 480 ms; 2.4 ms at 10: 31.6, 152 ms
+    assert row == ["2400", "2400", "10", "480", "5.0", "32", "152", "15.8"]
+
+
+JVM, PYTHON = 'users:(("java",pid=70,fd=5)) cubic', 'users:(("python3",pid=69,fd=7)) cubic'
+SERVER, GATEWAY = "[::ffff:10.0.0.2]:37001", "127.0.0.1:25333"
+LISTING = f"""LISTEN 0 8192 *:37001 *:* {JVM} cwnd:10
+LISTEN 0 128 {GATEWAY} 0.0.0.0:* {JVM} cwnd:10
+ESTAB 0 0 {SERVER} [::ffff:10.0.0.2]:5111 {JVM} bytes_sent:2000 bytes_acked:2000 bytes_received:1000
+ESTAB 0 0 [::ffff:10.0.0.2]:5111 {SERVER} {JVM} bytes_sent:1000 bytes_acked:1000 bytes_received:2000
+ESTAB 0 0 {GATEWAY} 127.0.0.1:5000 {JVM} bytes_sent:77 bytes_received:99
+ESTAB 0 0 127.0.0.1:5000 {GATEWAY} {PYTHON} bytes_sent:99 bytes_received:77
+TIME-WAIT 0 0 {GATEWAY} 127.0.0.1:5002
+ESTAB 0 0 {SERVER} [::ffff:10.0.0.2]:5112 {JVM} segs_out:3
+ESTAB 0 0 [::ffff:10.0.0.2]:5112 {SERVER} {JVM} segs_out:3
+"""
+
+
+def test_what_workers_exchange_with_the_server_is_told_from_all_else() -> None:
+    assert connections(LISTING) == {
+        ("10.0.0.2:37001", "10.0.0.2:5111"): Bytes(pushed=1000, pulled=2000),
+        ("10.0.0.2:37001", "10.0.0.2:5112"): Bytes(pushed=0, pulled=0),
+    }
+
+
+def test_bytes_can_not_be_counted_without_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="iproute2"):
+        Traffic()
 
 
 @pytest.mark.parametrize(

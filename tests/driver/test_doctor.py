@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import sys
@@ -180,6 +181,15 @@ def test_temporary_folder_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     found = check("temporary files")
     assert (found.status, found.mend) == ("failed", "free 2 GB or set TMPDIR")
     assert "has 1.0 GB free" in found.found
+
+
+def test_temporary_folder_that_allows_no_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = dict.fromkeys(("f_blocks", "f_bfree", "f_bavail"), 10**9)
+    mount = type("Mount", (), {"f_flag": os.ST_NOEXEC, "f_frsize": 4096, **sizes})
+    monkeypatch.setattr(os, "statvfs", lambda folder: mount)
+    found = check("temporary files")
+    assert (found.status, found.mend) == ("warning", "set TMPDIR to a folder that allows programs")
+    assert "OpenBLAS can't be loaded" in found.found
 
 
 def unknown_host(name: str) -> str:

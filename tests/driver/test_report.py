@@ -399,6 +399,48 @@ def test_batch_sizes_of_one_worker(tmp_path: Path) -> None:
     assert "no result" not in per_worker.claims[0].statements[0].measured
 
 
+def with_seeds(folder: Path, at_32000: dict[str, dict[int, float]]) -> tuple[summary.Comparison, str]:
+    """The claims on three seeds that have 90% at 28000, and at 32000 by optimizer and seed what is told."""
+    keys = [
+        (optimizer, size, seed) for optimizer in at_32000 for size in (28000, 32000) for seed in (1, 2, 3)
+    ]
+    folder = study(folder, *(Training(optimizer=o, batch_size=b, seed=s, epochs=1) for o, b, s in keys))
+    results = tables.results(read_study(folder))
+    of_run = {key: at_32000[key[0]].get(key[2]) if key[1] == 32000 else 0.9 for key in keys}
+    rows = zip(results["optimizer"], results["batch_size"], results["seed"], strict=True)
+    results = results.assign(test_accuracy=[of_run[row] for row in rows]).dropna(subset="test_accuracy")
+    (comparison,) = summary.compare_with_paper(read_study(folder), results)
+    return comparison, summary.sentences(results, tables.cells(results), [comparison])[-1]
+
+
+def test_what_single_seeds_say_of_a_claim(tmp_path: Path) -> None:
+    lars_is_behind_with_3 = {
+        "sgd_momentum": {1: 0.40, 2: 0.40, 3: 0.60}, "lars": {1: 0.50, 2: 0.45, 3: 0.55}
+    }  # fmt: skip
+    comparison, sentence = with_seeds(tmp_path, lars_is_behind_with_3)
+    claim = comparison.claims[4]
+    assert claim.verdict == "reproduced"
+    assert claim.of_seeds == ((1, "reproduced"), (2, "reproduced"), (3, "partly reproduced"))
+    assert claim.seeds == "seeds 1, 2 alone: the same; seed 3 alone: partly reproduced"
+    assert sentence.endswith(" Single seeds give other verdicts on claim 5.")
+
+
+def test_seeds_that_agree(tmp_path: Path) -> None:
+    comparison, sentence = with_seeds(
+        tmp_path, {"sgd_momentum": dict.fromkeys((1, 2, 3), 0.4), "lars": dict.fromkeys((1, 2, 3), 0.5)}
+    )
+    assert comparison.claims[4].seeds == "seeds 1, 2, 3 alone: the same"
+    assert "ingle seeds" not in sentence
+
+
+def test_a_seed_that_lacks_a_run_has_no_verdict_of_its_own(tmp_path: Path) -> None:
+    sgd = dict.fromkeys((1, 2, 3), 0.4)
+    for index, (lars, seeds) in enumerate((({1: 0.5, 2: 0.5}, "seeds 1, 2 alone: the same"), ({1: 0.5}, ""))):
+        comparison, _ = with_seeds(tmp_path / str(index), {"sgd_momentum": sgd, "lars": lars})
+        assert comparison.claims[4].seeds == seeds
+        assert comparison.claims[0].seeds == ""
+
+
 @pytest.mark.parametrize("settings", [{"dataset": "digits"}, {"network": "softmax"}])
 @pytest.mark.usefixtures("undrawn")
 def test_the_claims_are_about_lenet_on_mnist(tmp_path: Path, settings: dict[str, object]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -39,8 +40,25 @@ def test_the_parts_of_an_epoch_are_told(largebatch: Run) -> None:
         "--epochs", "2", "--warm-up", "0", "--memory", "1g", "--breakdown",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    title, _, *rows, _ = ended.stdout.splitlines()
+    title, _, _, *rows, _ = ended.stdout.splitlines()
     assert title == "largebatch, local, batch size 80"
     seconds = {row.rsplit(maxsplit=2)[0]: float(row.split()[-2]) for row in rows}
     for part in ("training", "evaluation", "convolution, forward", "convolution, backward", "JIT compilers"):
         assert seconds[part] > 0, part
+
+
+@pytest.mark.spark
+@pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss (iproute2)")
+def test_a_worker_pulls_model_and_momentum_and_pushes_a_gradient(largebatch: Run) -> None:
+    """Of LeNet's 107786 parameters, 8 bytes each, less where most of a gradient's elements are zero."""
+    ended = largebatch(
+        "bench", "--dataset", "digits", "--rows", "1280", "--batch-sizes", "16", "--workers", "1,2",
+        "--epochs", "2", "--warm-up", "1", "--memory", "1g", "--scaling", "--markdown",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    measured = ended.stdout.split("\n\n")[1].splitlines()[2:]
+    for workers, row in zip((1, 2), measured, strict=True):
+        counted, *_, pushed, pulled = (float(cell) for cell in row.strip("| ").split(" | "))
+        assert counted == workers
+        assert 1.6 < pulled < 2.1
+        assert 0.4 < pushed < 1.5

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from largebatch import data, preflight
-from largebatch.bench import breakdown
+from largebatch.bench import breakdown, scaling
 from largebatch.bench.peers import PEERS, Peer
-from largebatch.bench.timing import Plan, Timed, shortened, spread, time_training
+from largebatch.bench.timing import Plan, Timed, contestant, shortened, spread, time_training
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset, Report
 from largebatch.table import align
 
 MEASURE = "PyTorch, float64"  # what ratios are to, if it was measured
+FURTHER = (8192, 32768)  # batch sizes that models are extrapolated to, too
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Wishes:
     rows: int | None = None
     dataset: str = "mnist"
     data_dir: Path | None = None
+    workers: Sequence[int] = (4,)
 
 
 def bench(wishes: Wishes, report: Report) -> list[Timed]:
@@ -52,7 +54,24 @@ def breakdowns(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[
     dataset, trainings = _checked(wishes, report)
     for training, execution in trainings:
         parts = breakdown.breakdown(training, execution, dataset, wishes.plan)
-        yield f"largebatch, {execution.mode}, batch size {training.batch_size}", breakdown.rows(parts)
+        yield f"{contestant(training, execution)}, batch size {training.batch_size}", breakdown.rows(parts)
+
+
+def scalings(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[str]]]]:
+    """Titles and tables of times and bytes against workers, in Spark mode; raises as `bench` does."""
+    dataset, trainings = _checked(dataclasses.replace(wishes, modes=["spark"]), report)
+    cores = scaling.cores()
+    measured = []
+    for training, execution in trainings:
+        measured.append(scaling.measure(training, execution, dataset, wishes.plan))
+        last = measured[-1]
+        report(f"{last.workers} workers, batch size {last.batch_size}: {last.seconds:.2f} s per warm epoch")
+    model = scaling.fit(measured, cores)
+    title = f"{last.images} images, {cores} cores. {model}"
+    yield title, scaling.measured_rows(measured, model, cores)
+    sizes = sorted({one.batch_size for one in measured})
+    title = "By that model, on clusters with a core for every worker and one server"
+    yield title, scaling.extrapolated_rows(measured, model, [*sizes, *FURTHER])
 
 
 def _checked(wishes: Wishes, report: Report) -> tuple[Dataset, list[tuple[Training, Execution]]]:
@@ -60,8 +79,9 @@ def _checked(wishes: Wishes, report: Report) -> tuple[Dataset, list[tuple[Traini
     dataset = data.load(wishes.dataset, wishes.data_dir, report=report)
     dataset = shortened(dataset, wishes.rows or len(dataset.train_images))
     trainings = [
-        (_training(dataset, size, wishes.plan), dataclasses.replace(wishes.execution, mode=mode))
+        (_training(dataset, size, workers, wishes.plan), dataclasses.replace(wishes.execution, mode=mode))
         for size in wishes.batch_sizes
+        for workers in wishes.workers
         for mode in wishes.modes
     ]
     for training, execution in trainings:
@@ -70,8 +90,14 @@ def _checked(wishes: Wishes, report: Report) -> tuple[Dataset, list[tuple[Traini
     return dataset, trainings
 
 
-def _training(dataset: Dataset, batch_size: int, plan: Plan) -> Training:
-    return Training(dataset=dataset.name, optimizer="sgd_momentum", batch_size=batch_size, epochs=plan.total)
+def _training(dataset: Dataset, batch_size: int, workers: int, plan: Plan) -> Training:
+    return Training(
+        dataset=dataset.name,
+        optimizer="sgd_momentum",
+        batch_size=batch_size,
+        workers=workers,
+        epochs=plan.total,
+    )
 
 
 def _time_peers(peers: Sequence[Peer], dataset: Dataset, wishes: Wishes, report: Report) -> list[Timed]:
@@ -128,9 +154,13 @@ def as_text(timed: Sequence[Timed]) -> str:
 
 def as_markdown(timed: Sequence[Timed], command: str) -> str:
     """For docs/performance.md."""
-    table = ["| " + " | ".join(row) + " |" for row in rows(timed)]
-    table.insert(1, "|" + " --- |" * len(_HEADINGS))
-    return f"Measured by `{command}` on {platform.platform()}:\n\n" + "\n".join(table) + "\n"
+    return f"Measured by `{command}` on {platform.platform()}:\n\n{markdown(rows(timed))}\n"
+
+
+def markdown(table: Sequence[Sequence[str]]) -> str:
+    """A table, headings first."""
+    lines = ["| " + " | ".join(row) + " |" for row in table]
+    return "\n".join([lines[0], "|" + " --- |" * len(table[0]), *lines[1:]])
 
 
 def as_json(timed: Sequence[Timed]) -> str:

@@ -87,7 +87,7 @@ def time_training(training: Training, execution: Execution, dataset: Dataset, pl
             peak = peak_resident(session.process_group)
         metrics = folder.metrics()
     return Timed(
-        name=f"largebatch, {execution.mode}",
+        name=contestant(training, execution),
         batch_size=training.batch_size,
         images=len(dataset.train_images),
         warm_up=plan.warm_up,
@@ -95,6 +95,12 @@ def time_training(training: Training, execution: Execution, dataset: Dataset, pl
         evaluation=tuple(metrics["evaluation_seconds"]),
         peak_bytes=peak,
     )
+
+
+def contestant(training: Training, execution: Execution) -> str:
+    """The name of our own in a table; a number of workers that is not the usual one is part of it."""
+    workers = "" if training.workers == Training.workers else f", {training.workers} workers"
+    return f"largebatch, {execution.mode}{workers}"
 
 
 def spread(values: Sequence[float]) -> str:

@@ -65,6 +65,28 @@ class Claim:
     number: int
     paper: str
     statements: tuple[Statement, ...]
+    of_seeds: tuple[tuple[int, str], ...] = ()  # verdicts of single seeds, where several can settle it
+
+    @property
+    def seeds_differ(self) -> bool:
+        """Whether a single seed gives another verdict than the mean over all."""
+        return any(verdict != self.verdict for _, verdict in self.of_seeds)
+
+    @property
+    def seeds(self) -> str:
+        """The verdicts of single seeds: "seeds 1, 2 alone: the same; seed 3 alone: not reproduced"."""
+        groups: dict[str, list[int]] = {}
+        for seed, verdict in self.of_seeds:
+            groups.setdefault("the same" if verdict == self.verdict else verdict, []).append(seed)
+        return "; ".join(
+            f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))} alone: {verdict}"
+            for verdict, seeds in groups.items()
+        )
+
+    @property
+    def runs(self) -> set[str]:
+        """Names of all runs that it rests on."""
+        return {name for statement in self.statements for name in statement.runs}
 
     @property
     def verdict(self) -> str:

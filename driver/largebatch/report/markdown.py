@@ -83,7 +83,8 @@ def _claims(comparison: Comparison) -> str:
 
 def _claim(claim: Claim) -> list[str]:
     measured = "<br>".join(map(_statement, claim.statements))
-    return [str(claim.number), _plain(claim.paper), f"**{claim.verdict}**", measured]
+    verdict = f"**{claim.verdict}**" + (f" ({claim.seeds})" if claim.seeds else "")
+    return [str(claim.number), _plain(claim.paper), verdict, measured]
 
 
 def _statement(statement: Statement) -> str:

@@ -93,6 +93,10 @@ def _text(content: page.Content) -> str:
     if len(accuracy) > 1:
         parts.append("Test accuracy\n" + align([[cell.text for cell in row] for row in accuracy]))
     for comparison in content.comparisons:
-        rows = [f"{claim.number}. {claim.paper} {claim.verdict.upper()}" for claim in comparison.claims]
+        rows = [
+            f"{claim.number}. {claim.paper} {claim.verdict.upper()}"
+            + (f" ({claim.seeds})" if claim.seeds else "")
+            for claim in comparison.claims
+        ]
         parts.append(f"The paper's claims, {comparison.lars} against {comparison.sgd}\n" + "\n".join(rows))
     return "\n\n".join(parts)
