@@ -48,12 +48,21 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # that is a reader, such as `head`, who has had enough
             say(f"largebatch: {error}")
-        sys.stdout = None  # or its rest would be written at exit, and fail again
         status = 1
     except KeyboardInterrupt:
         say("largebatch: interrupted; `largebatch train --resume FOLDER` goes on from the last epoch")
         status = INTERRUPTED
+    _leave_out_broken_streams()
     sys.exit(status)
+
+
+def _leave_out_broken_streams() -> None:
+    """What could not be written would be written at exit again, fail again, and change the exit status."""
+    for name in ("stdout", "stderr"):
+        try:
+            getattr(sys, name).flush()
+        except OSError:
+            setattr(sys, name, None)
 
 
 def _carry_out(arguments: Sequence[str] | None) -> int:

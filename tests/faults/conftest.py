@@ -34,6 +34,15 @@ UPDATES = 10  # of an epoch
 STALL_S = 60
 MEMORY = "512m"
 
+# Where faults are put into a copy of the program: its file, a line of it, and what comes behind that line.
+AT = UPDATES + UPDATES // 2  # an update in the middle of epoch 2
+CLOCK = '\n  at = as.matrix(model["clock"])\n'
+IN_WORKER = (
+    "dml/worker.dml",
+    "  X = folding::unfold(features, length(features) / nrow(y))",
+    f"{CLOCK}  if (as.scalar(at[1,1]) == {AT} & as.scalar(y[1,2]) == 3)\n    ",
+)
+
 
 @dataclass
 class Trial:

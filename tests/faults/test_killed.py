@@ -12,12 +12,13 @@ import pytest
 from tests.driver.test_launch import PROMPT_S, java_of, processes
 from tests.end_to_end.conftest import TIMEOUT_S
 from tests.end_to_end.test_train import wait_for
-from tests.faults.conftest import Trial, Undisturbed
+from tests.faults.conftest import IN_WORKER, Modify, Trial, Undisturbed
 from tests.faults.fault import fault
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
 INTO_AN_EPOCH_S = 0.2
+INTO_THE_UPDATES_S = 12.0  # Spark cuts the data before
 STALL_S = 20
 RESUMED = "no process is left; resumed, it loses at most the running epoch and ends equal to the last bit"
 CLUSTER = "local-cluster[4,1,1024]"
@@ -86,13 +87,19 @@ def test_killed_in_the_middle_of_an_epoch(
 
 @fault(
     "An executor is killed",
-    f"--master {CLUSTER}; kill -9 of one of the four in epoch 2",
+    f"--master {CLUSTER}; kill -9 of one of the four in epoch 2, while worker 3 computes without end (in a "
+    "copy of the DML) and the others wait for it",
     f"status 1, the message says that an executor was lost; {RESUMED}",
 )
-def test_an_executor_that_is_killed_ends_the_run(trial: Trial, undisturbed: Undisturbed) -> None:
-    process = trial.train("--mode", "spark", "--master", CLUSTER)
+def test_an_executor_that_is_killed_ends_the_run(
+    trial: Trial, undisturbed: Undisturbed, modified: Modify
+) -> None:
+    file, line, condition = IN_WORKER
+    endless = "{ spin = 1\n    while (spin > 0)\n      spin = spin + 1 }"
+    program = modified(file, line, line + condition + endless)
+    process = trial.train("--mode", "spark", "--master", CLUSTER, PYTHONPATH=program)
     wait_for(process, "epoch 1/3")
-    time.sleep(INTO_AN_EPOCH_S)
+    time.sleep(INTO_THE_UPDATES_S)
     group = trial.session()
     executors = [each.pid for each in processes() if each.group == group and is_executor(each.pid)]
     assert len(executors) == 4

@@ -11,19 +11,12 @@ import pytest
 from tests.end_to_end.conftest import TIMEOUT_S, write_images
 from tests.end_to_end.test_sweep import runs, statuses
 from tests.end_to_end.test_train import wait_for
-from tests.faults.conftest import MEMORY, STALL_S, UPDATES, Modify, Trial, Undisturbed
+from tests.faults.conftest import AT, CLOCK, IN_WORKER, MEMORY, STALL_S, UPDATES, Modify, Trial, Undisturbed
 from tests.faults.fault import fault
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
-AT = UPDATES + UPDATES // 2  # an update in the middle of epoch 2
 SOON_S = 30  # far below the stall time
-CLOCK = '\n  at = as.matrix(model["clock"])\n'
-IN_WORKER = (
-    "dml/worker.dml",
-    "  X = folding::unfold(features, length(features) / nrow(y))",
-    f"{CLOCK}  if (as.scalar(at[1,1]) == {AT} & as.scalar(y[1,2]) == 3)\n    ",
-)
 IN_SERVER = (
     "dml/server.dml",
     '  clock = as.matrix(model["clock"])',
@@ -175,12 +168,21 @@ def test_a_sweep_goes_on_after_a_run_that_diverges(trial: Trial) -> None:
         ),
         pytest.param(
             1600,
-            ("--mode", "spark", "--memory", "2g", "--master", "local-cluster[4,1,1024]"),
+            (
+                "--mode",
+                "spark",
+                "--memory",
+                "2g",
+                "--master",
+                "local-cluster[4,1,512]",
+                "--conf",
+                "spark.executor.memory=512m",
+            ),
             "an executor ran out of memory",
             id="executor",
             marks=fault(
                 "An executor runs out of memory",
-                "LeNet with a batch whose maps do not fit into an executor of local-cluster[4,1,1024]",
+                "LeNet with a batch whose maps do not fit into an executor of local-cluster[4,1,512]",
                 "status 1, the message says that it was an executor; no process is left",
             ),
         ),
