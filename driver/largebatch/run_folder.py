@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,13 @@ def _sha256(path: Path) -> str:
 
 
 def read_matrix(path: Path) -> Matrix:
-    """A matrix that SystemDS wrote as CSV; every double is exactly what it was."""
-    return np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
+    """A matrix that SystemDS wrote as CSV, every double exactly. Raises ValueError and OSError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of an empty file, which is said below
+        matrix = np.loadtxt(path, delimiter=",", ndmin=2, dtype=np.float64)
+    if not matrix.size:
+        raise ValueError(f"{path} is empty")
+    return matrix
 
 
 def parse_metrics(data: bytes) -> pd.DataFrame:
@@ -373,7 +379,10 @@ class RunFolder:
         """The network's parameter arrays after an epoch. Raises UserError if the files are others'."""
         try:
             weights = read_matrix(self.checkpoint(epoch) / "parameters")[:, 0]
-            shapes = read_matrix(self.path / "shapes")[:, :2].astype(int)
+            sides = read_matrix(self.path / "shapes")[:, :2]
+            if not (np.abs(sides) < 2**31).all():  # nor NaN
+                raise ValueError("shapes are no whole numbers")
+            shapes = sides.astype(int)
             ends = np.cumsum(shapes.prod(axis=1))
             parts = np.split(weights, ends[:-1])
             triples = zip(network.arrays, parts, shapes, strict=True)
