@@ -42,6 +42,8 @@ OnLine = Callable[[str], None]
 MARK = "largebatch "
 GRACE_S = 5.0  # from asking a session to end to killing it
 CONNECT_S = 10.0  # for a machine to take a connection
+MASTER_S = 20.0  # for Spark's master to come up
+RETRY_S = 0.5
 
 
 def _ignore(line: str) -> None:
@@ -52,14 +54,22 @@ def _note(line: str) -> None:
     say(line.removeprefix("note "))
 
 
-def _reach(master: str) -> None:
-    """Raises RunError if no master of a standalone cluster takes connections: Spark would try for minutes."""
+def _reach(master: str, patience: float) -> None:
+    """Raises RunError if no master of a standalone cluster takes connections: Spark would try for minutes.
+
+    One that is started together with this process, as containers are, gets some seconds to come up.
+    """
     addresses = standalone_addresses(master)
-    for address in addresses:
-        with contextlib.suppress(OSError), socket.create_connection(address, CONNECT_S):
-            return
-    if addresses:
-        raise RunError(f"nothing answers at {master}: see that Spark's master runs there, and the address")
+    deadline = time.monotonic() + patience
+    while addresses:
+        for address in addresses:
+            with contextlib.suppress(OSError), socket.create_connection(address, CONNECT_S):
+                return
+        if time.monotonic() > deadline:
+            raise RunError(
+                f"nothing answers at {master}: see that Spark's master runs there, and the address"
+            )
+        time.sleep(RETRY_S)
 
 
 def _append(log: Path) -> IO[bytes]:
@@ -208,7 +218,7 @@ class Session:
             place(self.dml, self._programs)
         conf = spark_conf(self._execution, self.workers, site, submitted)
         master = conf["spark.master"]
-        _reach(master)
+        _reach(master, min(MASTER_S, self._execution.cluster_timeout))
         if submitted:
             conf = later(conf)
         else:
