@@ -71,7 +71,7 @@ def scalings(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[st
     yield title, scaling.measured_rows(measured, model, cores)
     sizes = sorted({one.batch_size for one in measured})
     title = "By that model, on clusters with a core for every worker and one server"
-    yield title, scaling.extrapolated_rows(measured, model, [*sizes, *FURTHER])
+    yield title, scaling.extrapolated_rows(model, [*sizes, *FURTHER])
 
 
 def _checked(wishes: Wishes, report: Report) -> tuple[Dataset, list[tuple[Training, Execution]]]:

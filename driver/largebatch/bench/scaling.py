@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,15 +14,19 @@ from largebatch.bench.timing import Plan, time_training
 from largebatch.bench.traffic import Traffic
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset
+from largebatch.errors import RunError
 from largebatch.preflight import updates_per_epoch
 
 NETWORKS = (1e9, 10e9)  # bits per second, of the clusters that are extrapolated to
-FEW, MANY = 1, 1024  # workers among which the best number is sought
+MANY = 1024  # workers among which the best number is sought
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Warm epochs with a number of workers: seconds of the median, bytes of one worker and update."""
+    """Epochs with a number of workers: seconds of the median warm one, and bytes of a mean one.
+
+    `pushed` and `pulled` are those of all workers; what Spark hands to them is part of `pulled`.
+    """
 
     workers: int
     batch_size: int
@@ -39,6 +44,8 @@ class Model:
     epoch + u (update + worker k) + image n / min(k, c): what an epoch costs anyway (cutting the data for the
     workers), what an update costs anyway, what each worker adds to it at the one server, and the arithmetic,
     which alone is shared. `error` is the largest relative error over what it was fitted to.
+
+    Bytes of an epoch: a worker pushes `pushed` and pulls `pulled` for an update; `data` come once to all.
     """
 
     epoch: float
@@ -46,12 +53,17 @@ class Model:
     worker: float
     image: float
     error: float
+    pushed: float
+    pulled: float
+    data: float
 
     def __str__(self) -> str:
         return (
             f"Fitted: {self.epoch:.2f} s per epoch, {self.update * 1000:.1f} ms per update, "
             f"{self.worker * 1000:.1f} ms per update and worker, "
-            f"{self.image * 1e6:.0f} us per image and core; at most {self.error:.0%} from what was measured."
+            f"{self.image * 1e6:.0f} us per image and core; at most {self.error:.0%} from what was measured. "
+            f"For an update a worker pulls {self.pulled / 1e6:.2f} MB and pushes {self.pushed / 1e6:.2f} MB; "
+            f"{self.data / 1e6:.0f} MB come to all workers at each epoch."
         )
 
     def epoch_seconds(self, workers: int, updates: int, images: int, cores: int) -> float:
@@ -59,49 +71,65 @@ class Model:
         each = self.update + self.worker * workers
         return self.epoch + updates * each + images * self.image / min(workers, cores)
 
-    def update_seconds(self, workers: int, batch_size: int, wire: float = 0.0) -> float:
-        """Of a cluster with a core for every worker and a network that takes `wire` seconds for each."""
+    def update_seconds(self, workers: int, batch_size: int, bits_per_second: float = math.inf) -> float:
+        """Of a cluster with a core for every worker, and a server that is connected with this speed."""
+        wire = (self.pushed + self.pulled) * 8 / bits_per_second
         return self.update + (self.worker + wire) * workers + batch_size * self.image / workers
 
-    def best_workers(self, batch_size: int, wire: float = 0.0) -> int:
+    def best_workers(self, batch_size: int, bits_per_second: float = math.inf) -> int:
         """The number with the fastest update: from there on the server takes longer than it saves."""
-        return min(range(FEW, MANY + 1), key=lambda k: self.update_seconds(k, batch_size, wire))
+        return min(range(1, MANY + 1), key=lambda k: self.update_seconds(k, batch_size, bits_per_second))
 
 
 def measure(training: Training, execution: Execution, dataset: Dataset, plan: Plan) -> Measured:
-    """Train through Spark in a session of its own. Raises RunError if that fails, UserError without `ss`."""
+    """Train through Spark in a session of its own. Raises UserError without `ss`.
+
+    Raises RunError if training fails, or no connection was seen, as on masters that aren't local.
+    """
     with Traffic() as traffic:
         timed = time_training(training, execution, dataset, plan)
+    if not (traffic.total.pushed and traffic.total.pulled):
+        raise RunError("ss saw no bytes between workers and server: --scaling is for local masters, local[n]")
     images = len(dataset.train_images)
     updates = updates_per_epoch(training, images)
-    carried = updates * plan.total * training.workers
     return Measured(
         workers=training.workers,
         batch_size=training.batch_size,
         images=images,
         updates=updates,
         seconds=timed.median,
-        pushed=traffic.total.pushed / carried,
-        pulled=traffic.total.pulled / carried,
+        pushed=traffic.total.pushed / plan.total,
+        pulled=traffic.total.pulled / plan.total,
     )
 
 
 def fit(measured: Sequence[Measured], cores: int) -> Model:
     """Least squares of relative errors, no cost below zero."""
-    from sklearn.linear_model import LinearRegression
-
-    terms = np.array([
-        [1, one.updates, one.updates * one.workers, one.images / min(one.workers, cores)] for one in measured
-    ])  # fmt: skip
-    shares = terms / np.array([[one.seconds] for one in measured])
-    found = LinearRegression(positive=True, fit_intercept=False).fit(shares, np.ones(len(shares)))
-    epoch, update, worker, image = map(float, found.coef_)
-    model = Model(epoch, update, worker, image, error=0.0)
+    epoch, update, worker, image = _costs(
+        [
+            [1, one.updates, one.updates * one.workers, one.images / min(one.workers, cores)]
+            for one in measured
+        ],
+        [one.seconds for one in measured],
+    )
+    each = [one.updates * one.workers for one in measured]
+    data, pulled = _costs([[1, count] for count in each], [one.pulled for one in measured])
+    (pushed,) = _costs([[count] for count in each], [one.pushed for one in measured])
+    model = Model(epoch, update, worker, image, 0.0, pushed, pulled, data)
     errors = [
         abs(model.epoch_seconds(one.workers, one.updates, one.images, cores) / one.seconds - 1)
         for one in measured
     ]
     return dataclasses.replace(model, error=max(errors))
+
+
+def _costs(terms: Sequence[Sequence[float]], sums: Sequence[float]) -> list[float]:
+    """What each term costs, so that the costs add up to the sums."""
+    from sklearn.linear_model import LinearRegression
+
+    shares = np.array(terms) / np.array(sums)[:, None]
+    found = LinearRegression(positive=True, fit_intercept=False).fit(shares, np.ones(len(shares)))
+    return [float(cost) for cost in found.coef_]
 
 
 # ---- what is shown ----
@@ -110,29 +138,25 @@ def fit(measured: Sequence[Measured], cores: int) -> Model:
 def measured_rows(measured: Sequence[Measured], model: Model, cores: int) -> list[list[str]]:
     """The measurements, headings first."""
     headings = [
-        "workers", "batch size", "epoch, s", "model, s", "update, ms",
-        "pushed, MB per worker and update", "pulled, MB",
+        "workers", "batch size", "updates", "epoch, s", "model, s", "pushed, MB", "pulled, MB",
     ]  # fmt: skip
     rows = [
         [
             str(one.workers),
             str(one.batch_size),
+            str(one.updates),
             f"{one.seconds:.2f}",
             f"{model.epoch_seconds(one.workers, one.updates, one.images, cores):.2f}",
-            f"{one.seconds / one.updates * 1000:.0f}",
-            f"{one.pushed / 1e6:.2f}",
-            f"{one.pulled / 1e6:.2f}",
+            f"{one.pushed / 1e6:.1f}",
+            f"{one.pulled / 1e6:.1f}",
         ]
         for one in measured
     ]
     return [headings, *rows]
 
 
-def extrapolated_rows(
-    measured: Sequence[Measured], model: Model, batch_sizes: Sequence[int]
-) -> list[list[str]]:
+def extrapolated_rows(model: Model, batch_sizes: Sequence[int]) -> list[list[str]]:
     """The best number of workers, a core for each, and what is gained, by batch size and network."""
-    traffic = max(one.pushed + one.pulled for one in measured)
     headings = ["batch size", "one worker, ms"]
     for speed in NETWORKS:
         headings += [f"best workers, {speed / 1e9:.0f} Gbit/s", "update, ms", "times as fast"]
@@ -141,9 +165,8 @@ def extrapolated_rows(
         alone = model.update_seconds(1, batch_size)
         row = [str(batch_size), f"{alone * 1000:.0f}"]
         for speed in NETWORKS:
-            wire = traffic * 8 / speed
-            best = model.best_workers(batch_size, wire)
-            seconds = model.update_seconds(best, batch_size, wire)
+            best = model.best_workers(batch_size, speed)
+            seconds = model.update_seconds(best, batch_size, speed)
             row += [str(best), f"{seconds * 1000:.0f}", f"{alone / seconds:.1f}"]
         rows.append(row)
     return [headings, *rows]
