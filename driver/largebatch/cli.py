@@ -345,7 +345,7 @@ def _bench(options: argparse.Namespace) -> int:
     from largebatch.bench.peers import PEERS
     from largebatch.bench.timing import Plan
     from largebatch.registry import MODES
-    from largebatch.table import align
+    from largebatch.table import align, markdown
 
     execution = Execution().updated(given(options, Execution))
     if options.formulations:
@@ -373,7 +373,7 @@ def _bench(options: argparse.Namespace) -> int:
     if options.breakdown or options.scaling:
         tables = command.scalings(wishes, say) if options.scaling else command.breakdowns(wishes, say)
         for title, table in tables:
-            print(f"{title}\n\n{command.markdown(table) if options.markdown else align(table)}\n")
+            print(f"{title}\n\n{markdown(table) if options.markdown else align(table)}\n")
         return 0
     timed = command.bench(wishes, say)
     if options.json:

@@ -1,4 +1,4 @@
-"""Results as a table in plain text."""
+"""Tables: results in plain text, any rows in columns or as Markdown."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def align(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells in columns: the first to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths) for row in rows)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as a table in Markdown, headings first."""
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    return "\n".join([lines[0], "|" + " --- |" * len(rows[0]), *lines[1:]])
 
 
 def _cell(result: dict[str, Any], key: str, form: str) -> str:

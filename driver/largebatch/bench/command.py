@@ -15,7 +15,7 @@ from largebatch.bench.peers import PEERS, Peer
 from largebatch.bench.timing import Plan, Timed, contestant, shortened, spread, time_training
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset, Report
-from largebatch.table import align
+from largebatch.table import align, markdown
 
 MEASURE = "PyTorch, float64"  # what ratios are to, if it was measured
 FURTHER = (8192, 32768)  # batch sizes that models are extrapolated to, too
@@ -155,12 +155,6 @@ def as_text(timed: Sequence[Timed]) -> str:
 def as_markdown(timed: Sequence[Timed], command: str) -> str:
     """For docs/performance.md."""
     return f"Measured by `{command}` on {platform.platform()}:\n\n{markdown(rows(timed))}\n"
-
-
-def markdown(table: Sequence[Sequence[str]]) -> str:
-    """A table, headings first."""
-    lines = ["| " + " | ".join(row) + " |" for row in table]
-    return "\n".join([lines[0], "|" + " --- |" * len(table[0]), *lines[1:]])
 
 
 def as_json(timed: Sequence[Timed]) -> str:

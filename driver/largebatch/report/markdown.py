@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
+from largebatch import table
 from largebatch.report import claims, page
 from largebatch.report.claims import Claim, Statement
 from largebatch.report.page import Content
@@ -39,12 +38,6 @@ def _plain(text: str) -> str:
     return text.translate(_SPECIAL)
 
 
-def _table(rows: Sequence[Iterable[str]]) -> str:
-    lines = ["| " + " | ".join(row) + " |" for row in rows]
-    lines.insert(1, "|" + " --- |" * (lines[0].count(" | ") + 1))
-    return "\n".join(lines)
-
-
 def _figures(content: Content) -> list[str]:
     drawn = [
         f"![{_plain(figure.title)}](figures/{figure.name}.svg)\n\n{_plain(figure.caption)}"
@@ -61,7 +54,7 @@ def _figures(content: Content) -> list[str]:
         "## Accuracy against batch size",
         *drawn,
         "Test accuracy: mean over the seeds, with the lowest and the highest.",
-        _table(rows),
+        table.markdown(rows),
     ]
 
 
@@ -72,13 +65,13 @@ def _after_fewer_epochs(content: Content) -> list[str]:
     headings = ["batch size", *(f"{_plain(name)}, epoch {n}" for name in names for n in numbers)]
     return [
         "## Test accuracy after fewer epochs",
-        _table([headings, *([cell.text for cell in row] for row in rows)]),
+        table.markdown([headings, *([cell.text for cell in row] for row in rows)]),
     ]
 
 
 def _claims(comparison: Comparison) -> str:
     rows = [["#", "The paper says", "Verdict", "Measured"], *map(_claim, comparison.claims)]
-    return _table(rows)
+    return table.markdown(rows)
 
 
 def _claim(claim: Claim) -> list[str]:
