@@ -59,8 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def _leave_out_broken_streams() -> None:
     """What could not be written would be written at exit again, fail again, and change the exit status."""
     for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
         try:
-            getattr(sys, name).flush()
+            if stream is not None:  # it is, where a process is started without such a channel
+                stream.flush()
         except OSError:
             setattr(sys, name, None)
 
