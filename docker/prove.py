@@ -17,6 +17,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -418,7 +419,9 @@ def background(machine: Machine, name: str, service: Mapping[str, Any]) -> Itera
         try:
             yield
         finally:
-            process.terminate()
+            # The end of bwrap does not reach process 1, which has changed its user since.
+            for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
             process.wait()
 
 
