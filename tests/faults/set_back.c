@@ -1,7 +1,6 @@
 /* A clock that can be set back: preloaded, it moves the time of day, and that alone, by the seconds that the
  * file $SET_BACK_FILE holds. (libfaketime 0.9.10 breaks waiting on the monotonic clock in Python and Java.) */
 #define _GNU_SOURCE
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>

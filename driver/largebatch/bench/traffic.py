@@ -28,6 +28,7 @@ class Bytes:
 class Traffic:
     """Counts what all workers of a session exchange with its server while the block runs.
 
+    Connections that are there before, such as another session's, do not count.
     In local mode of Spark, workers and server are one process that speaks with itself. Raises UserError
     without the program `ss`.
     """
@@ -37,11 +38,13 @@ class Traffic:
         if program is None:
             raise UserError("bytes are counted with the program ss: install the package iproute2")
         self._list = [program, "-tainpHO"]
+        self._others: set[Ends] = set()
         self._seen: dict[Ends, Bytes] = {}
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
+        self._others = set(self._connections())
         self._thread.start()
         return self
 
@@ -58,8 +61,12 @@ class Traffic:
 
     def _watch(self) -> None:
         while not self._done.wait(POLL_S):
-            listing = subprocess.run(self._list, capture_output=True, text=True, check=False)
-            self._seen |= connections(listing.stdout)
+            found = self._connections()
+            self._seen |= {ends: found[ends] for ends in found.keys() - self._others}
+
+    def _connections(self) -> dict[Ends, Bytes]:
+        listing = subprocess.run(self._list, capture_output=True, text=True, check=False)
+        return connections(listing.stdout)
 
 
 def connections(listing: str) -> dict[Ends, Bytes]:
