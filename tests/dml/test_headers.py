@@ -80,9 +80,19 @@ def documented(program: str) -> dict[str, str | None]:
     return {name: default or None for name, default in found}
 
 
+def sources(path: Path) -> set[Path]:
+    """A program and all files of dml/ that it is made of."""
+    found, left = {path}, [path]
+    while left:
+        named = re.findall(r'source\("\./dml/([^"]+)"\)', code(left.pop()))
+        left += {ROOT / name for name in named} - found
+        found.update(left)
+    return found
+
+
 def read(program: str) -> dict[str, str | None]:
-    """The arguments that a program reads, and their defaults as it has them (None: required)."""
-    text = code(ROOT / program)
+    """The arguments that a program and its sources read, and their defaults there (None: required)."""
+    text = "".join(map(code, sources(ROOT / program)))
     defaults: dict[str, str] = dict(re.findall(r"ifdef\(\$(\w+), ([^)]*)\)", text))
     return {name: defaults.get(name) for name in re.findall(r"\$(\w+)", text)}
 
@@ -126,11 +136,11 @@ def test_the_command_line_passes_every_argument_of_predict() -> None:
 
 
 def test_defaults_are_those_of_the_command_line() -> None:
-    """But for optimizer, learning rate and mode: the command line's are for the whole program."""
+    """But for learning rate and mode: the command line's are for the whole program."""
     data = PreparedData(Path("data"), SIZE)
     passed = train_arguments(Training(), "local", data, Path("out"), resume=None)
     defaults = {name: default for name, default in read("train.dml").items() if default is not None}
-    for name in ("optimizer", "learning_rate", "mode"):
+    for name in ("learning_rate", "mode"):
         defaults.pop(name)
     written = {
         name: str(passed[name]).upper() if passed[name] is True else str(passed[name]) for name in defaults
