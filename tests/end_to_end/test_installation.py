@@ -47,7 +47,8 @@ def test_spark_submit_without_python_equals_the_command_line(
         "--properties-file", "dml/spark.conf", str(system_ds_jar()),
         "-f", "dml/train.dml", "-exec", "hybrid", "-nvargs", *(f"{name}={data}/{name}" for name in names),
         f"out={out}", "height=16", "width=16", "classes=3", "padding=0", "network=lenet",
-        "optimizer=lars", "schedule=inverse_time", "learning_rate=1.0", "batch_size=64", "workers=4", "epochs=2", "mode=REMOTE_SPARK",
+        "optimizer=lars", "schedule=inverse_time", "learning_rate=1.0", "batch_size=64", "workers=4",
+        "epochs=2", "mode=REMOTE_SPARK",
     ]  # fmt: skip
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "JAVA_HOME": str(find_java().home), "OMP_NUM_THREADS": "1"}
