@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 
 from largebatch.arguments import Images, PreparedData, network_arguments, train_arguments
 from largebatch.config import Training
-from largebatch.paths import dml_root
 
 RECORD = Path(__file__).parent / "records" / "train_arguments.json"
 
@@ -92,12 +90,6 @@ def test_the_default_rate_is_spelt_out(optimizer: str) -> None:
 def test_milestones_lose_no_digit() -> None:
     milestones = str(train_arguments(TRAINING, "local", DATA, OUT, None)["milestones"])
     assert tuple(map(float, milestones.split())) == TRAINING.milestones
-
-
-def test_arguments_are_those_that_train_dml_reads() -> None:
-    program = (dml_root() / "dml" / "train.dml").read_text()
-    code = re.sub(r"/\*.*?\*/", "", program, flags=re.DOTALL)
-    assert set(train_arguments(TRAINING, "local", DATA, OUT, None)) == set(re.findall(r"\$(\w+)", code))
 
 
 def test_arguments_of_prediction_are_among_those_of_training() -> None:
