@@ -18,17 +18,23 @@ from largebatch.cli import main
 from largebatch.errors import RunError, UserError
 from tests.driver.samples import dataset
 
-OWN = Timed(
-    "largebatch, local", 2048, 60000, 2, (30.0, 20.0, 15.0, 16.0, 14.0), (7.0, 6.0, 5.0, 5.5, 4.5), 2**31
-)
-TORCH = Timed(MEASURE, 256, 60000, 0, (24.0, 25.0, 26.0))
+OWN = Timed("largebatch, local", 2048, 60000, (15.0, 16.0, 14.0), (30.0,), (5.0, 5.5, 4.5), 2**31)
+TORCH = Timed(MEASURE, 256, 60000, (24.0, 25.0, 26.0))
 
 
 def test_warm_epochs_alone_count() -> None:
-    assert OWN.warm == (15.0, 16.0, 14.0)
     assert OWN.median == 15.0
     assert OWN.first_ratio == 2.0
     assert OWN.images_per_second == 4000.0
+    assert TORCH.first_ratio is None
+
+
+def test_a_second_round_counts_as_much_as_the_first() -> None:
+    again = dataclasses.replace(OWN, seconds=(18.0, 19.0), first=(34.0,), evaluation=(6.0,), peak_bytes=2**32)
+    both = OWN.joined(again)
+    assert (both.median, both.first, both.first_ratio) == (16.0, (30.0, 34.0), 2.0)
+    assert (both.evaluation, both.peak_bytes) == ((5.0, 5.5, 4.5, 6.0), 2**32)
+    assert TORCH.joined(TORCH).peak_bytes is None
 
 
 def test_the_table_has_ratios_to_pytorch() -> None:
@@ -175,7 +181,7 @@ def test_bytes_can_not_be_counted_without_the_program(monkeypatch: pytest.Monkey
     [
         ("--modes cluster", "--modes cluster is unknown; there are spark, local"),
         ("--peers keras", "--peers keras is unknown; there are torch, upstream"),
-        ("--epochs 0", "--epochs has to be at least 1"),
+        ("--epochs 0", "--rounds and --epochs have to be at least 1"),
         ("--rows 0", "--rows has to be at least 1"),
     ],
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from largebatch import data, preflight
 from largebatch.bench import breakdown, scaling
-from largebatch.bench.peers import PEERS, Peer
+from largebatch.bench.peers import PEERS
 from largebatch.bench.timing import Plan, Timed, contestant, shortened, spread, time_training
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset, Report
@@ -23,13 +23,14 @@ FURTHER = (8192, 32768)  # batch sizes that models are extrapolated to, too
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is to be measured; `execution` is that of every mode but for the mode itself."""
+    """What is to be measured, and how often; `execution` is that of every mode but for the mode itself."""
 
     modes: Sequence[str]
     batch_sizes: Sequence[int]
     peers: Sequence[str]
     plan: Plan
     execution: Execution
+    rounds: int = 1
     rows: int | None = None
     dataset: str = "mnist"
     data_dir: Path | None = None
@@ -37,16 +38,18 @@ class Wishes:
 
 
 def bench(wishes: Wishes, report: Report) -> list[Timed]:
-    """Time everything, peers before and after; raises UserError and RunError as the runs do."""
+    """Time all contestants, one after the other, in each round: a machine whose speed drifts slows all alike.
+
+    Raises UserError and RunError as the runs do.
+    """
     dataset, trainings = _checked(wishes, report)
-    peers = [PEERS[name] for name in wishes.peers]
-    before = _time_peers(peers, dataset, wishes, report)
-    own = []
-    for training, execution in trainings:
-        own.append(time_training(training, execution, dataset, wishes.plan))
-        report(_line(own[-1]))
-    after = _time_peers(peers, dataset, wishes, report)
-    return [*own, *(_joined(a, b) for a, b in zip(before, after, strict=True))]
+    found: dict[tuple[str, int], Timed] = {}
+    for _ in range(wishes.rounds):
+        for one in _contestants(trainings, dataset, wishes):
+            report(f"{one.name}, batch size {one.batch_size}: {spread(one.seconds)} s per warm epoch")
+            key = one.name, one.batch_size
+            found[key] = found[key].joined(one) if key in found else one
+    return list(found.values())
 
 
 def breakdowns(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[str]]]]:
@@ -100,24 +103,16 @@ def _training(dataset: Dataset, batch_size: int, workers: int, plan: Plan) -> Tr
     )
 
 
-def _time_peers(peers: Sequence[Peer], dataset: Dataset, wishes: Wishes, report: Report) -> list[Timed]:
-    timed = []
-    for peer in peers:
-        execution = dataclasses.replace(wishes.execution, mode=wishes.modes[0])
-        found = peer(dataset, wishes.plan, execution)
-        for one in found:
-            report(_line(one))
-        timed += found
-    return timed
-
-
-def _joined(a: Timed, b: Timed) -> Timed:
-    """One contestant, measured twice: the warm epochs of both."""
-    return dataclasses.replace(a, warm_up=0, seconds=a.warm + b.warm)
-
-
-def _line(timed: Timed) -> str:
-    return f"{timed.name}, batch size {timed.batch_size}: {spread(timed.warm)} s per warm epoch"
+def _contestants(
+    trainings: Sequence[tuple[Training, Execution]], dataset: Dataset, wishes: Wishes
+) -> Iterator[Timed]:
+    """A round: our own, then the peers."""
+    for training, execution in trainings:
+        yield time_training(training, execution, dataset, wishes.plan)
+    for name in wishes.peers:
+        yield from PEERS[name](
+            dataset, wishes.plan, dataclasses.replace(wishes.execution, mode=wishes.modes[0])
+        )
 
 
 # ---- what is shown ----
@@ -138,10 +133,10 @@ def _row(one: Timed, measure: float | None) -> list[str]:
     return [
         one.name,
         str(one.batch_size),
-        spread(one.warm),
+        spread(one.seconds),
         f"{one.images_per_second:.0f}",
-        f"x {one.first_ratio:.2f}" if one.warm_up else "-",
-        spread(one.evaluation[one.warm_up :]) if one.evaluation else "-",
+        "-" if one.first_ratio is None else f"x {one.first_ratio:.2f}",
+        spread(one.evaluation) if one.evaluation else "-",
         "-" if one.peak_bytes is None else f"{one.peak_bytes / 2**30:.1f}",
         "-" if measure is None else f"{one.median / measure:.2f}",
     ]

@@ -19,7 +19,7 @@ from largebatch.train import Run
 
 @dataclass(frozen=True)
 class Plan:
-    """How many epochs are timed, after how many that warm up (JIT compilers, caches)."""
+    """How many epochs of a session are timed, after how many that warm up (JIT compilers, caches)."""
 
     warm_up: int
     epochs: int
@@ -32,33 +32,38 @@ class Plan:
 
 @dataclass(frozen=True)
 class Timed:
-    """Epochs of one contestant, in order; the first `warm_up` are not part of the median.
+    """Warm epochs of one contestant, and the first epoch of each of its sessions.
 
-    evaluation is empty, and peak_bytes None, where they can't be told.
+    first, evaluation (of warm epochs) are empty, and peak_bytes None, where they can't be told.
     """
 
     name: str
     batch_size: int
     images: int
-    warm_up: int
     seconds: tuple[float, ...]
+    first: tuple[float, ...] = ()
     evaluation: tuple[float, ...] = ()
     peak_bytes: int | None = None
 
     @property
-    def warm(self) -> tuple[float, ...]:
-        """The epochs that count."""
-        return self.seconds[self.warm_up :]
-
-    @property
     def median(self) -> float:
         """Median of a warm epoch."""
-        return statistics.median(self.warm)
+        return statistics.median(self.seconds)
 
     @property
-    def first_ratio(self) -> float:
-        """The first epoch, which the JIT compilers are busy in, in warm ones."""
-        return self.seconds[0] / self.median
+    def first_ratio(self) -> float | None:
+        """A first epoch, which the JIT compilers are busy in, in warm ones."""
+        return statistics.median(self.first) / self.median if self.first else None
+
+    def joined(self, again: Timed) -> Timed:
+        """The same contestant, measured twice."""
+        return dataclasses.replace(
+            self,
+            seconds=self.seconds + again.seconds,
+            first=self.first + again.first,
+            evaluation=self.evaluation + again.evaluation,
+            peak_bytes=max((b for b in (self.peak_bytes, again.peak_bytes) if b is not None), default=None),
+        )
 
     @property
     def images_per_second(self) -> float:
@@ -86,13 +91,14 @@ def time_training(training: Training, execution: Execution, dataset: Dataset, pl
             Run(training, execution, folder, dataset).train_in(session)
             peak = peak_resident(session.process_group)
         metrics = folder.metrics()
+    seconds, evaluation = metrics["seconds"], metrics["evaluation_seconds"]
     return Timed(
         name=contestant(training, execution),
         batch_size=training.batch_size,
         images=len(dataset.train_images),
-        warm_up=plan.warm_up,
-        seconds=tuple(metrics["seconds"]),
-        evaluation=tuple(metrics["evaluation_seconds"]),
+        seconds=tuple(seconds[plan.warm_up :]),
+        first=tuple(seconds[: min(plan.warm_up, 1)]),
+        evaluation=tuple(evaluation[plan.warm_up :]),
         peak_bytes=peak,
     )
 
