@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from largebatch.data.idx import write_idx
+from largebatch.run_folder import RunFolder
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TIMEOUT_S = 300  # a run that hangs fails its test instead of stopping all
@@ -38,18 +41,44 @@ def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_images(folder, 2002, 16, 5)
 
 
+def call(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command, called in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "largebatch", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
 @pytest.fixture
 def largebatch(tmp_path: Path) -> Run:
     """Calls the command in an empty working directory."""
+    return functools.partial(call, tmp_path)
 
-    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "largebatch", *map(str, arguments)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
 
-    return run
+def train_arguments(bars: Path, out: Path | str, *more: str) -> list[str]:
+    return [
+        "train", "--dataset", "idx", "--data-dir", str(bars), "--padding", "valid", "--optimizer", "lars",
+        "--batch-size", "64", "--memory", "1g", "--stall-timeout", "120", "--out", str(out), *more,
+    ]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that came to its end: its folder, and what was printed on the way."""
+
+    folder: RunFolder
+    printed: str
+    said: str
+
+
+@pytest.fixture(scope="session")
+def on_spark(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """LeNet trained for two epochs in Spark mode."""
+    home = tmp_path_factory.mktemp("on_spark")
+    done = call(home, *train_arguments(bars, "run", "--epochs", "2", "--json"))
+    assert done.returncode == 0, done.stderr
+    return Trained(RunFolder(home / "run"), done.stdout, done.stderr)

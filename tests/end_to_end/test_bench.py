@@ -18,7 +18,7 @@ pytestmark = pytest.mark.systemds
 def test_epochs_are_timed_beside_the_layers_of_systemds(largebatch: Run) -> None:
     ended = largebatch(
         "bench", "--dataset", "digits", "--rows", "400", "--modes", "local", "--batch-sizes", "40,80",
-        "--epochs", "1", "--warm-up", "1", "--peers", "upstream", "--memory", "1g", "--json",
+        "--rounds", "1", "--epochs", "1", "--warm-up", "1", "--peers", "upstream", "--memory", "1g", "--json",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     timed = json.loads(ended.stdout)
@@ -53,7 +53,7 @@ def test_the_parts_of_an_epoch_are_told(largebatch: Run) -> None:
 def test_a_worker_pulls_model_and_momentum_and_pushes_a_gradient(largebatch: Run) -> None:
     """Of LeNet's 107786 parameters, 8 bytes each, less where most of a gradient's elements are zero."""
     ended = largebatch(
-        "bench", "--dataset", "digits", "--rows", "1280", "--batch-sizes", "16", "--workers", "1,2",
+        "bench", "--dataset", "digits", "--rows", "640", "--batch-sizes", "16", "--workers", "1,2",
         "--epochs", "2", "--warm-up", "1", "--memory", "1g", "--scaling", "--markdown",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr

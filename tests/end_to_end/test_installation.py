@@ -14,10 +14,9 @@ import pytest
 
 from largebatch.java import find_java
 from largebatch.paths import dml_root
-from largebatch.run_folder import RunFolder, read_matrix
+from largebatch.run_folder import read_matrix
 from largebatch.spark import EXECUTOR_FLAGS, system_ds_jar
-from tests.end_to_end.conftest import TIMEOUT_S, Run
-from tests.end_to_end.test_train import train_arguments
+from tests.end_to_end.conftest import TIMEOUT_S, Run, Trained, train_arguments
 
 ROOT = Path(__file__).parents[2]
 INSTALL_S = 600
@@ -33,10 +32,8 @@ def test_properties_file_holds_the_flags_of_all_jvms() -> None:
 @pytest.mark.systemds
 @pytest.mark.spark
 def test_spark_submit_without_python_equals_the_command_line(
-    largebatch: Run, bars: Path, tmp_path: Path
+    largebatch: Run, bars: Path, tmp_path: Path, on_spark: Trained
 ) -> None:
-    run = largebatch(*train_arguments(bars, "run", "--epochs", "2", "--json"))
-    assert run.returncode == 0, run.stderr
     prepared = largebatch("data", "prepare", "idx", "--data-dir", bars)
     assert prepared.returncode == 0, prepared.stderr
     data = prepared.stdout.strip()
@@ -62,7 +59,7 @@ def test_spark_submit_without_python_equals_the_command_line(
         check=False,
     )
     assert plain.returncode == 0, plain.stderr[-3000:]
-    ours = read_matrix(RunFolder(tmp_path / "run").checkpoint(2) / "parameters")
+    ours = read_matrix(on_spark.folder.checkpoint(2) / "parameters")
     # Java's own matrix products against OpenBLAS': another order of summation.
     np.testing.assert_allclose(read_matrix(out / "checkpoints/2/parameters"), ours, atol=1e-10)
 

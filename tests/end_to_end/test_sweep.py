@@ -42,7 +42,7 @@ batch_size = [64, 400]
 optimizer = ["sgd_momentum", "lars"]
 """
 RUNS, EPOCHS = 4, 3
-STALL_S = 45  # starting a session, and running out of memory, have to take less
+STALL_S = 30  # starting a session, and running out of memory, have to take less
 LAST_MOMENT = 0.8  # of the time that a sweep takes, for a kill
 PATIENCE_S = 90  # for a sweep to get where something is to happen to it
 
@@ -223,7 +223,6 @@ def test_a_second_sweep_on_the_folder_is_refused_and_an_interrupt_says_how_to_go
             ),
         ),
         (2, "JVM"),
-        (3, "supervisor"),
     ],
 )
 def test_a_sweep_killed_at_any_moment_goes_on_to_the_same_tables(
@@ -257,7 +256,7 @@ def test_a_stalled_run_and_one_without_memory_do_not_stop_the_rest(
 ) -> None:
     (tmp_path / "small.toml").write_text(HUNGRY)
     (tmp_path / "data").mkdir()
-    data = write_images(tmp_path / "data", 400, 96, 5)
+    data = write_images(tmp_path / "data", 400, 128, 5)
     with sweeping(data, tmp_path, "--stall-timeout", str(STALL_S)) as process:
         wait_until(lambda: (out / "study.json").exists() and runs(out)[1].last_epoch() >= 1)
         for pid in session_processes(str(tmp_path / "largebatch-")):
@@ -293,7 +292,7 @@ network = "softmax"
 batch_size = 64
 optimizer = ["sgd", "lars"]
 
-[[grid]]   # a map of its first layer has 240 MB at each worker
+[[grid]]   # maps and gradients of its first layer alone are more than the heap
 network = "lenet"
 batch_size = 400
 

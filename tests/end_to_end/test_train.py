@@ -19,7 +19,7 @@ import pytest
 from largebatch.data.idx import read_idx
 from largebatch.registry import NETWORKS
 from largebatch.run_folder import RunFolder
-from tests.end_to_end.conftest import TIMEOUT_S, Run
+from tests.end_to_end.conftest import TIMEOUT_S, Run, Trained, train_arguments
 from tests.faults.fault import fault
 from tests.sockets import listening
 
@@ -59,13 +59,6 @@ def session_processes(needle: str) -> list[int]:
     return found
 
 
-def train_arguments(bars: Path, out: Path | str, *more: str) -> list[str]:
-    return [
-        "train", "--dataset", "idx", "--data-dir", str(bars), "--padding", "valid", "--optimizer", "lars",
-        "--batch-size", "64", "--memory", "1g", "--stall-timeout", "120", "--out", str(out), *more,
-    ]  # fmt: skip
-
-
 # A job that a script starts in the background ignores SIGINT, and so do its children: not this one.
 LISTENING = ("env", "--default-signal=INT")
 
@@ -91,13 +84,9 @@ def wait_for(process: subprocess.Popen[str], text: str) -> None:
     pytest.fail(f"the command ended without {text!r}")
 
 
-def test_spark_run_leaves_a_complete_folder_and_prints_its_result(
-    largebatch: Run, bars: Path, tmp_path: Path
-) -> None:
-    run = largebatch(*train_arguments(bars, "run", "--epochs", "2", "--json"))
-    assert run.returncode == 0, run.stderr
-    result = json.loads(run.stdout)
-    folder = RunFolder(tmp_path / "run")
+def test_spark_run_leaves_a_complete_folder_and_prints_its_result(on_spark: Trained) -> None:
+    result = json.loads(on_spark.printed)
+    folder = on_spark.folder
     assert result == json.loads(folder.result_file.read_text())
     assert set(result) >= RESULT_KEYS
     assert (result["status"], result["epochs"], result["updates"]) == ("finished", 2, 2 * 32)
@@ -109,11 +98,11 @@ def test_spark_run_leaves_a_complete_folder_and_prints_its_result(
     assert {"conv1_weight_norm", "fc3_gradient_norm", "conv2_trust_ratio"} <= set(metrics.columns)
     training, execution = folder.settings()
     assert (training.batch_size, training.seed, execution.mode) == (64, 1, "spark")
-    assert (tmp_path / "run" / "versions.json").is_file()
+    assert (folder.path / "versions.json").is_file()
     arrays = np.load(folder.model_file)
     assert tuple(arrays) == NETWORKS["lenet"].arrays
     assert all(np.array_equal(arrays[k], v) for k, v in folder.arrays(2, NETWORKS["lenet"]).items())
-    assert "leaves out 2 of 2002 rows" in run.stderr
+    assert "leaves out 2 of 2002 rows" in on_spark.said
 
 
 def test_terminal_stays_free_of_the_jvms_output(largebatch: Run, bars: Path, tmp_path: Path) -> None:
@@ -125,12 +114,11 @@ def test_terminal_stays_free_of_the_jvms_output(largebatch: Run, bars: Path, tmp
     assert "SystemDS" in (tmp_path / "run" / "log.txt").read_text()
 
 
-def test_local_mode_equals_spark_mode(largebatch: Run, bars: Path, tmp_path: Path) -> None:
-    for mode in ("local", "spark"):
-        run = largebatch(*train_arguments(bars, mode, "--epochs", "2", "--mode", mode))
-        assert run.returncode == 0, run.stderr
+def test_local_mode_equals_spark_mode(largebatch: Run, bars: Path, tmp_path: Path, on_spark: Trained) -> None:
+    run = largebatch(*train_arguments(bars, "run", "--epochs", "2", "--mode", "local"))
+    assert run.returncode == 0, run.stderr
     pd.testing.assert_frame_equal(
-        without_times(tmp_path / "local"), without_times(tmp_path / "spark"), rtol=MODES_AGREE
+        without_times(tmp_path / "run"), without_times(on_spark.folder.path), rtol=MODES_AGREE
     )
 
 
@@ -161,11 +149,12 @@ def test_master_with_too_few_slots_is_raised_and_the_run_ends(largebatch: Run, b
 
 @pytest.mark.slow
 def test_killed_run_resumes_to_the_last_bit(largebatch: Run, bars: Path, tmp_path: Path) -> None:
-    whole = largebatch(*train_arguments(bars, "whole", "--epochs", "5"))
+    few_updates = ("--epochs", "5", "--batch-size", "400")
+    whole = largebatch(*train_arguments(bars, "whole", *few_updates))
     assert whole.returncode == 0, whole.stderr
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    process = start(train_arguments(bars, tmp_path / "killed", "--epochs", "5"), scratch)
+    process = start(train_arguments(bars, tmp_path / "killed", *few_updates), scratch)
     wait_for(process, "epoch 2/5")
     time.sleep(0.3)
     for pid in (process.pid, *session_processes(str(scratch))):
