@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from largebatch.batch_job import attached
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset
+from largebatch.data.dataset import UInt8Array
 from largebatch.errors import UserError
 from largebatch.machine import available_memory
 from largebatch.registry import NETWORKS
 from largebatch.spark import choose_master, shared_secret
 
 COPIES_OF_DATA = 3  # the training images as read, permuted, and cut for the workers
-JVM_BASE_BYTES = 600 * 2**20  # SystemDS, Spark and what the optimizer works on
+JVM_BASE_BYTES = 200 * 2**20  # SystemDS, Spark, what the optimizer works on, and gaps between large arrays
+
+ESTIMATE_MARGIN = 1.3  # by which the estimate may be too low
+
+# SystemDS stores a matrix sparse below this share of numbers that are not zero: column and value for each.
+DENSE_FROM = 0.4
+SPARSE_BYTES = 12
+DENSE_BYTES = 8
 
 
 def check(training: Training, execution: Execution, dataset: Dataset, *, sessions: int = 1) -> list[str]:
@@ -25,14 +35,25 @@ def check(training: Training, execution: Execution, dataset: Dataset, *, session
     return [r for r in (master.remark, *_memory_remarks(training, execution, dataset, sessions)) if r]
 
 
-def heap_bytes(training: Training, dataset: Dataset) -> int:
-    """Estimate of the heap that a run needs. It does not depend on the batch size."""
-    pixels = dataset.height * dataset.width
-    rows = len(dataset.train_images)
-    data = 8 * pixels * (rows * COPIES_OF_DATA + len(dataset.test_images))
+def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:
+    """Estimate of the smallest heap with which a run comes to its end, all workers in the driver's JVM.
+
+    Above the micro-batch it does not depend on the batch size.
+    """
+    train = _stored_bytes(dataset.train_images)
+    data = COPIES_OF_DATA * train + _stored_bytes(dataset.test_images)
+    if mode == "spark":  # it puts the workers' rows together as dense matrices
+        data += DENSE_BYTES * dataset.train_images.size - train
     rows_at_a_time = min(training.micro_batch, training.batch_size // training.workers)
-    maps = 8 * pixels * NETWORKS[training.network].values_per_pixel * rows_at_a_time * training.workers
+    pixels = dataset.height * dataset.width * rows_at_a_time * training.workers
+    maps = DENSE_BYTES * pixels * NETWORKS[training.network].values_per_pixel
     return JVM_BASE_BYTES + data + maps
+
+
+def _stored_bytes(images: UInt8Array) -> int:
+    """Size of images as a matrix in SystemDS."""
+    nonzero = int(np.count_nonzero(images))
+    return SPARSE_BYTES * nonzero if nonzero < DENSE_FROM * images.size else DENSE_BYTES * images.size
 
 
 def updates_per_epoch(training: Training, rows: int) -> int:
@@ -62,15 +83,16 @@ def _check_batch(training: Training, dataset: Dataset) -> None:
 
 
 def _memory_remarks(training: Training, execution: Execution, dataset: Dataset, sessions: int) -> list[str]:
-    heap, need, there = execution.memory_bytes, heap_bytes(training, dataset), available_memory()
+    heap, there = execution.memory_bytes, available_memory()
+    need = heap_bytes(training, execution.mode, dataset)
     if there is not None and heap * sessions > there:
         wanted, remedy = f"--memory {execution.memory}", "lower it"
         if sessions > 1:
             wanted, remedy = f"{wanted} for each of {sessions} sessions", "lower it or --jobs"
         raise UserError(f"{wanted} is more than the {there / 2**30:.1f} GB free here; {remedy}")
-    if need > heap:
+    if ESTIMATE_MARGIN * need > heap:
         return [
-            f"About {need / 2**30:.1f} GB of heap are wanted, --memory is {execution.memory}: "
+            f"About {need / 2**30:.1f} GB of heap are the least for this, --memory is {execution.memory}: "
             "it may run out, or be slow; raise --memory or lower --micro-batch."
         ]
     return []

@@ -28,7 +28,7 @@ def _weights_and_biases(layers: tuple[str, ...]) -> tuple[str, ...]:
 _LENET = ("conv1", "conv2", "fc1", "fc2", "fc3")
 
 NETWORKS = {
-    "lenet": Network(_LENET, _weights_and_biases(_LENET), 40, {"same": 4, "valid": 16}),
+    "lenet": Network(_LENET, _weights_and_biases(_LENET), 25, {"same": 4, "valid": 16}),
     "softmax": Network(("fc",), _weights_and_biases(("fc",)), 2),
 }
 
