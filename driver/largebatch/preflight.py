@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from largebatch.batch_job import attached
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset
-from largebatch.data.dataset import UInt8Array
 from largebatch.errors import UserError
 from largebatch.machine import available_memory
 from largebatch.registry import NETWORKS
@@ -40,8 +37,9 @@ def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:
 
     Above the micro-batch it does not depend on the batch size.
     """
-    train = _stored_bytes(dataset.train_images)
-    data = COPIES_OF_DATA * train + _stored_bytes(dataset.test_images)
+    of_train, of_test = dataset.nonzero
+    train = _stored_bytes(of_train, dataset.train_images.size)
+    data = COPIES_OF_DATA * train + _stored_bytes(of_test, dataset.test_images.size)
     if mode == "spark":  # it puts the workers' rows together as dense matrices
         data += DENSE_BYTES * dataset.train_images.size - train
     rows_at_a_time = min(training.micro_batch, training.batch_size // training.workers)
@@ -50,10 +48,9 @@ def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:
     return JVM_BASE_BYTES + data + maps
 
 
-def _stored_bytes(images: UInt8Array) -> int:
-    """Size of images as a matrix in SystemDS."""
-    nonzero = int(np.count_nonzero(images))
-    return SPARSE_BYTES * nonzero if nonzero < DENSE_FROM * images.size else DENSE_BYTES * images.size
+def _stored_bytes(nonzero: int, size: int) -> int:
+    """Bytes of a matrix in SystemDS, of which so many numbers are not zero."""
+    return SPARSE_BYTES * nonzero if nonzero < DENSE_FROM * size else DENSE_BYTES * size
 
 
 def updates_per_epoch(training: Training, rows: int) -> int:

@@ -48,7 +48,7 @@ def _torch(dtype: str, data: Path, dataset: Dataset, plan: Plan) -> Timed:
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         raise RunError(f"PyTorch failed: {(run.stderr.strip() or 'no message').splitlines()[-1]}")
-    seconds = tuple(json.loads(run.stdout)[plan.warm_up :])
+    seconds = plan.warm(json.loads(run.stdout))
     return Timed(f"PyTorch, {dtype}", TORCH_BATCH_SIZE, len(dataset.train_images), seconds)
 
 
@@ -77,7 +77,7 @@ def upstream(dataset: Dataset, plan: Plan, execution: Execution) -> list[Timed]:
             on_line=lambda line: seconds.append(float(line.removeprefix("epoch "))),
         )
     name = f"SystemDS' own layers, {execution.mode}"
-    return [Timed(name, UPSTREAM_BATCH_SIZE, len(dataset.train_images), tuple(seconds[plan.warm_up :]))]
+    return [Timed(name, UPSTREAM_BATCH_SIZE, len(dataset.train_images), plan.warm(seconds))]
 
 
 PEERS: dict[str, Peer] = {"torch": torch, "upstream": upstream}

@@ -29,6 +29,10 @@ class Plan:
         """All epochs."""
         return self.warm_up + self.epochs
 
+    def warm(self, seconds: Sequence[float]) -> tuple[float, ...]:
+        """Of the epochs of a session those that count."""
+        return tuple(seconds[self.warm_up :])
+
 
 @dataclass(frozen=True)
 class Timed:
@@ -91,14 +95,14 @@ def time_training(training: Training, execution: Execution, dataset: Dataset, pl
             Run(training, execution, folder, dataset).train_in(session)
             peak = peak_resident(session.process_group)
         metrics = folder.metrics()
-    seconds, evaluation = metrics["seconds"], metrics["evaluation_seconds"]
+    seconds, evaluation = list(metrics["seconds"]), list(metrics["evaluation_seconds"])
     return Timed(
         name=contestant(training, execution),
         batch_size=training.batch_size,
         images=len(dataset.train_images),
-        seconds=tuple(seconds[plan.warm_up :]),
+        seconds=plan.warm(seconds),
         first=tuple(seconds[: min(plan.warm_up, 1)]),
-        evaluation=tuple(evaluation[plan.warm_up :]),
+        evaluation=plan.warm(evaluation),
         peak_bytes=peak,
     )
 

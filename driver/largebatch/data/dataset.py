@@ -46,6 +46,11 @@ class Dataset:
         return int(max(self.train_labels.max(), self.test_labels.max())) + 1
 
     @cached_property
+    def nonzero(self) -> tuple[int, int]:
+        """Pixels that are not zero, of the training and of the test images."""
+        return int(np.count_nonzero(self.train_images)), int(np.count_nonzero(self.test_images))
+
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 (hex) over the set's name and the name, shape and bytes of each array."""
         digest = hashlib.sha256(f"{self.name}\n".encode())
