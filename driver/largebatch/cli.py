@@ -307,10 +307,12 @@ def _add_bench(commands: Any) -> None:
         "--peers", type=_names, default=[], metavar="PEER,...", help="torch, upstream (default: none)"
     )
     parser.add_argument(
-        "--rounds", type=int, default=2, metavar="N", help="times that all are measured (default: 2)"
+        "--epochs", type=int, default=3, metavar="N",
+        help="epochs timed, one of each contestant in turn (default: 3)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--warm-up", type=int, default=2, metavar="N", help="rounds of epochs before them (default: 2)"
     )
-    parser.add_argument("--epochs", type=int, default=2, metavar="N", help="epochs timed (default: 2)")
-    parser.add_argument("--warm-up", type=int, default=2, metavar="N", help="epochs before them (default: 2)")
     add_settings(parser, Execution, only=BENCH_EXECUTION)
     parser.add_argument(
         "--formulations",
@@ -360,8 +362,8 @@ def _bench(options: argparse.Namespace) -> int:
         for name in given_names:
             if name not in known:
                 raise UserError(f"--{flag} {name} is unknown; there are {', '.join(known)}")
-    if options.rounds < 1 or options.epochs < 1 or options.warm_up < 0:
-        raise UserError("--rounds and --epochs have to be at least 1, --warm-up at least 0")
+    if options.epochs < 1 or options.warm_up < 0:
+        raise UserError("--epochs has to be at least 1, --warm-up at least 0")
     if options.rows is not None and options.rows < 1:
         raise UserError("--rows has to be at least 1")
     wishes = command.Wishes(
@@ -370,7 +372,6 @@ def _bench(options: argparse.Namespace) -> int:
         peers=options.peers,
         plan=Plan(options.warm_up, options.epochs),
         execution=execution,
-        rounds=options.rounds,
         rows=options.rows,
         dataset=options.dataset,
         data_dir=options.data_dir,

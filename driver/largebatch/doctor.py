@@ -18,8 +18,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from largebatch import native
-from largebatch.data import SOURCES, Source
+from largebatch import native, preflight
+from largebatch.config import Execution, Training
+from largebatch.data import SOURCES, Source, load
 from largebatch.errors import RunError, UserError
 from largebatch.java import find_java
 from largebatch.machine import available_memory, cgroup_limit
@@ -30,7 +31,7 @@ Status = Literal["ok", "warning", "failed"]
 Finding = tuple[Status, str, str]  # status, what was found, how to mend it
 
 GB = 10**9
-MEMORY_WANTED = 6 * GB
+MEMORY_WANTED = Execution().memory_bytes
 TEMPORARY_WANTED = 2 * GB
 REINSTALL = "install largebatch again, with its dependencies"
 
@@ -65,7 +66,7 @@ def check_all(workers: int, data_dir: Path | None, smoke: Callable[[], None]) ->
         ("runs", partial(_writable, Path("runs").absolute(), "start from a folder that can be written")),
         ("temporary files", _temporary),
         ("host name", _host_name),
-        *((f"data: {source.name}", partial(_data, source, data_dir)) for source in SOURCES.values()),
+        *((f"data: {source.name}", partial(_data, source, workers, data_dir)) for source in SOURCES.values()),
         ("SystemDS runs", partial(_smoke, smoke)),
     )
     return [Check(name, *_outcome(check)) for name, check in checks]
@@ -211,7 +212,11 @@ def _memory() -> Finding:
         return "warning", "unknown", f"see that {MEMORY_WANTED / GB:.0f} GB are free"
     found = f"{available / GB:.1f} GB available"
     if available < MEMORY_WANTED:
-        return "warning", found, f"about {MEMORY_WANTED / GB:.0f} GB are wanted: end other programs"
+        return (
+            "warning",
+            found,
+            f"--memory is {Execution().memory} if not given: lower it, or end other programs",
+        )
     return "ok", found, ""
 
 
@@ -252,10 +257,13 @@ def _host_name() -> Finding:
     return "ok", f"{name} is {address}", ""
 
 
-def _data(source: Source, data_dir: Path | None) -> Finding:
+def _data(source: Source, workers: int, data_dir: Path | None) -> Finding:
     where = source.find(data_dir)
     if where is not None:
-        return "ok", str(where), ""
+        dataset = load(source.name, data_dir, download=False)
+        training = Training(workers=workers, batch_size=workers * Training.micro_batch)
+        local, spark = (preflight.heap_bytes(training, mode, dataset) / 2**30 for mode in ("local", "spark"))
+        return "ok", f"{where}; LeNet takes a heap of {local:.1f} GB at least, {spark:.1f} GB on Spark", ""
     if source.needs_network:
         return "warning", "not here", source.how
     return "ok", f"not here: {source.how}", ""

@@ -1,4 +1,7 @@
-"""Several images in a row: as many as divide both, never so many that a worker has a single row."""
+"""Several images in a row: as many as divide both, never so many that a worker has a single row.
+
+And several pixels in a number, if they fit.
+"""
 
 from __future__ import annotations
 
@@ -30,3 +33,20 @@ def test_images_of_a_row_divide_part_and_batch(dml: DML, rows: int, batch: int, 
     assert found["images"].item() == images
     np.testing.assert_array_equal(found["folded"], X.reshape(2, -1))
     np.testing.assert_array_equal(found["unfolded"], X)
+
+
+def test_four_pixels_share_a_number(dml: DML) -> None:
+    X = np.random.default_rng(1).integers(0, 256, size=(5, 12))
+    X[0], X[1] = 255, 0
+    found = dml.call("packing.dml", {"X": X}, ("packable", "packed", "unpacked"))
+    assert found["packable"].item() == 1
+    np.testing.assert_array_equal(
+        found["packed"], X[:, :3] + 256 * (X[:, 3:6] + 256 * (X[:, 6:9] + 256 * X[:, 9:]))
+    )
+    np.testing.assert_array_equal(found["unpacked"], X)
+
+
+@pytest.mark.parametrize("image", [[0.5, 0, 0, 0], [256, 0, 0, 0], [-1, 0, 0, 0], [1, 2, 3], [1, 2, 3, 4, 5]])
+def test_other_pixels_do_not(dml: DML, image: list[float]) -> None:
+    found = dml.call("packing.dml", {"X": [image, image]}, ("packable",))
+    assert found["packable"].item() == 0

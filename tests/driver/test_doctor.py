@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import sys
@@ -149,7 +150,7 @@ def test_fewer_cores_than_workers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("available", "status"), [(6 * doctor.GB, "ok"), (5 * doctor.GB, "warning"), (None, "warning")]
+    ("available", "status"), [(6 * 2**30, "ok"), (6 * 10**9, "warning"), (None, "warning")]
 )
 def test_memory(monkeypatch: pytest.MonkeyPatch, available: int | None, status: str) -> None:
     monkeypatch.setattr(doctor, "available_memory", lambda: available)
@@ -218,6 +219,14 @@ def test_data(tmp_path: Path) -> None:
     found = check("data: mnist", data_dir=tmp_path / "nowhere")
     assert found.status == "failed"
     assert "nowhere" in found.found
+
+
+def test_data_that_are_here_are_read(mnist_dir: Path) -> None:
+    found = check("data: mnist", data_dir=mnist_dir)
+    assert (found.status, found.mend) == ("ok", "")
+    assert re.fullmatch(
+        rf"{mnist_dir}; LeNet takes a heap of 0\.\d GB at least, [01]\.\d GB on Spark", found.found
+    )
 
 
 def test_table() -> None:

@@ -23,6 +23,7 @@ from largebatch.spark import (
     Site,
     choose_master,
     jar_version,
+    region_flag,
     shared_secret,
     spark_conf,
     standalone_addresses,
@@ -155,6 +156,14 @@ def test_driver_and_executors_get_the_flags_of_java_17() -> None:
         options = shlex.split(settings[f"spark.{role}.extraJavaOptions"])
         assert set(JVM_FLAGS) <= set(options), role
     assert "-XX:+ExitOnOutOfMemoryError" in settings["spark.driver.extraJavaOptions"]
+
+
+@pytest.mark.parametrize(
+    ("heap", "region"),
+    [(512, 4), (910, 4), (1024, 8), (2048, 16), (4096, 32), (6144, 32), (65536, 32), (64, 1)],
+)
+def test_regions_of_the_heap_are_a_power_of_two_and_many(heap: int, region: int) -> None:
+    assert region_flag(heap * 2**20) == f"-XX:G1HeapRegionSize={region}m"
 
 
 def test_memory_is_the_drivers_heap() -> None:

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.systemds
 def test_epochs_are_timed_beside_the_layers_of_systemds(largebatch: Run) -> None:
     ended = largebatch(
         "bench", "--dataset", "digits", "--rows", "400", "--modes", "local", "--batch-sizes", "80",
-        "--rounds", "1", "--epochs", "1", "--warm-up", "1", "--peers", "upstream", "--memory", "1g", "--json",
+        "--epochs", "1", "--warm-up", "1", "--peers", "upstream", "--memory", "1g", "--json",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     timed = json.loads(ended.stdout)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from largebatch.arguments import train_arguments
-from largebatch.bench.timing import Plan
+from largebatch.bench.timing import Epoch, Plan, Sitting, train_in
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset
 from largebatch.errors import RunError
-from largebatch.launch import Session
 from largebatch.prepare import prepare
-from largebatch.run_folder import read_matrix
 
 THREADS, WALL = "thread-seconds", "seconds"
 
@@ -56,29 +51,22 @@ class Share:
 
 def breakdown(training: Training, execution: Execution, dataset: Dataset, plan: Plan) -> list[Share]:
     """Means over the epochs of `plan` after those that warm up. Raises RunError if training fails."""
-    with tempfile.TemporaryDirectory(prefix="largebatch-bench-") as temporary:
-        log = Path(temporary) / "statistics.txt"
-        with Session(execution, training.workers, Path(temporary) / "log.txt") as session:
-            data = prepare(dataset, session)
-
-            def run(epochs: int, *, statistics: bool) -> Path:
-                out = Path(temporary) / f"{epochs}-{statistics}"
-                arguments = train_arguments(training, execution.mode, data, out, None) | {"epochs": epochs}
-                session.run(
-                    "train.dml", arguments, single_node=execution.mode == "local", statistics=statistics
-                )
-                return out / "checkpoints" / str(epochs) / "metrics"
-
-            if plan.warm_up:
-                run(plan.warm_up, statistics=False)
-            with session.logging_to(log):
-                metrics = read_matrix(run(plan.epochs, statistics=True))
-        seconds, evaluation = metrics[:, 8].sum(), metrics[:, 9].sum()
-        return shares(log.read_text(), plan.epochs, float(seconds), float(evaluation))
+    with Sitting(execution, dataset) as sitting:
+        session = sitting.session(execution.mode, training.workers)
+        data = prepare(dataset, session)
+        if plan.warm_up:
+            train_in(session, replace(training, epochs=plan.warm_up), execution.mode, data)
+        log = sitting.folder / "statistics.txt"
+        with session.logging_to(log):
+            training = replace(training, epochs=plan.epochs)
+            epochs = train_in(session, training, execution.mode, data, statistics=True)
+        return shares(log.read_text(), epochs)
 
 
-def shares(statistics: str, epochs: int, seconds: float, evaluation: float) -> list[Share]:
-    """The parts of an epoch; `seconds` and `evaluation` are those of all epochs. Raises RunError."""
+def shares(statistics: str, epochs: Sequence[Epoch]) -> list[Share]:
+    """The parts of an epoch, means. Raises RunError without statistics."""
+    seconds = sum(epoch.seconds for epoch in epochs)
+    evaluation = sum(epoch.evaluation or 0.0 for epoch in epochs)
     instructions = instruction_seconds(statistics)
     found = [Share("training", seconds, WALL), Share("evaluation", evaluation, WALL)]
     inside = _line(statistics, "Paramserv total execution time")
@@ -86,7 +74,7 @@ def shares(statistics: str, epochs: int, seconds: float, evaluation: float) -> l
     for part, names in INSTRUCTIONS.items():
         found.append(Share(part, sum(instructions.get(name, 0.0) for name in names), THREADS))
     found += [Share(part, _line(statistics, title), kind) for part, (title, kind) in LINES.items()]
-    return [Share(share.part, share.seconds / epochs, share.kind) for share in found]
+    return [Share(share.part, share.seconds / len(epochs), share.kind) for share in found]
 
 
 def instruction_seconds(statistics: str) -> Mapping[str, float]:

@@ -12,12 +12,23 @@ from pathlib import Path
 from largebatch import data, preflight
 from largebatch.bench import breakdown, scaling
 from largebatch.bench.peers import PEERS
-from largebatch.bench.timing import Plan, Timed, contestant, shortened, spread, time_training
+from largebatch.bench.timing import (
+    Contestant,
+    Epoch,
+    Largebatch,
+    Plan,
+    Sitting,
+    Timed,
+    contestant,
+    shortened,
+    spread,
+)
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset, Report
 from largebatch.table import align, markdown
 
 MEASURE = "PyTorch, float64"  # what ratios are to, if it was measured
+RATIOS = "Ratios within each round, medians"
 FURTHER = (8192, 32768)  # batch sizes that models are extrapolated to, too
 
 
@@ -30,7 +41,6 @@ class Wishes:
     peers: Sequence[str]
     plan: Plan
     execution: Execution
-    rounds: int = 1
     rows: int | None = None
     dataset: str = "mnist"
     data_dir: Path | None = None
@@ -38,18 +48,24 @@ class Wishes:
 
 
 def bench(wishes: Wishes, report: Report) -> list[Timed]:
-    """Time all contestants, one after the other, in each round: a machine whose speed drifts slows all alike.
+    """Time all contestants in rounds, an epoch of each in every round.
 
-    Raises UserError and RunError as the runs do.
+    A machine whose speed drifts thus slows all alike, and ratios are taken within rounds. Raises UserError,
+    and RunError as the runs do.
     """
-    dataset, trainings = _checked(wishes, report)
-    found: dict[tuple[str, int], Timed] = {}
-    for _ in range(wishes.rounds):
-        for one in _contestants(trainings, dataset, wishes):
-            report(f"{one.name}, batch size {one.batch_size}: {spread(one.seconds)} s per warm epoch")
-            key = one.name, one.batch_size
-            found[key] = found[key].joined(one) if key in found else one
-    return list(found.values())
+    dataset, trainings = _checked(wishes, report, at_once=True)
+    with Sitting(wishes.execution, dataset) as sitting:
+        return in_rounds(_contestants(sitting, trainings, wishes), wishes.plan, report)
+
+
+def in_rounds(contestants: Sequence[Contestant], plan: Plan, report: Report) -> list[Timed]:
+    """Have all take turns. Raises RunError if one fails."""
+    epochs: list[list[Epoch]] = [[] for _ in contestants]
+    for number in range(1, plan.total + 1):
+        for one, its in zip(contestants, epochs, strict=True):
+            its.append(one.epoch())
+            report(_line(one, its[-1], number, plan))
+    return [_timed(one, its, plan) for one, its in zip(contestants, epochs, strict=True)]
 
 
 def breakdowns(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[str]]]]:
@@ -57,7 +73,10 @@ def breakdowns(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[
     dataset, trainings = _checked(wishes, report)
     for training, execution in trainings:
         parts = breakdown.breakdown(training, execution, dataset, wishes.plan)
-        yield f"{contestant(training, execution)}, batch size {training.batch_size}", breakdown.rows(parts)
+        yield (
+            f"{contestant(training, execution.mode)}, batch size {training.batch_size}",
+            breakdown.rows(parts),
+        )
 
 
 def scalings(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[str]]]]:
@@ -77,8 +96,10 @@ def scalings(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[st
     yield title, scaling.extrapolated_rows(model, [*sizes, *FURTHER])
 
 
-def _checked(wishes: Wishes, report: Report) -> tuple[Dataset, list[tuple[Training, Execution]]]:
-    """The data, and what is to be trained on them how."""
+def _checked(
+    wishes: Wishes, report: Report, *, at_once: bool = False
+) -> tuple[Dataset, list[tuple[Training, Execution]]]:
+    """The data, and what is to be trained on them how, in sessions one after the other or all at once."""
     dataset = data.load(wishes.dataset, wishes.data_dir, report=report)
     dataset = shortened(dataset, wishes.rows or len(dataset.train_images))
     trainings = [
@@ -87,8 +108,9 @@ def _checked(wishes: Wishes, report: Report) -> tuple[Dataset, list[tuple[Traini
         for workers in wishes.workers
         for mode in wishes.modes
     ]
+    sessions = len(wishes.modes) * len(wishes.workers) if at_once else 1
     for training, execution in trainings:
-        for remark in preflight.check(training, execution, dataset):
+        for remark in preflight.check(training, execution, dataset, sessions=sessions):
             report(remark)
     return dataset, trainings
 
@@ -104,32 +126,52 @@ def _training(dataset: Dataset, batch_size: int, workers: int, plan: Plan) -> Tr
 
 
 def _contestants(
-    trainings: Sequence[tuple[Training, Execution]], dataset: Dataset, wishes: Wishes
-) -> Iterator[Timed]:
-    """A round: our own, then the peers."""
-    for training, execution in trainings:
-        yield time_training(training, execution, dataset, wishes.plan)
+    sitting: Sitting, trainings: Sequence[tuple[Training, Execution]], wishes: Wishes
+) -> list[Contestant]:
+    """Our own, then the peers."""
+    found: list[Contestant] = [
+        Largebatch(sitting, training, execution.mode) for training, execution in trainings
+    ]
     for name in wishes.peers:
-        yield from PEERS[name](
-            dataset, wishes.plan, dataclasses.replace(wishes.execution, mode=wishes.modes[0])
-        )
+        found += PEERS[name](sitting, wishes.modes[0])
+    return found
+
+
+def _line(one: Contestant, epoch: Epoch, number: int, plan: Plan) -> str:
+    warming = " (warming up)" if number <= plan.warm_up else ""
+    return (
+        f"round {number} of {plan.total}{warming}: {one.name}, batch size {one.batch_size}: "
+        f"{epoch.seconds:.2f} s"
+    )
+
+
+def _timed(one: Contestant, epochs: Sequence[Epoch], plan: Plan) -> Timed:
+    warm = epochs[plan.warm_up :]
+    return Timed(
+        name=one.name,
+        batch_size=one.batch_size,
+        images=one.images,
+        seconds=tuple(epoch.seconds for epoch in warm),
+        first=epochs[0].seconds if one.opens and plan.warm_up else None,
+        evaluation=tuple(epoch.evaluation for epoch in warm if epoch.evaluation is not None),
+        peak_bytes=one.peak_bytes(),
+    )
 
 
 # ---- what is shown ----
 
 _HEADINGS = (
     "what", "batch size", "warm epoch, s (range)", "images/s", "first epoch", "evaluation, s",
-    "peak memory, GB", f"ratio to {MEASURE}",
+    "peak memory of its session, GB",
 )  # fmt: skip
 
 
 def rows(timed: Sequence[Timed]) -> list[list[str]]:
     """The table, headings first."""
-    measure = next((one.median for one in timed if one.name == MEASURE), None)
-    return [list(_HEADINGS), *(_row(one, measure) for one in timed)]
+    return [list(_HEADINGS), *(_row(one) for one in timed)]
 
 
-def _row(one: Timed, measure: float | None) -> list[str]:
+def _row(one: Timed) -> list[str]:
     return [
         one.name,
         str(one.batch_size),
@@ -138,18 +180,43 @@ def _row(one: Timed, measure: float | None) -> list[str]:
         "-" if one.first_ratio is None else f"x {one.first_ratio:.2f}",
         spread(one.evaluation) if one.evaluation else "-",
         "-" if one.peak_bytes is None else f"{one.peak_bytes / 2**30:.1f}",
-        "-" if measure is None else f"{one.median / measure:.2f}",
     ]
+
+
+def ratio_rows(timed: Sequence[Timed]) -> list[list[str]]:
+    """Each to what it is to be compared with, headings first: medians of the rounds' ratios.
+
+    That is PyTorch in double precision, the same with the first batch size, and the first of its batch size.
+    """
+    first = timed[0]
+    headings = [
+        "what",
+        "batch size",
+        f"to {MEASURE}",
+        f"to batch size {first.batch_size}",
+        f"to {first.name}",
+    ]
+    known = {(one.name, one.batch_size): one for one in timed}
+    measure = next((one for one in timed if one.name == MEASURE), None)
+    found = []
+    for one in timed:
+        others = (measure, known.get((one.name, first.batch_size)), known.get((first.name, one.batch_size)))
+        ratios = ["-" if other is None else f"{one.ratio(other):.2f}" for other in others]
+        found.append([one.name, str(one.batch_size), *ratios])
+    return [headings, *found]
 
 
 def as_text(timed: Sequence[Timed]) -> str:
     """For a terminal."""
-    return align(rows(timed))
+    return f"{align(rows(timed))}\n\n{RATIOS}:\n\n{align(ratio_rows(timed))}"
 
 
 def as_markdown(timed: Sequence[Timed], command: str) -> str:
     """For docs/performance.md."""
-    return f"Measured by `{command}` on {platform.platform()}:\n\n{markdown(rows(timed))}\n"
+    return (
+        f"Measured by `{command}` on {platform.platform()}:\n\n{markdown(rows(timed))}\n\n"
+        f"{RATIOS}:\n\n{markdown(ratio_rows(timed))}\n"
+    )
 
 
 def as_json(timed: Sequence[Timed]) -> str:

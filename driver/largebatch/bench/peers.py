@@ -1,83 +1,124 @@
-"""What largebatch is compared with, each in a process of its own: PyTorch, and SystemDS' own layers."""
+"""What largebatch is compared with: PyTorch, and SystemDS' own layers."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from largebatch.bench.timing import Plan, Timed
-from largebatch.config import Execution
-from largebatch.data import Dataset
+from largebatch.bench.timing import Contestant, Epoch, Sitting
 from largebatch.errors import RunError, UserError
-from largebatch.launch import Session
+from largebatch.machine import peak_resident
 from largebatch.prepare import prepare
 
-Peer = Callable[[Dataset, Plan, Execution], list[Timed]]
-TORCH_BATCH_SIZE = 256
-UPSTREAM_BATCH_SIZE = 2048
+Peer = Callable[[Sitting, str], list[Contestant]]  # of a sitting, and a mode of our own
 WORKERS = 4
 
 
-def torch(dataset: Dataset, plan: Plan, execution: Execution) -> list[Timed]:
-    """PyTorch in double and in single precision, on as many threads as there are cores."""
-    del execution
+class Torch:
+    """LeNet by PyTorch in one precision, in a process of its own, on as many threads as there are cores."""
+
+    batch_size = 256
+    opens = False  # no JIT compilers
+
+    def __init__(self, sitting: Sitting, dtype: str, data: Path) -> None:
+        self.name = f"PyTorch, {dtype}"
+        self.images = len(sitting.dataset.train_images)
+        words = {
+            "data": data, "dtype": dtype, "batch-size": self.batch_size, "threads": os.cpu_count() or 1,
+        }  # fmt: skip
+        command = [sys.executable, "-m", "largebatch.bench.torch_peer"]
+        for name, value in words.items():
+            command += [f"--{name}", str(value)]
+        self._complaints = data.with_suffix(f".{dtype}.txt")
+        with self._complaints.open("w") as complaints:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                start_new_session=True,  # a group whose memory can be told, as with sessions
+            )
+        self._process = sitting.stack.enter_context(process)
+        sitting.stack.callback(process.kill)
+
+    def epoch(self) -> Epoch:
+        """The next one. Raises RunError if the process has failed."""
+        assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("epoch\n")
+            self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            complaint = (self._complaints.read_text().strip() or "no message").splitlines()[-1]
+            raise RunError(f"PyTorch failed: {complaint}")
+        return Epoch(float(line))
+
+    def peak_bytes(self) -> int | None:
+        """Of its process."""
+        return peak_resident(self._process.pid)
+
+
+def torch(sitting: Sitting, mode: str) -> list[Contestant]:
+    """PyTorch in double and in single precision. Raises UserError where it is not installed."""
+    del mode
     if importlib.util.find_spec("torch") is None:
         raise UserError("--peers torch needs the package torch: pip install 'largebatch[bench]'")
-    with tempfile.TemporaryDirectory(prefix="largebatch-bench-") as temporary:
-        data = Path(temporary) / "data.npz"
-        np.savez(data, images=dataset.train_images, labels=dataset.train_labels)
-        return [_torch(dtype, data, dataset, plan) for dtype in ("float64", "float32")]
+    data = sitting.folder / "data.npz"
+    np.savez(data, images=sitting.dataset.train_images, labels=sitting.dataset.train_labels)
+    return [Torch(sitting, dtype, data) for dtype in ("float64", "float32")]
 
 
-def _torch(dtype: str, data: Path, dataset: Dataset, plan: Plan) -> Timed:
-    words = {
-        "data": data, "dtype": dtype, "batch-size": TORCH_BATCH_SIZE, "epochs": plan.total,
-        "threads": os.cpu_count() or 1,
-    }  # fmt: skip
-    command = [sys.executable, "-m", "largebatch.bench.torch_peer"]
-    for name, value in words.items():
-        command += [f"--{name}", str(value)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise RunError(f"PyTorch failed: {(run.stderr.strip() or 'no message').splitlines()[-1]}")
-    seconds = plan.warm(json.loads(run.stdout))
-    return Timed(f"PyTorch, {dtype}", TORCH_BATCH_SIZE, len(dataset.train_images), seconds)
-
-
-def upstream(dataset: Dataset, plan: Plan, execution: Execution) -> list[Timed]:
+class Upstream:
     """LeNet from the layers that ship with SystemDS, as its examples use them, through paramserv."""
-    seconds: list[float] = []
-    with (
-        tempfile.TemporaryDirectory(prefix="largebatch-bench-") as temporary,
-        Session(execution, WORKERS, Path(temporary) / "log.txt") as session,
-    ):
-        data = prepare(dataset, session)
-        session.run(
+
+    batch_size = 2048
+
+    def __init__(self, sitting: Sitting, mode: str) -> None:
+        self.name = f"SystemDS' own layers, {mode}"
+        self.images = len(sitting.dataset.train_images)
+        self.opens = not sitting.has_session(mode, WORKERS)
+        self._mode = mode
+        self._dataset = sitting.dataset
+        self._session = sitting.session(mode, WORKERS)
+
+    def epoch(self) -> Epoch:
+        """Always the first one. Raises RunError if that fails."""
+        data = prepare(self._dataset, self._session)
+        seconds: list[float] = []
+        self._session.run(
             "bench/upstream.dml",
             {
                 "train_images": str(data.matrix("train_images")),
                 "train_labels": str(data.matrix("train_labels")),
-                "height": dataset.height,
-                "width": dataset.width,
-                "classes": dataset.classes,
-                "batch_size": UPSTREAM_BATCH_SIZE,
+                "height": self._dataset.height,
+                "width": self._dataset.width,
+                "classes": self._dataset.classes,
+                "batch_size": self.batch_size,
                 "workers": WORKERS,
-                "epochs": plan.total,
-                "mode": "REMOTE_SPARK" if execution.mode == "spark" else "LOCAL",
+                "epochs": 1,
+                "mode": "REMOTE_SPARK" if self._mode == "spark" else "LOCAL",
             },
-            single_node=execution.mode == "local",
+            single_node=self._mode == "local",
             on_line=lambda line: seconds.append(float(line.removeprefix("epoch "))),
         )
-    name = f"SystemDS' own layers, {execution.mode}"
-    return [Timed(name, UPSTREAM_BATCH_SIZE, len(dataset.train_images), plan.warm(seconds))]
+        return Epoch(*seconds)
+
+    def peak_bytes(self) -> int | None:
+        """Of the session, with all that has run in it."""
+        return peak_resident(self._session.process_group)
+
+
+def upstream(sitting: Sitting, mode: str) -> list[Contestant]:
+    """SystemDS' own layers."""
+    return [Upstream(sitting, mode)]
 
 
 PEERS: dict[str, Peer] = {"torch": torch, "upstream": upstream}

@@ -5,17 +5,19 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from largebatch.bench.timing import Plan, time_training
+from largebatch.bench.timing import Plan, Sitting, train_in
 from largebatch.bench.traffic import Traffic
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset
 from largebatch.errors import RunError
 from largebatch.preflight import updates_per_epoch
+from largebatch.prepare import prepare
 
 NETWORKS = (1e9, 10e9)  # bits per second, of the clusters that are extrapolated to
 MANY = 1024  # workers among which the best number is sought
@@ -86,8 +88,9 @@ def measure(training: Training, execution: Execution, dataset: Dataset, plan: Pl
 
     Raises RunError if training fails, or no connection was seen, as on masters that aren't local.
     """
-    with Traffic() as traffic:
-        timed = time_training(training, execution, dataset, plan)
+    with Traffic() as traffic, Sitting(execution, dataset) as sitting:
+        session = sitting.session(execution.mode, training.workers)
+        epochs = train_in(session, training, execution.mode, prepare(dataset, session))
     if not (traffic.total.pushed and traffic.total.pulled):
         raise RunError("ss saw no bytes between workers and server: --scaling is for local masters, local[n]")
     images = len(dataset.train_images)
@@ -97,7 +100,7 @@ def measure(training: Training, execution: Execution, dataset: Dataset, plan: Pl
         batch_size=training.batch_size,
         images=images,
         updates=updates,
-        seconds=timed.median,
+        seconds=statistics.median(epoch.seconds for epoch in epochs[plan.warm_up :]),
         pushed=traffic.total.pushed / plan.total,
         pulled=traffic.total.pulled / plan.total,
     )

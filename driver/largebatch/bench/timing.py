@@ -1,25 +1,30 @@
-"""Epochs timed: by largebatch itself, and what is said about them. Seconds throughout."""
+"""Epochs timed, contestants beside each other, and what is said about them. Seconds throughout."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import statistics
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, Self
 
+from largebatch.arguments import PreparedData, train_arguments
 from largebatch.config import Execution, Training
 from largebatch.data import Dataset
+from largebatch.errors import RunError
 from largebatch.launch import Session
 from largebatch.machine import peak_resident
-from largebatch.run_folder import RunFolder
-from largebatch.train import Run
+from largebatch.paths import cache_dir
+from largebatch.prepare import prepare
+from largebatch.run_folder import read_matrix
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How many epochs of a session are timed, after how many that warm up (JIT compilers, caches)."""
+    """How many epochs of a contestant are timed, after how many that warm up (JIT compilers, caches)."""
 
     warm_up: int
     epochs: int
@@ -29,23 +34,46 @@ class Plan:
         """All epochs."""
         return self.warm_up + self.epochs
 
-    def warm(self, seconds: Sequence[float]) -> tuple[float, ...]:
-        """Of the epochs of a session those that count."""
-        return tuple(seconds[self.warm_up :])
+
+@dataclass(frozen=True)
+class Epoch:
+    """What an epoch took; evaluation, which comes after it, is None where there was none."""
+
+    seconds: float
+    evaluation: float | None = None
+
+
+class Contestant(Protocol):
+    """What can be asked to train for an epoch, again and again.
+
+    `images` are those of an epoch; `opens` says whether its first epoch is the first of its session.
+    """
+
+    name: str
+    batch_size: int
+    images: int
+    opens: bool
+
+    def epoch(self) -> Epoch:
+        """Train for an epoch. Raises RunError if that fails."""
+
+    def peak_bytes(self) -> int | None:
+        """Peak of resident memory of its session so far; None where it can't be told."""
 
 
 @dataclass(frozen=True)
 class Timed:
-    """Warm epochs of one contestant, and the first epoch of each of its sessions.
+    """Warm epochs of one contestant, in the order of the rounds.
 
-    first, evaluation (of warm epochs) are empty, and peak_bytes None, where they can't be told.
+    first is the epoch that its session began with, None where that was another's or can't be told;
+    evaluation is empty where there was none.
     """
 
     name: str
     batch_size: int
     images: int
     seconds: tuple[float, ...]
-    first: tuple[float, ...] = ()
+    first: float | None = None
     evaluation: tuple[float, ...] = ()
     peak_bytes: int | None = None
 
@@ -57,22 +85,90 @@ class Timed:
     @property
     def first_ratio(self) -> float | None:
         """A first epoch, which the JIT compilers are busy in, in warm ones."""
-        return statistics.median(self.first) / self.median if self.first else None
-
-    def joined(self, again: Timed) -> Timed:
-        """The same contestant, measured twice."""
-        return dataclasses.replace(
-            self,
-            seconds=self.seconds + again.seconds,
-            first=self.first + again.first,
-            evaluation=self.evaluation + again.evaluation,
-            peak_bytes=max((b for b in (self.peak_bytes, again.peak_bytes) if b is not None), default=None),
-        )
+        return self.first / self.median if self.first else None
 
     @property
     def images_per_second(self) -> float:
         """Of a warm epoch."""
         return self.images / self.median
+
+    def ratio(self, other: Timed) -> float:
+        """To another contestant: median of the ratios of the rounds, as a machine's speed drifts."""
+        return statistics.median(a / b for a, b in zip(self.seconds, other.seconds, strict=True))
+
+
+class Sitting:
+    """Sessions that contestants share, all open until the end: a context manager.
+
+    A session for each mode and number of workers, begun when it is first asked for.
+    """
+
+    def __init__(self, execution: Execution, dataset: Dataset) -> None:
+        self._execution = execution
+        self.dataset = dataset
+        self.stack = contextlib.ExitStack()
+        self._sessions: dict[tuple[str, int], Session] = {}
+
+    def __enter__(self) -> Self:
+        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="largebatch-bench-")))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stack.close()
+
+    def has_session(self, mode: str, workers: int) -> bool:
+        """Whether somebody has asked for it."""
+        return (mode, workers) in self._sessions
+
+    def session(self, mode: str, workers: int) -> Session:
+        """The session for them; raises RunError if it can't begin."""
+        key = mode, workers
+        if key not in self._sessions:
+            execution = dataclasses.replace(self._execution, mode=mode)
+            log = cache_dir() / f"bench-{mode}.log"
+            log.parent.mkdir(parents=True, exist_ok=True)
+            self._sessions[key] = self.stack.enter_context(Session(execution, workers, log))
+        return self._sessions[key]
+
+
+def train_in(
+    session: Session, training: Training, mode: str, data: PreparedData, *, statistics: bool = False
+) -> list[Epoch]:
+    """Train from the start, and say what each epoch took. Raises RunError if not all came to their end."""
+    with tempfile.TemporaryDirectory(prefix="largebatch-bench-") as out:
+        session.run(
+            "train.dml",
+            train_arguments(training, mode, data, Path(out), None),
+            single_node=mode == "local",
+            statistics=statistics,
+        )
+        metrics = Path(out) / "checkpoints" / str(training.epochs) / "metrics"
+        if not metrics.exists():
+            raise RunError(f"training diverged before epoch {training.epochs}: nothing to time")
+        return [Epoch(seconds=row[8], evaluation=row[9]) for row in read_matrix(metrics)]
+
+
+class Largebatch:
+    """Ourselves, as a contestant."""
+
+    def __init__(self, sitting: Sitting, training: Training, mode: str) -> None:
+        self.name = contestant(training, mode)
+        self.batch_size = training.batch_size
+        self.images = len(sitting.dataset.train_images)
+        self._training = dataclasses.replace(training, epochs=1)
+        self._mode = mode
+        self.opens = not sitting.has_session(mode, training.workers)
+        self._session = sitting.session(mode, training.workers)
+        self._data = prepare(sitting.dataset, self._session)
+
+    def epoch(self) -> Epoch:
+        """Always the first one, from the same start values. Raises RunError if that fails."""
+        (epoch,) = train_in(self._session, self._training, self._mode, self._data)
+        return epoch
+
+    def peak_bytes(self) -> int | None:
+        """Of driver and local executors, by all that has run in the session so far."""
+        return peak_resident(self._session.process_group)
 
 
 def shortened(dataset: Dataset, rows: int) -> Dataset:
@@ -87,30 +183,10 @@ def shortened(dataset: Dataset, rows: int) -> Dataset:
     )
 
 
-def time_training(training: Training, execution: Execution, dataset: Dataset, plan: Plan) -> Timed:
-    """Train in a session of its own, so that its memory is its own; raises RunError if that fails."""
-    with tempfile.TemporaryDirectory(prefix="largebatch-bench-") as temporary:
-        folder = RunFolder.create(Path(temporary) / "run", training, execution, dataset)
-        with folder.lock(), Session(execution, training.workers, folder.log) as session:
-            Run(training, execution, folder, dataset).train_in(session)
-            peak = peak_resident(session.process_group)
-        metrics = folder.metrics()
-    seconds, evaluation = list(metrics["seconds"]), list(metrics["evaluation_seconds"])
-    return Timed(
-        name=contestant(training, execution),
-        batch_size=training.batch_size,
-        images=len(dataset.train_images),
-        seconds=plan.warm(seconds),
-        first=tuple(seconds[: min(plan.warm_up, 1)]),
-        evaluation=plan.warm(evaluation),
-        peak_bytes=peak,
-    )
-
-
-def contestant(training: Training, execution: Execution) -> str:
+def contestant(training: Training, mode: str) -> str:
     """The name of our own in a table; a number of workers that is not the usual one is part of it."""
     workers = "" if training.workers == Training.workers else f", {training.workers} workers"
-    return f"largebatch, {execution.mode}{workers}"
+    return f"largebatch, {mode}{workers}"
 
 
 def spread(values: Sequence[float]) -> str:

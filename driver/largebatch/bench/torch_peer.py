@@ -1,26 +1,26 @@
-"""LeNet by PyTorch: `python -m largebatch.bench.torch_peer`, a process of its own, prints seconds as JSON.
+"""LeNet by PyTorch: `python -m largebatch.bench.torch_peer`, a process of its own.
 
-The same network, loss, optimizer and threads as largebatch on the same images. It needs the package torch.
+For each line on standard input it trains an epoch and answers with the seconds. The same network, loss,
+optimizer and threads as largebatch on the same images. It needs the package torch.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import sys
 import time
 
 import numpy as np
 
 
 def main() -> None:
-    """Train some epochs and print how long each took."""
+    """Train as many epochs as are asked for, and print how long each took."""
     import torch
 
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True, help=".npz with images (N, H, W) and labels (N,), uint8")
     parser.add_argument("--dtype", choices=("float32", "float64"), required=True)
     parser.add_argument("--batch-size", type=int, required=True)
-    parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -38,8 +38,7 @@ def main() -> None:
     ).to(dtype)  # fmt: skip
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=0.0001)
     loss_of = nn.CrossEntropyLoss()
-    seconds = []
-    for _ in range(options.epochs):
+    for _ in sys.stdin:
         started = time.perf_counter()
         order = torch.randperm(len(images))
         for first in range(0, len(images), options.batch_size):
@@ -47,8 +46,7 @@ def main() -> None:
             optimizer.zero_grad()
             loss_of(network(images[rows]), labels[rows]).backward()
             optimizer.step()
-        seconds.append(time.perf_counter() - started)
-    print(json.dumps(seconds))
+        print(time.perf_counter() - started, flush=True)
 
 
 if __name__ == "__main__":
