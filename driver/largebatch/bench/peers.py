@@ -86,21 +86,20 @@ class Upstream:
         self.images = len(sitting.dataset.train_images)
         self.opens = not sitting.has_session(mode, WORKERS)
         self._mode = mode
-        self._dataset = sitting.dataset
         self._session = sitting.session(mode, WORKERS)
+        self._data = prepare(sitting.dataset, self._session)
 
     def epoch(self) -> Epoch:
         """Always the first one. Raises RunError if that fails."""
-        data = prepare(self._dataset, self._session)
         seconds: list[float] = []
         self._session.run(
             "bench/upstream.dml",
             {
-                "train_images": str(data.matrix("train_images")),
-                "train_labels": str(data.matrix("train_labels")),
-                "height": self._dataset.height,
-                "width": self._dataset.width,
-                "classes": self._dataset.classes,
+                "train_images": str(self._data.matrix("train_images")),
+                "train_labels": str(self._data.matrix("train_labels")),
+                "height": self._data.images.height,
+                "width": self._data.images.width,
+                "classes": self._data.images.classes,
                 "batch_size": self.batch_size,
                 "workers": WORKERS,
                 "epochs": 1,
