@@ -14,7 +14,8 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
 
 FOLDER="${STANDALONE_DIR:-"$ROOT/.standalone"}"
 USAGE="Usage: standalone.sh start [WORKERS [MEMORY]] | stop"
-PATIENCE_S=90 # for processes to come, or to go
+PATIENCE_S=300 # for processes to come, on a machine that has much else to do
+STOP_TRIES=90  # of 0.2 s each, for processes to go
 
 find_spark() {
     if [[ -z "${SPARK_HOME:-}" ]]; then
@@ -65,15 +66,23 @@ registered() {
 running() {
     local pid
     pid="$(<"$FOLDER/$1.pid")"
-    # The number may be another process' by now.
-    [[ "$(ps -o args= -p "$pid" 2>/dev/null)" == *"$FOLDER/spark.conf"* ]]
+    # The number may be another process' by now. -ww: not cut off at $COLUMNS.
+    [[ "$(ps -ww -o args= -p "$pid" 2>/dev/null)" == *"$FOLDER/spark.conf"* ]]
+}
+
+# Whether all that this call has started is still there: nothing else can have their numbers so soon.
+all_alive() {
+    local file
+    for file in "$FOLDER"/*.pid; do
+        kill -0 "$(<"$file")" 2>/dev/null || return
+    done
 }
 
 # wait_for SENTENCE COMMAND...: until the command succeeds.
 wait_for() {
     local until=$((SECONDS + PATIENCE_S))
     until "${@:2}"; do
-        if ((SECONDS >= until)) || { [[ -f "$FOLDER/master.pid" ]] && ! running master; }; then
+        if ((SECONDS >= until)) || ! all_alive; then
             tail -n 5 "$FOLDER"/*.log >&2
             stop
             die 1 "$1; the ends of the logs are above."
@@ -117,7 +126,7 @@ stop() {
                 kill -s "$signal" "$(<"$file")" 2>/dev/null || true
             fi
         done
-        for ((i = 0; i < PATIENCE_S && $(left) > 0; i++)); do
+        for ((i = 0; i < STOP_TRIES && $(left) > 0; i++)); do
             sleep 0.2
         done
     done
