@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from largebatch.config import Execution
-from largebatch.launch import Session
-from tests.harness import DML
+# A busy machine is no fault of what is tested.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--all-faults", action="store_true", help="also the fault tests that are not quick")
+
+
+class FailuresAtOnce:
+    """Tells a failure when it happens: of a run that is stopped from outside, nobody sees the summary."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self._terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            cause = crash.message.partition("\n")[0] if crash else report.longreprtext
+            self._terminal.write_line(f"\n{report.nodeid}, {report.when}: {cause}")
+
+
+@pytest.hookimpl(trylast=True)  # the terminal has to be there
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    if terminal is not None:  # the processes of pytest-xdist have none
+        config.pluginmanager.register(FailuresAtOnce(terminal))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -48,12 +68,3 @@ def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("LARGEBATCH_DATA", "LARGEBATCH_MIRROR"):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path / "xdg" / "largebatch"
-
-
-@pytest.fixture(scope="session")
-def dml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DML]:
-    """One SystemDS session for all tests of DML, with slots for 8 workers."""
-    log = tmp_path_factory.mktemp("session") / "log.txt"
-    execution = Execution(mode="local", master="local[8]", memory="2g", stall_timeout=120)
-    with Session(execution, workers=8, log=log) as session:
-        yield DML(session)

@@ -17,11 +17,10 @@ from largebatch.java import JVM_FLAGS, find_java
 from largebatch.paths import dml_root
 from largebatch.spark import Site, system_ds_jar, systemds_conf
 from tests.harness import PROGRAMS, write_matrix
+from tests.patience import TIMEOUT_S
 from tests.reference import lenet, parameter_count
 
 pytestmark = pytest.mark.systemds
-
-TIMEOUT_S = 120.0  # of a program that takes five seconds on an idle machine
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from tests.harness import DML, Matrix
@@ -36,23 +34,23 @@ VARIANTS = [
     for scope in ("layer", "parameter")
     for adapt_biases in (True, False)
 ]
-every_variant = pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: f"{v[0]}-{v[1]}-{v[2]}")
-
 SHAPES: Shapes = [(2, 6, 1), (2, 1, 1), (3, 4, 2), (1, 4, 2), (4, 5, 3), (1, 5, 3)]
 INPUTS = [6, 0, 3, 0, 4, 0]
 P = parameter_count(SHAPES)
 ENDS = np.cumsum([rows * cols for rows, cols, _ in SHAPES])
 BIASES = np.concatenate([np.arange(begin, end) for begin, end in zip(ENDS[::2], ENDS[1::2], strict=True)])
 HYPER = {"momentum": 0.9, "weight_decay": 0.01, "trust_coefficient": 0.05}
-NO_DECAY = {"weight_decay": 0.0}
+NO_DECAY = HYPER | {"weight_decay": 0.0}
 RATES = np.array([0.5, 0.1, 2.0, 0.3, 1.0])
 
 
 class Problem(NamedTuple):
-    """Weights (P,) and the gradient (P,) of each step, as columns."""
+    """Weights (P,), the gradient (P,) of each step, as columns, and the rate of each; the settings."""
 
     w: Floats
     gradients: Floats
+    rates: Floats = RATES
+    hyper: dict[str, float] = HYPER
 
 
 class Steps(NamedTuple):
@@ -64,91 +62,109 @@ class Steps(NamedTuple):
     ratios: Matrix
 
 
-@pytest.fixture
-def problem() -> Problem:
-    rng = np.random.default_rng(SEED)
-    return Problem(rng.standard_normal(P), rng.normal(0, 3, (P, STEPS)))
+RNG = np.random.default_rng(SEED)
+PLAIN = Problem(RNG.standard_normal(P), RNG.normal(0, 3, (P, STEPS)))
+STILL = PLAIN._replace(gradients=np.zeros((P, STEPS)))
+PROBLEMS = {
+    "plain": PLAIN,
+    "rate of zero": PLAIN._replace(rates=np.zeros(STEPS)),
+    "decay alone": STILL,
+    "neither gradient nor decay": STILL._replace(hyper=NO_DECAY),
+    "momentum of zero": PLAIN._replace(hyper=HYPER | {"momentum": 0.0}),
+}
 
 
-def steps(
-    dml: DML,
-    variant: Variant,
-    problem: Problem,
-    rates: npt.ArrayLike = RATES,
-    hyper: Mapping[str, float] = HYPER,
-    inputs: list[int] = INPUTS,
-) -> Steps:
-    """Consecutive steps in DML."""
+def steps(dml: DML, variant: Variant, *problems: Problem, inputs: list[int] = INPUTS) -> list[Steps]:
+    """Consecutive steps in DML, in each problem from its start: all in one call, which is what takes time."""
     found = dml.call(
         "steps.dml",
         {
             "S": np.column_stack([SHAPES, inputs]),
-            "w": problem.w[:, None],
-            "gradients": problem.gradients,
-            "rates": np.reshape(rates, (-1, 1)),
+            "w": np.column_stack([problem.w for problem in problems]),
+            "gradients": np.hstack([problem.gradients for problem in problems]),
+            "rates": np.column_stack([problem.rates for problem in problems]),
+            "settings": np.column_stack([[problem.hyper[name] for name in HYPER] for problem in problems]),
         },
-        ("G", "weights", "states", "ratios"),
+        Steps._fields,
         optimizer=variant.optimizer,
         by_layer=variant.scope == "layer",
         adapt_biases=variant.adapt_biases,
-        **(HYPER | dict(hyper)),
     )
-    return Steps(**found)
+    G = found.pop("G")
+    parts = [np.hsplit(found[name], len(problems)) for name in Steps._fields[1:]]
+    return [Steps(G, *of_problem) for of_problem in zip(*parts, strict=True)]
 
 
-@every_variant
-def test_steps_equal_the_twins(dml: DML, variant: Variant, problem: Problem) -> None:
-    found = steps(dml, variant, problem)
+@pytest.fixture(scope="module", params=VARIANTS, ids=lambda v: f"{v[0]}-{v[1]}-{v[2]}")
+def variant(request: pytest.FixtureRequest) -> Variant:
+    given: Variant = request.param
+    return given
+
+
+@pytest.fixture(scope="module")
+def found(dml: DML, variant: Variant) -> dict[str, Steps]:
+    """The variant's steps in PROBLEMS."""
+    return dict(zip(PROBLEMS, steps(dml, variant, *PROBLEMS.values()), strict=True))
+
+
+# ---- laws for each of them ----
+
+
+def test_steps_equal_the_twins(variant: Variant, found: dict[str, Steps]) -> None:
+    plain = found["plain"]
     name, groups = variant.optimizer, optimizers.groups(SHAPES, variant.scope, variant.adapt_biases)
-    np.testing.assert_array_equal(found.G[:, :3], groups)
-    w, state = problem.w, optimizers.initial_state(name, P)
+    np.testing.assert_array_equal(plain.G[:, :3], groups)
+    w, state = PLAIN.w, optimizers.initial_state(name, P)
     for t in range(STEPS):
-        w, state, ratio = optimizers.step(name, w, problem.gradients[:, t], state, t, RATES[t], groups, HYPER)
-        np.testing.assert_allclose(found.weights[:, t], w, rtol=ROUNDING, atol=ROUNDING)
+        w, state, ratio = optimizers.step(name, w, PLAIN.gradients[:, t], state, t, RATES[t], groups, HYPER)
+        np.testing.assert_allclose(plain.weights[:, t], w, rtol=ROUNDING, atol=ROUNDING)
         np.testing.assert_allclose(
-            found.states[:, [t]][:, : state.shape[1]], state, rtol=ROUNDING, atol=ROUNDING
+            plain.states[:, [t]][:, : state.shape[1]], state, rtol=ROUNDING, atol=ROUNDING
         )
-        np.testing.assert_allclose(found.ratios[:, t], ratio, rtol=ROUNDING)
+        np.testing.assert_allclose(plain.ratios[:, t], ratio, rtol=ROUNDING)
 
 
-@every_variant
-def test_a_rate_of_zero_changes_no_weight(dml: DML, variant: Variant, problem: Problem) -> None:
-    found = steps(dml, variant, problem, rates=np.zeros(STEPS))
-    np.testing.assert_array_equal(found.weights, np.repeat(problem.w[:, None], STEPS, axis=1))
+@pytest.mark.parametrize("problem", ["rate of zero", "neither gradient nor decay"])
+def test_without_a_reason_no_weight_changes(found: dict[str, Steps], problem: str) -> None:
+    unchanged = np.repeat(PLAIN.w[:, None], STEPS, axis=1)
+    np.testing.assert_array_equal(found[problem].weights, unchanged)
 
 
-@every_variant
-def test_no_gradient_and_no_decay_change_no_weight(dml: DML, variant: Variant, problem: Problem) -> None:
-    found = steps(dml, variant, Problem(problem.w, np.zeros((P, STEPS))), hyper=NO_DECAY)
-    np.testing.assert_array_equal(found.weights, np.repeat(problem.w[:, None], STEPS, axis=1))
-
-
-@every_variant
-def test_weight_decay_shrinks_weights_without_gradient(dml: DML, variant: Variant, problem: Problem) -> None:
+def test_weight_decay_shrinks_weights_without_gradient(found: dict[str, Steps]) -> None:
     """The first step with rate 1/2: also under LARS, whose ratio is 1 where the gradient is zero."""
-    found = steps(dml, variant, Problem(problem.w, np.zeros((P, STEPS))))
-    np.testing.assert_allclose(
-        found.weights[:, 0], problem.w * (1 - 0.5 * HYPER["weight_decay"]), rtol=ROUNDING
-    )
+    first = found["decay alone"].weights[:, 0]
+    np.testing.assert_allclose(first, PLAIN.w * (1 - 0.5 * HYPER["weight_decay"]), rtol=ROUNDING)
 
 
-@every_variant
-def test_momentum_of_zero_is_plain_descent_at_the_groups_rates(
-    dml: DML, variant: Variant, problem: Problem
-) -> None:
-    found = steps(dml, variant, problem, hyper={"momentum": 0.0})
-    before = np.column_stack([problem.w, found.weights[:, :-1]])
-    lengths = (found.G[:, 1] - found.G[:, 0] + 1).astype(int)
-    ratios = np.repeat(found.ratios, lengths, axis=0)
-    expected = before - RATES * ratios * (problem.gradients + HYPER["weight_decay"] * before)
-    np.testing.assert_allclose(found.weights, expected, rtol=ROUNDING, atol=ROUNDING)
+def test_momentum_of_zero_is_plain_descent_at_the_groups_rates(found: dict[str, Steps]) -> None:
+    G, weights, _, ratios = found["momentum of zero"]
+    before = np.column_stack([PLAIN.w, weights[:, :-1]])
+    lengths = (G[:, 1] - G[:, 0] + 1).astype(int)
+    rates = RATES * np.repeat(ratios, lengths, axis=0)
+    expected = before - rates * (PLAIN.gradients + HYPER["weight_decay"] * before)
+    np.testing.assert_allclose(weights, expected, rtol=ROUNDING, atol=ROUNDING)
+
+
+@pytest.mark.parametrize(
+    "variant", [Variant("sgd"), Variant("sgd_momentum")], ids=lambda v: v[0], indirect=True
+)
+def test_plain_optimizers_report_ratios_of_one(found: dict[str, Steps]) -> None:
+    np.testing.assert_array_equal(found["plain"].ratios, np.ones((3, STEPS)))
+
+
+def test_groups_name_their_layer(variant: Variant, found: dict[str, Steps]) -> None:
+    together = variant.scope == "layer" and variant.adapt_biases
+    assert found["plain"].G[:, 3].tolist() == ([1, 2, 3] if together else [1, 1, 2, 2, 3, 3])
+
+
+# ---- LARS ----
 
 
 @pytest.mark.parametrize("scope", ["layer", "parameter"])
-def test_lars_that_adapts_nothing_is_sgd_with_momentum(dml: DML, scope: Scope, problem: Problem) -> None:
+def test_lars_that_adapts_nothing_is_sgd_with_momentum(dml: DML, scope: Scope) -> None:
     """To the last bit; all arrays are called biases, and biases do not adapt."""
-    lars, momentum = (
-        steps(dml, Variant(name, scope, adapt_biases=False), problem, inputs=[0] * len(INPUTS))
+    (lars,), (momentum,) = (
+        steps(dml, Variant(name, scope, adapt_biases=False), PLAIN, inputs=[0] * len(INPUTS))
         for name in ("lars", "sgd_momentum")
     )
     np.testing.assert_array_equal(lars.ratios, 1)
@@ -157,75 +173,49 @@ def test_lars_that_adapts_nothing_is_sgd_with_momentum(dml: DML, scope: Scope, p
 
 
 @pytest.mark.parametrize("scope", ["layer", "parameter"])
-def test_lars_step_does_not_depend_on_the_scale_of_the_gradient(
-    dml: DML, scope: Scope, problem: Problem
-) -> None:
-    variant = Variant("lars", scope)
-    once = steps(dml, variant, problem, hyper=NO_DECAY)
-    tenfold = steps(dml, variant, Problem(problem.w, 10 * problem.gradients), hyper=NO_DECAY)
+def test_lars_step_does_not_depend_on_the_scale_of_the_gradient(dml: DML, scope: Scope) -> None:
+    problem = PLAIN._replace(hyper=NO_DECAY)
+    once, tenfold = steps(
+        dml, Variant("lars", scope), problem, problem._replace(gradients=10 * problem.gradients)
+    )
     np.testing.assert_allclose(tenfold.weights, once.weights, rtol=ROUNDING, atol=ROUNDING)
     np.testing.assert_allclose(10 * tenfold.ratios, once.ratios, rtol=ROUNDING)
 
 
-def test_lars_first_step_moves_each_layer_by_the_trust_coefficient_of_its_norm(
-    dml: DML, problem: Problem
-) -> None:
-    found = steps(dml, Variant("lars"), problem, hyper=NO_DECAY)
+def test_lars_first_step_moves_each_layer_by_the_trust_coefficient_of_its_norm(dml: DML) -> None:
+    (found,) = steps(dml, Variant("lars"), PLAIN._replace(hyper=NO_DECAY))
     for first, last in found.G[:, :2].astype(int):
         part = slice(first - 1, last)
-        moved = np.linalg.norm(found.weights[part, 0] - problem.w[part])
-        expected = RATES[0] * HYPER["trust_coefficient"] * np.linalg.norm(problem.w[part])
+        moved = np.linalg.norm(found.weights[part, 0] - PLAIN.w[part])
+        expected = RATES[0] * HYPER["trust_coefficient"] * np.linalg.norm(PLAIN.w[part])
         assert moved == pytest.approx(expected, rel=ROUNDING)
 
 
 @pytest.mark.parametrize("adapt_biases", [True, False])
 @pytest.mark.parametrize("scope", ["layer", "parameter"])
-def test_biases_that_start_at_zero_learn_under_lars(
-    dml: DML, scope: Scope, adapt_biases: bool, problem: Problem
-) -> None:
-    w = problem.w.copy()
+def test_biases_that_start_at_zero_learn_under_lars(dml: DML, scope: Scope, adapt_biases: bool) -> None:
+    w = PLAIN.w.copy()
     w[BIASES] = 0
-    found = steps(dml, Variant("lars", scope, adapt_biases), Problem(w, problem.gradients))
+    (found,) = steps(dml, Variant("lars", scope, adapt_biases), PLAIN._replace(w=w))
     assert found.weights[BIASES].all()
     shared = scope == "layer" and adapt_biases
     rate = np.repeat(found.ratios[:, 0], [2, 4, 5]) if shared else np.ones(len(BIASES))
     np.testing.assert_allclose(
-        found.weights[BIASES, 0], -RATES[0] * rate * problem.gradients[BIASES, 0], rtol=ROUNDING
+        found.weights[BIASES, 0], -RATES[0] * rate * PLAIN.gradients[BIASES, 0], rtol=ROUNDING
     )
 
 
-@pytest.mark.parametrize("zero", ["w", "g", "both"])
 @pytest.mark.parametrize("scope", ["layer", "parameter"])
-def test_lars_ratio_is_one_where_a_norm_is_zero(dml: DML, scope: Scope, zero: str, problem: Problem) -> None:
-    """The first group only."""
-    w, gradients = problem.w.copy(), problem.gradients.copy()
+def test_lars_ratio_is_one_where_a_norm_is_zero(dml: DML, scope: Scope) -> None:
+    """The first group only: of its weights, its gradients, both."""
+    w, gradients = PLAIN.w.copy(), PLAIN.gradients.copy()
     first_group = slice(0, ENDS[1] if scope == "layer" else ENDS[0])
-    if zero != "g":
-        w[first_group] = 0
-    if zero != "w":
-        gradients[first_group] = 0
-    ratios = steps(dml, Variant("lars", scope), Problem(w, gradients)).ratios[:, 0]
-    assert ratios[0] == 1
-    assert (ratios[1:] < 1).all()
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "sgd_momentum"])
-def test_plain_optimizers_report_ratios_of_one(dml: DML, optimizer: str, problem: Problem) -> None:
-    found = steps(dml, Variant(optimizer), problem)
-    assert found.ratios.shape == (3, STEPS)
-    np.testing.assert_array_equal(found.ratios, 1)
-
-
-@pytest.mark.parametrize(
-    ("scope", "adapt_biases", "layers"),
-    [
-        ("layer", True, [1, 2, 3]),
-        ("layer", False, [1, 1, 2, 2, 3, 3]),
-        ("parameter", True, [1, 1, 2, 2, 3, 3]),
-        ("parameter", False, [1, 1, 2, 2, 3, 3]),
-    ],
-)
-def test_groups_name_their_layer(
-    dml: DML, scope: Scope, adapt_biases: bool, layers: list[int], problem: Problem
-) -> None:
-    assert steps(dml, Variant("sgd", scope, adapt_biases), problem).G[:, 3].tolist() == layers
+    w[first_group] = gradients[first_group] = 0
+    zeros = (
+        PLAIN._replace(w=w),
+        PLAIN._replace(gradients=gradients),
+        PLAIN._replace(w=w, gradients=gradients),
+    )
+    for found in steps(dml, Variant("lars", scope), *zeros):
+        assert found.ratios[0, 0] == 1
+        assert (found.ratios[1:, 0] < 1).all()

@@ -12,8 +12,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PROMPT_S
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-TIMEOUT_S = 60
 _FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe",
@@ -55,7 +56,7 @@ class Browser:
         """End the browser."""
         self._process.terminate()
         try:
-            self._process.wait(TIMEOUT_S)
+            self._process.wait(PROMPT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
         os.close(self._writing)
@@ -88,7 +89,7 @@ class Browser:
         self.requests.clear()
         self.errors.clear()
         self.call("Page.navigate", url=page.resolve().as_uri())
-        deadline = time.monotonic() + TIMEOUT_S
+        deadline = time.monotonic() + PROMPT_S
         while self.evaluate("document.readyState + location.protocol") != "completefile:":
             assert time.monotonic() < deadline, "the page does not load"
             time.sleep(0.05)
@@ -133,7 +134,7 @@ class Browser:
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._received:
-            ready, _, _ = select.select([self._reading], [], [], TIMEOUT_S)
+            ready, _, _ = select.select([self._reading], [], [], PROMPT_S)
             assert ready, "the browser does not answer"
             part = os.read(self._reading, 1 << 20)
             assert part, "the browser has ended"

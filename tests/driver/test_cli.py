@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -9,15 +10,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
 import largebatch as package
 from largebatch.config import Execution, Training
 from largebatch.run_folder import RunFolder
+from tests.command import call
 from tests.driver.samples import dataset, write_dataset
+from tests.patience import TIMEOUT_S
 
-TIMEOUT_S = 120  # for a command that hangs
 COMMAND = [sys.executable, "-m", "largebatch"]
 Done = subprocess.CompletedProcess[str]
 Run = Callable[..., Done]
@@ -61,15 +64,8 @@ def work(tmp_path: Path) -> Path:
 @pytest.fixture
 def largebatch(work: Path, environment: dict[str, str]) -> Run:
     def run(*arguments: str) -> Done:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            cwd=work,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        with contextlib.chdir(work), patch.dict(os.environ, environment, clear=True):
+            return call(arguments)
 
     return run
 

@@ -146,7 +146,7 @@ def _like_idx() -> st.SearchStrategy[bytes]:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     content=st.binary(max_size=100) | _like_idx(),
     how=st.sampled_from(["raw", "gz", "raw named gz", "cut gz"]),

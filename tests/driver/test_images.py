@@ -152,7 +152,7 @@ def _like_npy() -> st.SearchStrategy[bytes]:
     return st.builds(npy, headers, st.binary(max_size=100), st.sampled_from([(1, 0), (1, 0), (2, 0), (9, 9)]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(content=st.binary(max_size=100) | st.binary(max_size=100).map(b"\x93NUMPY".__add__) | _like_npy())
 @pytest.mark.filterwarnings("ignore")  # NumPy and Python warn of odd headers
 def test_fuzz_npy(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:

@@ -231,6 +231,8 @@ def test_apt_output_goes_to_the_log(clone: Path, tmp_path: Path) -> None:
 
 # ---- test.sh, run.sh, .ci/run ----
 
+PYTEST = "-m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder"
+
 
 @pytest.fixture
 def prepared(clone: Path) -> Path:
@@ -249,13 +251,13 @@ def prepared(clone: Path) -> Path:
 
 def test_quiet_when_all_is_well(prepared: Path) -> None:
     run = bash("scripts/test.sh", "-m", "not slow", cwd=prepared, FAIL="")
-    assert (run.returncode, run.stdout, run.stderr) == (0, "pytest: -m pytest -m not slow\n", "")
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"pytest: {PYTEST} -m not slow\n", "")
 
 
 def test_everything_runs_and_the_first_failure_counts(prepared: Path) -> None:
     run = bash("scripts/test.sh", cwd=prepared, FAIL="mypy=3 pytest=5")
     assert run.returncode == 3
-    assert run.stdout.splitlines() == ["mypy:", "mypy: ", "", "pytest: -m pytest"]
+    assert run.stdout.splitlines() == ["mypy:", "mypy: ", "", f"pytest: {PYTEST}"]
     assert run.stderr == "Failed: mypy, pytest.\n"
 
 
@@ -263,7 +265,7 @@ def test_both_uses_of_ruff_are_reported(prepared: Path) -> None:
     run = bash("scripts/test.sh", cwd=prepared, FAIL="ruff=1")
     assert run.returncode == 1
     assert run.stderr == "Failed: ruff check, ruff format --check.\n"
-    assert run.stdout.endswith("pytest: -m pytest\n")
+    assert run.stdout.endswith(f"pytest: {PYTEST}\n")
 
 
 @pytest.mark.parametrize("given", [("--out", "a b"), ("--out=a b",), ()])
@@ -359,4 +361,23 @@ def test_a_standalone_cluster_that_does_not_start_leaves_nothing(clone: Path) ->
     assert run.returncode == 1
     assert "no Java here" in run.stderr
     assert run.stderr.endswith("The master did not start; the ends of the logs are above.\n")
+    assert not (clone / ".standalone").exists()
+
+
+def test_a_standalone_cluster_whose_worker_ends_is_not_waited_for(clone: Path) -> None:
+    write(
+        clone / "spark" / "bin" / "spark-class",
+        """#!/usr/bin/env bash
+        if [[ "$1" == *Worker ]]; then
+            echo "no worker here"
+            exit 1
+        fi
+        echo "Starting Spark master at spark://127.0.0.1:1"
+        exec -a "a master, $*" sleep 600
+        """,
+    )
+    run = bash("scripts/standalone.sh", "start", "1", cwd=clone, SPARK_HOME=str(clone / "spark"))
+    assert run.returncode == 1
+    assert "no worker here" in run.stderr
+    assert run.stderr.endswith("Not all 1 workers were registered; the ends of the logs are above.\n")
     assert not (clone / ".standalone").exists()

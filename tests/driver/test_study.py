@@ -10,7 +10,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from largebatch import preflight
@@ -111,7 +111,6 @@ def toml(grid: dict[str, list[Any]]) -> str:
     return "[[grid]]\n" + "\n".join(f"{name} = {json.dumps(values)}" for name, values in grid.items())
 
 
-@settings(deadline=None)
 @given(grids())
 def test_runs_are_those_of_nested_loops_and_have_names_of_their_own(grid: dict[str, list[Any]]) -> None:
     runs = study(toml(grid)).runs

@@ -14,9 +14,9 @@ import pytest
 
 from largebatch.data.idx import write_idx
 from largebatch.run_folder import RunFolder
+from tests.patience import TIMEOUT_S
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-TIMEOUT_S = 300  # a run that hangs fails its test instead of stopping all
 
 
 def write_images(folder: Path, rows: int, side: int, seed: int) -> Path:
@@ -62,7 +62,7 @@ def largebatch(tmp_path: Path) -> Run:
 def train_arguments(bars: Path, out: Path | str, *more: str) -> list[str]:
     return [
         "train", "--dataset", "idx", "--data-dir", str(bars), "--padding", "valid", "--optimizer", "lars",
-        "--batch-size", "64", "--memory", "1g", "--stall-timeout", "120", "--out", str(out), *more,
+        "--batch-size", "256", "--memory", "1g", "--out", str(out), *more,
     ]  # fmt: skip
 
 
@@ -75,10 +75,23 @@ class Trained:
     said: str
 
 
+def trained(home: Path, bars: Path, name: str, *more: str) -> Trained:
+    """LeNet trained for two epochs."""
+    done = call(home, *train_arguments(bars, name, "--epochs", "2", *more))
+    assert done.returncode == 0, done.stderr
+    return Trained(RunFolder(home / name), done.stdout, done.stderr)
+
+
 @pytest.fixture(scope="session")
 def on_spark(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """LeNet trained for two epochs in Spark mode."""
-    home = tmp_path_factory.mktemp("on_spark")
-    done = call(home, *train_arguments(bars, "run", "--epochs", "2", "--json"))
-    assert done.returncode == 0, done.stderr
-    return Trained(RunFolder(home / "run"), done.stdout, done.stderr)
+    """In Spark mode, with a master of too few slots."""
+    return trained(tmp_path_factory.mktemp("on_spark"), bars, "run", "--master", "local[2]", "--json")
+
+
+AWKWARD = "a \"run\"; $HOME `id` 'x' naïve ✓ # %20 ~ & | < > (a=b), line\nbreak"
+
+
+@pytest.fixture(scope="session")
+def in_local(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """In local mode, in a folder with an awkward name."""
+    return trained(tmp_path_factory.mktemp("in_local"), bars, AWKWARD, "--mode", "local")

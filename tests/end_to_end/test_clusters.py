@@ -23,15 +23,14 @@ from largebatch.java import find_java
 from largebatch.paths import dml_root
 from largebatch.run_folder import RunFolder
 from largebatch.spark import SECRET_FILE, system_ds_jar
-from tests.end_to_end.conftest import TIMEOUT_S
 from tests.end_to_end.test_sweep import results, runs
 from tests.end_to_end.test_train import MODES_AGREE, session_processes, without_times
+from tests.patience import PROMPT_S, TIMEOUT_S
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
 ROOT = Path(__file__).parents[2]
 LOCAL_CLUSTER = "local-cluster[2,1,1024]"
-PROMPT_S = 90.0  # for a refusal, on a busy machine
 STUDY = """
 name = "small"
 [fixed]
@@ -42,7 +41,6 @@ workers = 2
 epochs = 2
 [execution]
 memory = "1g"
-stall_timeout = 120
 [[grid]]
 optimizer = ["sgd_momentum", "lars"]
 """
@@ -80,7 +78,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     (folder / "other").write_text("another\n")
     import pyspark
 
-    where = {"STANDALONE_DIR": str(folder / "cluster"), "SPARK_HOME": str(Path(pyspark.__file__).parent)}
+    where = {
+        "STANDALONE_DIR": str(folder / "cluster"),
+        "SPARK_HOME": str(Path(pyspark.__file__).parent),
+        "COLUMNS": "80",  # as exported by some shells: it must not shorten what `ps` says
+    }
     started = call("scripts/standalone.sh", "start", "2", "1g", secret=folder / "secret", **where)
     try:
         assert started.returncode == 0, started.stderr
@@ -100,17 +102,25 @@ def training(bars: Path, out: Path, *more: str) -> list[str]:
     return [
         sys.executable, "-m", "largebatch", "train", "--dataset", "idx", "--data-dir", bars.as_uri(),
         "--network", "softmax", "--batch-size", "400", "--epochs", "2", "--workers", "2", "--memory", "1g",
-        "--stall-timeout", "120", "--out", str(out), *more,
+        "--out", str(out), *more,
     ]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def local(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run in local mode."""
-    out = tmp_path_factory.mktemp("local") / "run"
-    done = call(*training(bars, out, "--mode", "local"))
+def swept(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study, carried out by the command line in local mode."""
+    folder = tmp_path_factory.mktemp("swept")
+    (folder / "small.toml").write_text(STUDY)
+    command = (sys.executable, "-m", "largebatch", "sweep", "small.toml", "--data-dir", bars, "--out", "out")
+    done = call(*command, "--mode", "local", cwd=folder)
     assert done.returncode == 0, done.stderr
-    return out
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def local(swept: Path) -> Path:
+    """Its run with the settings of `training`."""
+    return next(run.path for run in runs(swept) if run.settings()[0].optimizer == "lars")
 
 
 def assert_equal(out: Path, undisturbed: Path) -> None:
@@ -213,17 +223,6 @@ def submit(command: list[str], cwd: Path, secret: Path | None = None) -> subproc
 def out(tmp_path: Path) -> Path:
     (tmp_path / "small.toml").write_text(STUDY)
     return tmp_path / "out"
-
-
-@pytest.fixture(scope="module")
-def swept(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study, carried out by the command line in local mode."""
-    folder = tmp_path_factory.mktemp("swept")
-    (folder / "small.toml").write_text(STUDY)
-    command = (sys.executable, "-m", "largebatch", "sweep", "small.toml", "--data-dir", bars, "--out", "out")
-    done = call(*command, "--mode", "local", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return folder / "out"
 
 
 def assert_same_tables(out: Path, swept: Path) -> None:

@@ -20,10 +20,11 @@ from largebatch.launch import Session
 from largebatch.paths import dml_root
 from largebatch.run_folder import RunFolder
 from largebatch.train import Result, Run
-from tests.driver.test_launch import PROMPT_S, children, wait_until_gone
+from tests.driver.test_launch import children, wait_until_gone
 from tests.end_to_end.conftest import bars, largebatch
 from tests.end_to_end.test_sweep import wait_until
 from tests.end_to_end.test_train import session_processes, start, without_times
+from tests.patience import PROMPT_S
 
 __all__ = ["bars", "largebatch"]  # fixtures
 
@@ -31,7 +32,6 @@ EPOCHS = 3
 BATCH = 200
 TRAINING = Training(dataset="idx", network="softmax", optimizer="lars", batch_size=BATCH, epochs=EPOCHS)
 UPDATES = 10  # of an epoch
-STALL_S = 60
 MEMORY = "512m"
 
 # Where faults are put into a copy of the program: its file, a line of it, and what comes behind that line.
@@ -62,7 +62,7 @@ class Trial:
         arguments = [
             "train", "--dataset", "idx", "--data-dir", str(data or self.data), "--network", "softmax",
             "--optimizer", "lars", "--batch-size", str(BATCH), "--epochs", str(EPOCHS), "--memory", MEMORY,
-            "--stall-timeout", str(STALL_S), *more,
+            *more,
         ]  # fmt: skip
         return self.start(arguments if "--out" in more else [*arguments, "--out", "run"], **environment)
 
@@ -113,7 +113,7 @@ class Undisturbed:
         """A run that nothing happened to."""
         folder = RunFolder(self._home / mode)
         if folder.result() is None:
-            execution = Execution(mode=mode, memory=MEMORY, stall_timeout=STALL_S)
+            execution = Execution(mode=mode, memory=MEMORY)
             self.go_on(RunFolder.create(folder.path, TRAINING, execution, self._dataset))
         return folder
 
@@ -143,10 +143,10 @@ class Undisturbed:
         assert all(np.array_equal(ours[name], theirs[name]) for name in theirs.files)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def undisturbed(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
     home = tmp_path_factory.mktemp("undisturbed")
-    execution = Execution(mode="local", memory=MEMORY, stall_timeout=STALL_S)
+    execution = Execution(mode="local", memory=MEMORY)
     with Session(execution, TRAINING.workers, home / "log.txt") as session:
         yield Undisturbed(session, load("idx", bars), home)
 

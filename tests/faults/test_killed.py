@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.driver.test_launch import PROMPT_S, java_of, processes
-from tests.end_to_end.conftest import TIMEOUT_S
+from tests.driver.test_launch import java_of, processes
 from tests.end_to_end.test_train import wait_for
 from tests.faults.conftest import IN_WORKER, Modify, Trial, Undisturbed
 from tests.faults.fault import fault
+from tests.patience import PROMPT_S, TIMEOUT_S
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
@@ -78,7 +78,7 @@ def test_killed_in_the_middle_of_an_epoch(
     pids = {"driver": process.pid, "session": session, "JVM": java_of(session)}
     for victim in victims:
         os.kill(pids[victim], signal.SIGKILL)
-    _, told = process.communicate(timeout=3 * PROMPT_S)
+    _, told = process.communicate(timeout=PROMPT_S)
     assert process.returncode == (-signal.SIGKILL if said is None else 1)
     assert said is None or f"largebatch: {said}; see run/log.txt" in told
     trial.assert_nothing_left(files=victims != ("driver", "session"))  # who would remove them?

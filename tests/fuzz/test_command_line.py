@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import io
 from collections.abc import Iterator
 from typing import NoReturn
 
@@ -15,6 +13,7 @@ from hypothesis import strategies as st
 from largebatch import cli, data, sweep_command
 from largebatch.errors import RunError
 from largebatch.launch import Session
+from tests.command import call
 from tests.driver.samples import dataset, write_dataset
 from tests.driver.study_samples import finished_study
 from tests.fuzz.harness import examples, reads
@@ -80,17 +79,12 @@ def _place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def _call(arguments: list[str]) -> int:
-    """The command's exit status; streams are as a terminal's."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors=e) for e in ("strict", "backslashreplace"))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as end:
-        cli.main(arguments)
-    err.flush()
-    text = err.buffer.getvalue().decode()  # type: ignore[attr-defined]
-    assert "Traceback" not in text
-    status = end.value.code
-    assert status in STATUSES
-    assert status in (0, 130) or text, "a failure says why"
-    return int(status or 0)
+    """The command's exit status."""
+    done = call(arguments)
+    assert "Traceback" not in done.stderr
+    assert done.returncode in STATUSES
+    assert done.returncode in (0, 130) or done.stderr, "a failure says why"
+    return done.returncode
 
 
 @examples(100, 0.005)
