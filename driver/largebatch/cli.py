@@ -308,7 +308,7 @@ def _add_bench(commands: Any) -> None:
     )
     parser.add_argument(
         "--epochs", type=int, default=3, metavar="N",
-        help="epochs timed, one of each contestant in turn (default: 3)",
+        help="epochs timed, one of each contestant in turn, the second of a run (default: 3)",
     )  # fmt: skip
     parser.add_argument(
         "--warm-up", type=int, default=2, metavar="N", help="rounds of epochs before them (default: 2)"

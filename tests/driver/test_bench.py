@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import socket
+import time
 
 import pytest
+from scripts.compare_epochs import Contestant, Run, summary
 
 from largebatch.bench.breakdown import OUTSIDE, shares
 from largebatch.bench.command import (
@@ -21,22 +25,25 @@ from largebatch.bench.formulations import Formulation
 from largebatch.bench.formulations import rows as formulation_rows
 from largebatch.bench.scaling import Measured, Model, extrapolated_rows, fit
 from largebatch.bench.timing import Epoch, Plan, Timed, shortened
-from largebatch.bench.traffic import Bytes, Traffic, connections
+from largebatch.bench.traffic import POLL_S, Bytes, Traffic, connections
 from largebatch.cli import main
 from largebatch.errors import RunError, UserError
 from tests.driver.samples import dataset
 
-OWN = Timed("largebatch, local", 2048, 60000, (15.0, 16.0, 14.0), 30.0, (5.0, 5.5, 4.5), 2**31)
+OWN = Timed(
+    "largebatch, local", 2048, 60000, (15.0, 16.0, 14.0), 30.0, (5.0, 5.5, 4.5), (16.5, 16.0, 21.0), 2**31
+)
 SMALL = Timed("largebatch, local", 256, 60000, (18.0, 17.6, 14.0))
-SPARK = Timed("largebatch, spark", 2048, 60000, (18.0, 16.0, 16.8), 40.0, (5.0, 5.5, 4.5), 2**32)
+SPARK = Timed("largebatch, spark", 2048, 60000, (18.0, 16.0, 16.8), 40.0, (5.0, 5.5, 4.5), (), 2**32)
 TORCH = Timed(MEASURE, 256, 60000, (30.0, 25.0, 20.0))
 
 
 def test_warm_epochs_alone_count() -> None:
     assert OWN.median == 15.0
     assert OWN.first_ratio == 2.0
+    assert OWN.opening_ratio == 1.1
     assert OWN.images_per_second == 4000.0
-    assert TORCH.first_ratio is None
+    assert TORCH.first_ratio is TORCH.opening_ratio is None
 
 
 class Recorded:
@@ -59,30 +66,33 @@ class Recorded:
 
 def test_contestants_take_turns_and_warm_up_before_they_are_timed() -> None:
     calls: list[str] = []
-    a = Recorded("a", [Epoch(9, 3), Epoch(5, 2), Epoch(4, 1)], calls, opens=True)
+    a = Recorded("a", [Epoch(9, 3, 12), Epoch(5, 2, 6), Epoch(4, 1, 5)], calls, opens=True)
     b = Recorded("b", [Epoch(8), Epoch(7), Epoch(6)], calls, opens=False)
     lines: list[str] = []
     timed = in_rounds([a, b], Plan(warm_up=1, epochs=2), lines.append)
     assert "".join(calls) == "ababab"
     assert timed == [
-        Timed("a", 64, 100, (5, 4), 9, (2, 1), 5),
-        Timed("b", 64, 100, (7, 6), None, (), 5),
+        Timed("a", 64, 100, (5, 4), 12, (2, 1), (6, 5), 5),
+        Timed("b", 64, 100, (7, 6), None, (), (), 5),
     ]
     assert lines[0] == "round 1 of 3 (warming up): a, batch size 64: 9.00 s"
     assert lines[-1] == "round 3 of 3: b, batch size 64: 6.00 s"
 
 
-def test_without_warm_up_no_epoch_is_a_first_one() -> None:
-    (timed,) = in_rounds([Recorded("a", [Epoch(9)], [], opens=True)], Plan(0, 1), lambda line: None)
-    assert (timed.seconds, timed.first) == ((9,), None)
+def test_the_epoch_that_a_session_began_with_is_told_of_who_opened_it() -> None:
+    for opens, first in ((True, 12), (False, None)):
+        one = Recorded("a", [Epoch(9, opening=12)], [], opens=opens)
+        (timed,) = in_rounds([one], Plan(0, 1), lambda line: None)
+        assert (timed.seconds, timed.first) == ((9,), first)
 
 
 def test_the_table_says_what_a_warm_epoch_takes() -> None:
     table = rows([OWN, TORCH])
     assert table[1] == [
-        "largebatch, local", "2048", "15.00 (14.00 to 16.00)", "4000", "x 2.00", "5.00 (4.50 to 5.50)", "2.0",
+        "largebatch, local", "2048", "15.00 (14.00 to 16.00)", "4000", "x 1.10", "x 2.00",
+        "5.00 (4.50 to 5.50)", "2.0",
     ]  # fmt: skip
-    assert table[2][4:] == ["-", "-", "-"]
+    assert table[2][4:] == ["-"] * 4
 
 
 def test_ratios_are_medians_of_those_within_rounds() -> None:
@@ -97,11 +107,22 @@ def test_ratios_are_medians_of_those_within_rounds() -> None:
     assert ratio_rows([OWN])[1][2:] == ["-", "1.00", "1.00"]
 
 
+def test_checkouts_are_compared_by_later_epochs_and_within_rounds() -> None:
+    mine = [Run((30.0, 10.0, 20.0), 50.0, 10.0, 7), Run((9.0, 40.0), 80.0, 0.0, 7)]
+    other = [Run((1.0, 30.0), 30.0, 0.0, 7), Run((1.0, 40.0), 120.0, 0.0, 7)]
+    assert summary(["mine", "other"], [mine, other]) == [
+        "mine: epoch 27.50 s, ratio 1.00; CPU of a run 70.0 s, ratio 1.00",
+        "other: epoch 35.00 s, ratio 1.50; CPU of a run 75.0 s, ratio 1.00",
+    ]
+    assert Contestant.parse(".").mode == "spark"
+    assert Contestant.parse(".|local|a=-X -Y;b=1").settings == ("a=-X -Y", "b=1")
+
+
 def test_every_form_has_every_contestant() -> None:
     assert [one["name"] for one in json.loads(as_json([OWN, TORCH]))] == [OWN.name, TORCH.name]
     assert [line.count(OWN.name) for line in as_text([OWN, TORCH]).splitlines()].count(1) == 3
     markdown = as_markdown([OWN, TORCH], "largebatch bench").splitlines()
-    assert [line.count("|") for line in markdown if line.startswith("|")] == [8] * 4 + [6] * 4
+    assert [line.count("|") for line in markdown if line.startswith("|")] == [9] * 4 + [6] * 4
 
 
 def test_a_shortened_set_is_another_one() -> None:
@@ -219,6 +240,27 @@ def test_what_workers_exchange_with_the_server_is_told_from_all_else() -> None:
         ("10.0.0.2:37001", "10.0.0.2:5111"): Bytes(pushed=1000, pulled=2000),
         ("10.0.0.2:37001", "10.0.0.2:5112"): Bytes(pushed=0, pulled=0),
     }
+
+
+@pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss (iproute2)")
+def test_what_a_connection_carries_after_the_last_look_counts() -> None:
+    """Within one process, as in Spark's local mode, half of it right before the end."""
+    gradient, weights = b"gradient" * 1000, b"weights, momentum" * 1000
+    with (
+        Traffic() as traffic,
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as worker,
+        server.accept()[0] as served,
+    ):
+        for last in (False, True):
+            worker.sendall(gradient)
+            served.sendall(weights)
+            assert served.recv(len(gradient), socket.MSG_WAITALL) == gradient
+            assert worker.recv(len(weights), socket.MSG_WAITALL) == weights
+            while not (last or traffic.total.pulled):
+                time.sleep(POLL_S)
+    assert traffic.total.pulled == 2 * len(weights)
+    assert 0 <= traffic.total.pushed - 2 * len(gradient) <= 1  # the end of a stream counts as one
 
 
 def test_bytes_can_not_be_counted_without_the_program(monkeypatch: pytest.MonkeyPatch) -> None:

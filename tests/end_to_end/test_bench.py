@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from largebatch.bench.formulations import compare
 from largebatch.config import Execution
 from tests.end_to_end.conftest import Run
+from tests.patience import TIMEOUT_S
 
 pytestmark = pytest.mark.systemds
+ROOT = Path(__file__).parents[2]
 
 
 def test_epochs_are_timed_beside_the_layers_of_systemds(largebatch: Run) -> None:
@@ -25,7 +30,8 @@ def test_epochs_are_timed_beside_the_layers_of_systemds(largebatch: Run) -> None
     assert [(one["name"], one["batch_size"]) for one in timed] == [
         ("largebatch, local", 80), ("SystemDS' own layers, local", 2048),
     ]  # fmt: skip
-    assert all(min(one["seconds"]) > 0 for one in timed)
+    assert all(min(one["seconds"] + one["openings"]) > 0 and len(one["openings"]) == 1 for one in timed)
+    assert [one["first"] is None for one in timed] == [False, True]
     assert all(one["peak_bytes"] > 2**27 for one in timed[:1])
 
 
@@ -48,13 +54,31 @@ def test_the_parts_of_an_epoch_are_told(largebatch: Run) -> None:
         assert seconds[part] > 0, part
 
 
+def test_checkouts_and_settings_are_compared() -> None:
+    one, other = f"{ROOT}|local", f"{ROOT}|local|spark.driver.extraJavaOptions=-XX:MaxHeapFreeRatio=100"
+    ended = subprocess.run(
+        [
+            sys.executable, ROOT / "scripts" / "compare_epochs.py", one, other, "--dataset", "digits",
+            "--rows", "64", "--batch-size", "16", "--epochs", "1", "--rounds", "1", "--warm-up", "0",
+            "--heap", "1g",
+        ],
+        capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    of_runs, summary = ended.stdout.splitlines()[:2], ended.stdout.splitlines()[2:]
+    assert [line.partition(": Run(")[0] for line in of_runs] == [f"round 1, {one}", f"round 1, {other}"]
+    assert summary[0].startswith(f"{one}: epoch ")
+    assert summary[0].count("ratio 1.00") == 2
+    assert summary[1].startswith(f"{other}: epoch ")
+
+
 @pytest.mark.spark
 @pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss (iproute2)")
 def test_a_worker_pulls_model_and_momentum_and_pushes_a_gradient(largebatch: Run) -> None:
     """Of LeNet's 107786 parameters, 8 bytes each, less where most of a gradient's elements are zero."""
     ended = largebatch(
-        "bench", "--dataset", "digits", "--rows", "1280", "--batch-sizes", "16", "--workers", "1,2",
-        "--epochs", "2", "--warm-up", "1", "--memory", "1g", "--scaling", "--markdown",
+        "bench", "--dataset", "digits", "--rows", "320", "--batch-sizes", "16", "--workers", "1,2",
+        "--epochs", "1", "--warm-up", "0", "--memory", "1g", "--scaling", "--markdown",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     pulled, pushed = re.search(r"pulls ([\d.]+) MB and pushes ([\d.]+) MB", ended.stdout).groups()

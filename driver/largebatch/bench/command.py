@@ -48,7 +48,7 @@ class Wishes:
 
 
 def bench(wishes: Wishes, report: Report) -> list[Timed]:
-    """Time all contestants in rounds, an epoch of each in every round.
+    """Time all contestants in rounds, an epoch of each in every round: of our own the second one of a run.
 
     A machine whose speed drifts thus slows all alike, and ratios are taken within rounds. Raises UserError,
     and RunError as the runs do.
@@ -152,8 +152,9 @@ def _timed(one: Contestant, epochs: Sequence[Epoch], plan: Plan) -> Timed:
         batch_size=one.batch_size,
         images=one.images,
         seconds=tuple(epoch.seconds for epoch in warm),
-        first=epochs[0].seconds if one.opens and plan.warm_up else None,
+        first=epochs[0].opening if one.opens else None,
         evaluation=tuple(epoch.evaluation for epoch in warm if epoch.evaluation is not None),
+        openings=tuple(epoch.opening for epoch in warm if epoch.opening is not None),
         peak_bytes=one.peak_bytes(),
     )
 
@@ -161,8 +162,8 @@ def _timed(one: Contestant, epochs: Sequence[Epoch], plan: Plan) -> Timed:
 # ---- what is shown ----
 
 _HEADINGS = (
-    "what", "batch size", "warm epoch, s (range)", "images/s", "first epoch", "evaluation, s",
-    "peak memory of its session, GB",
+    "what", "batch size", "warm epoch, s (range)", "images/s", "first of a run", "first of all",
+    "evaluation, s", "peak memory of its session, GB",
 )  # fmt: skip
 
 
@@ -177,10 +178,15 @@ def _row(one: Timed) -> list[str]:
         str(one.batch_size),
         spread(one.seconds),
         f"{one.images_per_second:.0f}",
-        "-" if one.first_ratio is None else f"x {one.first_ratio:.2f}",
+        _times(one.opening_ratio),
+        _times(one.first_ratio),
         spread(one.evaluation) if one.evaluation else "-",
         "-" if one.peak_bytes is None else f"{one.peak_bytes / 2**30:.1f}",
     ]
+
+
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None else f"x {ratio:.2f}"
 
 
 def ratio_rows(timed: Sequence[Timed]) -> list[list[str]]:

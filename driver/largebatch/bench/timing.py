@@ -37,10 +37,14 @@ class Plan:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch took; evaluation, which comes after it, is None where there was none."""
+    """What an epoch took; evaluation, which comes after it, is None where there was none.
+
+    opening is what the first epoch of its run took, before it; None where there are no runs.
+    """
 
     seconds: float
     evaluation: float | None = None
+    opening: float | None = None
 
 
 class Contestant(Protocol):
@@ -65,8 +69,8 @@ class Contestant(Protocol):
 class Timed:
     """Warm epochs of one contestant, in the order of the rounds.
 
-    first is the epoch that its session began with, None where that was another's or can't be told;
-    evaluation is empty where there was none.
+    first is the epoch that its session began with, None where that was another's; openings are the first
+    epochs of its runs, of the same rounds. Evaluation and openings are empty where there were none.
     """
 
     name: str
@@ -75,6 +79,7 @@ class Timed:
     seconds: tuple[float, ...]
     first: float | None = None
     evaluation: tuple[float, ...] = ()
+    openings: tuple[float, ...] = ()
     peak_bytes: int | None = None
 
     @property
@@ -88,13 +93,22 @@ class Timed:
         return self.first / self.median if self.first else None
 
     @property
+    def opening_ratio(self) -> float | None:
+        """A run's first epoch in its second one, median of the rounds."""
+        return _ratio(self.openings, self.seconds) if self.openings else None
+
+    @property
     def images_per_second(self) -> float:
         """Of a warm epoch."""
         return self.images / self.median
 
     def ratio(self, other: Timed) -> float:
         """To another contestant: median of the ratios of the rounds, as a machine's speed drifts."""
-        return statistics.median(a / b for a, b in zip(self.seconds, other.seconds, strict=True))
+        return _ratio(self.seconds, other.seconds)
+
+
+def _ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
+    return statistics.median(a / b for a, b in zip(numerators, denominators, strict=True))
 
 
 class Sitting:
@@ -155,16 +169,16 @@ class Largebatch:
         self.name = contestant(training, mode)
         self.batch_size = training.batch_size
         self.images = len(sitting.dataset.train_images)
-        self._training = dataclasses.replace(training, epochs=1)
+        self._training = dataclasses.replace(training, epochs=2)
         self._mode = mode
         self.opens = not sitting.has_session(mode, training.workers)
         self._session = sitting.session(mode, training.workers)
         self._data = prepare(sitting.dataset, self._session)
 
     def epoch(self) -> Epoch:
-        """Always the first one, from the same start values. Raises RunError if that fails."""
-        (epoch,) = train_in(self._session, self._training, self._mode, self._data)
-        return epoch
+        """The second one of a run from the same start values. Raises RunError if that fails."""
+        opening, epoch = train_in(self._session, self._training, self._mode, self._data)
+        return dataclasses.replace(epoch, opening=opening.seconds)
 
     def peak_bytes(self) -> int | None:
         """Of driver and local executors, by all that has run in the session so far."""

@@ -6,13 +6,16 @@ import re
 import shutil
 import subprocess
 import threading
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from largebatch.errors import UserError
 
-POLL_S = 0.2  # a connection lives for an epoch; what it carries after the last look is not seen
+POLL_S = 0.2  # a connection lives for an epoch
+PATIENCE_S = 2.0  # for the kernel's report on a connection that has ended
 
 Ends = tuple[str, str]  # the server's address and the worker's
 
@@ -28,41 +31,59 @@ class Bytes:
 class Traffic:
     """Counts what all workers of a session exchange with its server while the block runs.
 
-    Connections that are there before, such as another session's, do not count.
+    Who speaks with whom is looked up now and then, as long as they do; what a connection has carried is what
+    the kernel reports as it ends. Connections that are there before, such as another session's, do not count.
     In local mode of Spark, workers and server are one process that speaks with itself. Raises UserError
-    without the program `ss`.
+    without the programs `ss` and `stdbuf`.
     """
 
     def __init__(self) -> None:
-        program = shutil.which("ss")
-        if program is None:
-            raise UserError("bytes are counted with the program ss: install the package iproute2")
-        self._list = [program, "-tainpHO"]
+        for program, package in (("ss", "iproute2"), ("stdbuf", "coreutils")):
+            if shutil.which(program) is None:
+                raise UserError(f"bytes are counted with the program {program}: install {package}")
+        self._list = ["ss", "-tainpHO"]
+        self._follow = ["stdbuf", "-oL", "ss", "-tinHOE"]
         self._others: set[Ends] = set()
         self._seen: dict[Ends, Bytes] = {}
+        self._ended: dict[Ends, Bytes] = {}
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._listener = threading.Thread(target=self._listen, daemon=True)
 
     def __enter__(self) -> Self:
+        self._reports = subprocess.Popen(
+            self._follow, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         self._others = set(self._connections())
-        self._thread.start()
+        self._listener.start()
+        self._watcher.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
         self._done.set()
-        self._thread.join()
+        self._watcher.join()
+        deadline = time.monotonic() + PATIENCE_S
+        while any(ends not in self._ended for ends in self._seen) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with self._reports:
+            self._reports.terminate()
+            self._listener.join()
 
     @property
     def total(self) -> Bytes:
-        """Of all connections so far."""
-        return Bytes(
-            sum(one.pushed for one in self._seen.values()), sum(one.pulled for one in self._seen.values())
-        )
+        """Of all connections so far; of one that has not ended, as of the last look."""
+        found = [self._ended.get(ends, seen) for ends, seen in self._seen.items()]
+        return Bytes(sum(one.pushed for one in found), sum(one.pulled for one in found))
 
     def _watch(self) -> None:
         while not self._done.wait(POLL_S):
             found = self._connections()
-            self._seen |= {ends: found[ends] for ends in found.keys() - self._others}
+            # another one: `total` may be going through the old one
+            self._seen = self._seen | {ends: found[ends] for ends in found.keys() - self._others}
+
+    def _listen(self) -> None:
+        for ends, _, line in _sockets(self._reports.stdout or ()):
+            self._ended[ends] = _bytes(line)
 
     def _connections(self) -> dict[Ends, Bytes]:
         listing = subprocess.run(self._list, capture_output=True, text=True, check=False)
@@ -73,18 +94,29 @@ def connections(listing: str) -> dict[Ends, Bytes]:
     """Connections of a process with itself, from `ss -tainpHO`; the server's end is that which listens."""
     sockets = {}
     listening = set()
-    for line in listing.splitlines():
-        state, _, _, local, peer, *_ = [*line.split(maxsplit=5), "", "", "", "", ""]
+    for ends, state, line in _sockets(listing.splitlines()):
         process = re.search(r"pid=(\d+)", line)
         if state == "LISTEN":
-            listening.add(_port(local))
+            listening.add(_port(ends[0]))
         elif process:
-            sockets[_address(local), _address(peer)] = (process[1], line)
+            sockets[ends] = (process[1], line)
     return {
-        ends: Bytes(pushed=_count("received", line), pulled=_count("sent", line))
+        ends: _bytes(line)
         for ends, (process_id, line) in sockets.items()
         if _port(ends[0]) in listening and sockets.get(ends[::-1], ("", ""))[0] == process_id
     }
+
+
+def _sockets(lines: Iterable[str]) -> Iterator[tuple[Ends, str, str]]:
+    """Both ends, the own one first, the state, and all that is said."""
+    for line in lines:
+        state, _, _, local, peer, *_ = [*line.split(maxsplit=5), "", "", "", "", ""]
+        yield (_address(local), _address(peer)), state, line
+
+
+def _bytes(line: str) -> Bytes:
+    """Of a socket of the server."""
+    return Bytes(pushed=_count("received", line), pulled=_count("sent", line))
 
 
 def _address(text: str) -> str:
