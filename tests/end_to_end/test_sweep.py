@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 import subprocess
 import time
@@ -20,7 +19,14 @@ import pytest
 
 from largebatch.run_folder import RunFolder
 from tests.end_to_end.conftest import Run, write_images
-from tests.end_to_end.test_train import MODES_AGREE, session_processes, start, wait_for, without_times
+from tests.end_to_end.test_train import (
+    MODES_AGREE,
+    send_to_all,
+    session_processes,
+    start,
+    wait_for,
+    without_times,
+)
 from tests.faults.fault import fault
 from tests.patience import TIMEOUT_S
 
@@ -182,11 +188,9 @@ def test_a_sweep_out_of_time_stops_between_epochs_and_goes_on_to_the_same_tables
         begun = time.monotonic()
         wait_for(process, "epoch 1/3")
         all_of_it = [process.pid, *session_processes(str(out.parent / "largebatch-"))]
-        for pid in all_of_it:
-            os.kill(pid, signal.SIGSTOP)
+        send_to_all(all_of_it, signal.SIGSTOP)
         time.sleep(max(0, begun + seconds - time.monotonic()))
-        for pid in all_of_it:
-            os.kill(pid, signal.SIGCONT)
+        send_to_all(all_of_it, signal.SIGCONT)
         _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 3, said
     assert "time is up; the same command goes on with the others" in said
@@ -261,8 +265,7 @@ def test_a_stalled_run_and_one_without_memory_do_not_stop_the_rest(
     data = write_images(tmp_path / "data", 400, 128, 5)
     with sweeping(data, tmp_path, "--stall-timeout", str(patience)) as process:
         wait_until(lambda: (out / "study.json").exists() and runs(out)[1].last_epoch() >= 1)
-        for pid in session_processes(str(tmp_path / "largebatch-")):
-            os.kill(pid, signal.SIGSTOP)
+        send_to_all(session_processes(str(tmp_path / "largebatch-")), signal.SIGSTOP)
         _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1, said
     assert statuses(out) == ["finished", "failed", "failed", "finished"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +63,13 @@ def session_processes(needle: str) -> list[int]:
             if needle in text:
                 found.append(int(process.name))
     return found
+
+
+def send_to_all(pids: Iterable[int], number: signal.Signals) -> None:
+    """A signal to session processes, of which short ones, as Hadoop's chmod, may have ended by now."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 # A job that a script starts in the background ignores SIGINT, and so do its children: not this one.
