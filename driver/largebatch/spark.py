@@ -21,8 +21,11 @@ from largebatch.java import JVM_FLAGS
 from largebatch.spark_settings import REFUSED, joined, parse
 from largebatch.worker_failures import JVM_FLAG as LOG_OF_EXCEPTIONS
 
+# Java's G1 collector looks for garbage among what is old, beside the program, as soon as it expects a need,
+# which is all the time: images and models stay, maps are many but die young.
+MARK_LATE = ("-XX:-G1UseAdaptiveIHOP", "-XX:InitiatingHeapOccupancyPercent=75")
 # Out of memory, SystemDS' workers wait for each other for ever: better to end at once.
-EXECUTOR_FLAGS = (*JVM_FLAGS, "-XX:+ExitOnOutOfMemoryError")
+EXECUTOR_FLAGS = (*JVM_FLAGS, *MARK_LATE, "-XX:+ExitOnOutOfMemoryError")
 DRIVER_FLAGS = (*EXECUTOR_FLAGS, LOG_OF_EXCEPTIONS)
 
 SYSTEMDS = "3.4"
