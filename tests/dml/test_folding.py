@@ -35,14 +35,12 @@ def test_images_of_a_row_divide_part_and_batch(dml: DML, rows: int, batch: int, 
     np.testing.assert_array_equal(found["unfolded"], X)
 
 
-def test_four_pixels_share_a_number(dml: DML) -> None:
+def test_four_neighbours_share_a_number(dml: DML) -> None:
     X = np.random.default_rng(1).integers(0, 256, size=(5, 12))
     X[0], X[1] = 255, 0
     found = dml.call("packing.dml", {"X": X}, ("packable", "packed", "unpacked"))
     assert found["packable"].item() == 1
-    np.testing.assert_array_equal(
-        found["packed"], X[:, :3] + 256 * (X[:, 3:6] + 256 * (X[:, 6:9] + 256 * X[:, 9:]))
-    )
+    np.testing.assert_array_equal(found["packed"], X.reshape(5, 3, 4) @ [1, 256, 256**2, 256**3])
     np.testing.assert_array_equal(found["unpacked"], X)
 
 
