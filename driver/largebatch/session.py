@@ -31,6 +31,7 @@ from largebatch.worker_failures import watched
 
 Request = dict[str, Any]
 LOOK_S = 0.5  # between two looks for executors
+PIECE = 2**22  # numbers that are converted at a time: 32 MB of doubles
 MANY_INSTRUCTIONS = 200  # more than there are, to have the times of all
 
 # Exit status of an executor: of its JVM by -XX:+ExitOnOutOfMemoryError, and of Spark.
@@ -179,12 +180,18 @@ class SystemDS:
         config.ConfigurationManager.setGlobalConfig(settings)
 
     def convert(self, array_file: str, out: str) -> None:
-        """Write a .npy file of uint8 rows as a matrix in SystemDS' binary format."""
-        array = np.load(array_file, allow_pickle=False)
+        """Write a .npy file of uint8 rows as a matrix in SystemDS' binary format.
+
+        Some rows at a time: what SystemDS is given becomes dense before it is stored sparse.
+        """
+        array = np.load(array_file, mmap_mode="r", allow_pickle=False)
         convert = self._jvm.org.apache.sysds.runtime.util.Py4jConverterUtils.convertPy4JArrayToMB
         uint8 = self._jvm.org.apache.sysds.common.Types.ValueType.UINT8
-        script = self._api.ScriptFactory.dml("write(X, $out, format='binary')")
-        self._input(script, "X", convert(array.tobytes(), array.shape[0], array.shape[1], uint8))
+        pieces = np.array_split(array, max(-(-array.size // PIECE), 1))
+        names = [f"X{i}" for i in range(len(pieces))]
+        script = self._api.ScriptFactory.dml(f"X = {_stacked(names)}\nwrite(X, $out, format='binary')")
+        for name, piece in zip(names, pieces, strict=True):
+            self._input(script, name, convert(piece.tobytes(), *piece.shape, uint8))
         self._input(script, "$out", out)
         self._context.execute(script)
 
@@ -198,6 +205,11 @@ class SystemDS:
     @staticmethod
     def _input(script: Any, name: str, value: Any) -> None:
         getattr(script, "in")(name, value)  # `in` is a word of Python
+
+
+def _stacked(names: list[str]) -> str:
+    """A DML expression of the rows of all matrices, one below the other."""
+    return names[0] if len(names) == 1 else f"rbind({', '.join(names)})"
 
 
 def _serve(requests: queue.Queue[Request]) -> None:

@@ -202,6 +202,22 @@ def test_an_array_that_cannot_be_read_is_told_by_its_cause(shared: Opened, tmp_p
     assert (tmp_path / "out.mtd").is_file()
 
 
+def test_a_matrix_whose_dense_form_is_larger_than_the_heap_is_converted(
+    shared: Opened, tmp_path: Path
+) -> None:
+    rows, columns = 180_000, 784  # 1.1 GB of doubles
+    rng = np.random.default_rng(1)
+    array = np.zeros((rows, columns), np.uint8)
+    cells = (rng.integers(rows, size=1_000_000), rng.integers(columns, size=1_000_000))
+    array[cells] = rng.integers(1, 256, size=1_000_000)
+    np.save(tmp_path / "array.npy", array)
+    shared.session.convert(tmp_path / "array.npy", tmp_path / "out")
+    row, column = np.nonzero(array)
+    weighed = int(np.sum((row + 1) * (column + 1) * array[row, column].astype(np.int64)))
+    (note,) = shared.run("weigh.dml", matrix=str(tmp_path / "out"))
+    assert float(note.removeprefix("note ")) == weighed
+
+
 def test_a_program_that_stalls_is_stopped_and_so_is_a_jvm_that_hangs(
     shared: Opened, tmp_path: Path, temporary: Path
 ) -> None:
