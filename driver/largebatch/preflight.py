@@ -10,7 +10,7 @@ from largebatch.machine import available_memory
 from largebatch.registry import NETWORKS
 from largebatch.spark import choose_master, shared_secret
 
-COPIES_OF_DATA = 3  # the training images as read, permuted, and cut for the workers
+COPIES_OF_DATA = 2  # the training images as read, and cut for the workers
 JVM_BASE_BYTES = 200 * 2**20  # SystemDS, Spark, what the optimizer works on, and gaps between large arrays
 
 ESTIMATE_MARGIN = 1.3  # by which the estimate may be too low
@@ -33,15 +33,17 @@ def check(training: Training, execution: Execution, dataset: Dataset, *, session
 
 
 def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:
-    """Estimate of the smallest heap with which a run comes to its end, all workers in the driver's JVM.
+    """Estimate of the smallest heap that is enough for a run, all workers in the driver's JVM.
 
+    With less it fails, or is slow: SystemDS writes matrices to disk, Java collects garbage all the time.
     Above the micro-batch it does not depend on the batch size.
     """
     of_train, of_test = dataset.nonzero
     train = _stored_bytes(of_train, dataset.train_images.size)
     data = COPIES_OF_DATA * train + _stored_bytes(of_test, dataset.test_images.size)
     if mode == "spark":  # it puts the workers' rows together as dense matrices
-        data += DENSE_BYTES * dataset.train_images.size - train
+        together = 4 if dataset.height * dataset.width % 4 == 0 else 1  # pixels in a number: dml/folding.dml
+        data += DENSE_BYTES * dataset.train_images.size // together - train
     rows_at_a_time = min(training.micro_batch, training.batch_size // training.workers)
     pixels = dataset.height * dataset.width * rows_at_a_time * training.workers
     maps = DENSE_BYTES * pixels * NETWORKS[training.network].values_per_pixel

@@ -24,8 +24,12 @@ from largebatch.worker_failures import JVM_FLAG as LOG_OF_EXCEPTIONS
 # Java's G1 collector looks for garbage among what is old, beside the program, as soon as it expects a need,
 # which is all the time: images and models stay, maps are many but die young.
 MARK_LATE = ("-XX:-G1UseAdaptiveIHOP", "-XX:InitiatingHeapOccupancyPercent=75")
+# Native matrix products hold the arrays they work on, and garbage is collected when none of them runs. A
+# thread that finds what was freed taken by others is told after two such turns that memory is out
+# (JDK-8308507): let it try again.
+PATIENCE = ("-XX:+UnlockDiagnosticVMOptions", "-XX:GCLockerRetryAllocationCount=100")
 # Out of memory, SystemDS' workers wait for each other for ever: better to end at once.
-EXECUTOR_FLAGS = (*JVM_FLAGS, *MARK_LATE, "-XX:+ExitOnOutOfMemoryError")
+EXECUTOR_FLAGS = (*JVM_FLAGS, *MARK_LATE, *PATIENCE, "-XX:+ExitOnOutOfMemoryError")
 DRIVER_FLAGS = (*EXECUTOR_FLAGS, LOG_OF_EXCEPTIONS)
 
 SYSTEMDS = "3.4"

@@ -122,7 +122,7 @@ def test_the_estimate_grows_with_what_takes_memory() -> None:
     assert heap_bytes(Training(micro_batch=64), "local", dataset(rows=8192, side=28)) > small
 
 
-def test_images_that_are_mostly_black_take_less_until_spark_cuts_them() -> None:
+def test_images_that_are_mostly_black_take_less() -> None:
     """12 bytes for each pixel that is not zero, instead of 8 for each."""
     dense = dataset(rows=4096, side=28)
     sparse = dataclasses.replace(dense, train_images=dense.train_images * (dense.train_images < 64))
@@ -130,9 +130,14 @@ def test_images_that_are_mostly_black_take_less_until_spark_cuts_them() -> None:
     saved = heap_bytes(training, "local", dense) - heap_bytes(training, "local", sparse)
     pixels = 4096 * 28 * 28
     assert saved == pytest.approx(COPIES_OF_DATA * pixels * (8 - 12 * 63 / 256), rel=0.01)
-    more = heap_bytes(training, "spark", sparse) - heap_bytes(training, "local", sparse)
-    assert more == pytest.approx(saved / COPIES_OF_DATA, rel=0.01)
-    assert heap_bytes(training, "spark", dense) == heap_bytes(training, "local", dense)
+
+
+def test_spark_cuts_dense_rows_that_hold_four_pixels_a_number_if_they_can() -> None:
+    training = Training(micro_batch=64, batch_size=256)
+    for side, bytes_of_a_pixel in ((28, 8 / 4), (27, 8)):
+        images = dataset(rows=4096, side=side)
+        more = heap_bytes(training, "spark", images) - heap_bytes(training, "local", images)
+        assert more == pytest.approx(4096 * side * side * (bytes_of_a_pixel - 8), rel=0.01)
 
 
 def test_the_defaults_fit_mnist_into_the_default_heap() -> None:
@@ -141,20 +146,19 @@ def test_the_defaults_fit_mnist_into_the_default_heap() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "mode", "settings", "fails", "works"),
+    ("name", "mode", "settings", "short", "enough"),
     [
-        ("mnist", "local", {}, 790, 910),
-        ("mnist", "spark", {}, 1088, 1251),
+        ("mnist", "local", {}, 690, 790),
+        ("mnist", "spark", {}, 756, 823),
         ("mnist", "local", {"micro_batch": 128}, 524, 603),
-        ("mnist", "spark", {"network": "softmax"}, 701, 807),
         ("digits", "local", {}, 1026, 1180),
     ],
 )
 def test_the_estimate_is_right_within_30_percent(
-    request: pytest.FixtureRequest, name: str, mode: str, settings: dict[str, Any], fails: int, works: int
+    request: pytest.FixtureRequest, name: str, mode: str, settings: dict[str, Any], short: int, enough: int
 ) -> None:
-    """Of the smallest heap, in MB, with which two epochs at batch size 2048 ended: docs/performance.md."""
+    """Of the smallest heap, in MB, that is enough for two epochs at batch size 2048: docs/performance.md."""
     folder = request.getfixturevalue("mnist_dir" if name == "mnist" else "cache_home")
     images = load(name, folder if name == "mnist" else None)
     need = heap_bytes(Training(batch_size=2048, **settings), mode, images) / 2**20
-    assert 0.7 * works < need < 1.3 * fails
+    assert 0.7 * enough < need < 1.3 * short
