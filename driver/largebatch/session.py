@@ -208,7 +208,7 @@ class SystemDS:
 
 
 def _stacked(names: list[str]) -> str:
-    """A DML expression of the rows of all matrices, one below the other."""
+    """A DML expression of the rows of all matrices, one below the other (rbind wants two at least)."""
     return names[0] if len(names) == 1 else f"rbind({', '.join(names)})"
 
 

@@ -58,7 +58,9 @@ def sweep_arguments(data: Path, *more: str) -> list[str]:
 
 
 def runs(out: Path) -> list[RunFolder]:
-    """The folders of a study's runs, as its record names them."""
+    """The folders of a study's runs, as its record names them; none before there is a record."""
+    if not (out / "study.json").exists():
+        return []
     record = json.loads((out / "study.json").read_text())
     return [RunFolder(out / run["folder"]) for run in record["runs"]]
 
@@ -84,13 +86,11 @@ def assert_equal(out: Path, undisturbed: Path) -> None:
 
 
 def in_the_last_run(out: Path) -> bool:
-    return (out / "study.json").exists() and sum(run.last_epoch() for run in runs(out)) >= (RUNS - 1) * EPOCHS
+    return sum(run.last_epoch() for run in runs(out)) >= (RUNS - 1) * EPOCHS
 
 
 def finished_files(out: Path) -> dict[Path, int]:
     """When the files of finished runs were written."""
-    if not (out / "study.json").exists():
-        return {}
     return {
         file: file.stat().st_mtime_ns
         for run in runs(out)
