@@ -31,8 +31,8 @@ from docker.utils.build import exclude_paths
 from dockerfile import Settings, Step, read_stages, settings_of
 
 from largebatch.data import digits
-from largebatch.data.folder import spellings
 from largebatch.data.idx import write_idx
+from largebatch.data.idx_folder import spellings
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = read_stages((ROOT / "docker/Dockerfile").read_text())

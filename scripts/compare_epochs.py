@@ -23,10 +23,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from largebatch.bench.timing import Sitting, shortened, train_in
-from largebatch.config import Execution, Training
 from largebatch.data import load
 from largebatch.errors import RunError, UserError
-from largebatch.prepare import prepare
+from largebatch.runs.prepare import prepare
+from largebatch.settings.config import Execution, Training
 
 READY = "ready"  # said by a contestant whose session has begun
 

@@ -111,7 +111,7 @@ find_java() {
 import sys
 
 from largebatch.errors import UserError
-from largebatch.java import find_java
+from largebatch.engine.java import find_java
 
 try:
     print(find_java().home)
@@ -140,7 +140,7 @@ missing_libraries() {
 import sys
 
 from largebatch.errors import UserError
-from largebatch.native import find_native
+from largebatch.engine.openblas import find_native
 
 try:
     found = find_native()

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 import sys
 
-from largebatch.cli import main
+from largebatch.cli.main import main
 
 main(["sweep", *sys.argv[1:]])

@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from largebatch import cli
+from largebatch.cli import main as cli
 
 
 def call(arguments: Sequence[str]) -> CompletedProcess[str]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from largebatch.arguments import Argument
-from largebatch.launch import Session
-from largebatch.run_folder import read_matrix
+from largebatch.engine.session import Session
+from largebatch.records.run_folder import read_matrix
+from largebatch.runs.program import Argument
 
 PROGRAMS = Path(__file__).parent / "dml" / "programs"
 Matrix = npt.NDArray[np.float64]

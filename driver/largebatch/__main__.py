@@ -1,6 +1,6 @@
 """`python -m largebatch`."""
 
-from largebatch.cli import main
+from largebatch.cli.main import main
 
 if __name__ == "__main__":
     main()

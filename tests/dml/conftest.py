@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from largebatch.config import Execution
-from largebatch.launch import Session
+from largebatch.engine.session import Session
+from largebatch.settings.config import Execution
 from tests.dml.training import Trainer
 from tests.harness import DML
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
-from largebatch.arguments import Images, PreparedData, network_arguments, train_arguments
-from largebatch.config import Training
-from largebatch.paths import dml_root
+from largebatch.files.places import dml_root
+from largebatch.runs.program import Images, PreparedData, network_arguments, train_arguments
+from largebatch.settings.config import Training
 from tests.harness import PROGRAMS
 
 ROOT = dml_root() / "dml"

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from largebatch import native
-from largebatch.arguments import Argument
-from largebatch.java import JVM_FLAGS, find_java
-from largebatch.paths import dml_root
-from largebatch.spark import Site, system_ds_jar, systemds_conf
+from largebatch.engine import openblas as native
+from largebatch.engine.java import JVM_FLAGS, find_java
+from largebatch.engine.spark import Site, system_ds_jar, systemds_conf
+from largebatch.files.places import dml_root
+from largebatch.runs.program import Argument
 from tests.harness import PROGRAMS, write_matrix
 from tests.patience import TIMEOUT_S
 from tests.reference import lenet, parameter_count

@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from largebatch.arguments import Argument
+from largebatch.runs.program import Argument
 from tests.harness import DML, Matrix
 from tests.reference import Image, lenet, parameter_count, softmax, stack, unstack
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from largebatch.paths import dml_root
-from largebatch.run_folder import read_matrix
+from largebatch.files.places import dml_root
+from largebatch.records.run_folder import read_matrix
 from tests.dml.training import SETTINGS, Trainer, synthetic
 from tests.harness import DML, write_matrix
 from tests.reference import lenet

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from largebatch.arguments import Argument
+from largebatch.runs.program import Argument
 from tests.harness import DML, Matrix
 from tests.reference import schedules
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from largebatch.run_folder import EPOCH_COLUMNS, read_matrix
+from largebatch.records.run_folder import EPOCH_COLUMNS, read_matrix
 from tests.dml.training import SECONDS, SETTINGS, Trainer, batches, norms_of, synthetic, train_in_numpy
 from tests.reference import lenet, optimizers
 

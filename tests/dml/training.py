@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from largebatch.run_folder import EPOCH_COLUMNS, read_matrix
+from largebatch.records.run_folder import EPOCH_COLUMNS, read_matrix
 from tests.harness import DML, Matrix, write_matrix
 from tests.reference import Floats, Image, Ints, lenet, optimizers, schedules, softmax
 from tests.reference.loss import softmax_cross_entropy

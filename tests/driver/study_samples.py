@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from largebatch.config import Execution, Training
-from largebatch.registry import NETWORKS
-from largebatch.run_folder import RunFolder
+from largebatch.records.run_folder import RunFolder
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.registry import NETWORKS
 from tests.driver.samples import dataset
 
 ROWS = 60000

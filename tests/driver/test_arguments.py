@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from largebatch.arguments import Images, PreparedData, network_arguments, train_arguments
-from largebatch.config import Training
+from largebatch.runs.program import Images, PreparedData, network_arguments, train_arguments
+from largebatch.settings.config import Training
 
 RECORD = Path(__file__).parent / "records" / "train_arguments.json"
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from largebatch.batch_job import attached, later, place
-from largebatch.paths import dml_root
+from largebatch.engine.batch_job import attached, later, place
+from largebatch.files.places import dml_root
 
 
 def test_a_batch_job_is_known_by_the_jvm_that_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from largebatch.bench.formulations import rows as formulation_rows
 from largebatch.bench.scaling import Measured, Model, extrapolated_rows, fit
 from largebatch.bench.timing import Epoch, Plan, Timed, shortened
 from largebatch.bench.traffic import POLL_S, Bytes, Traffic, connections
-from largebatch.cli import main
+from largebatch.cli.main import main
 from largebatch.errors import RunError, UserError
 from tests.driver.samples import dataset
 

@@ -15,8 +15,8 @@ from unittest.mock import patch
 import pytest
 
 import largebatch as package
-from largebatch.config import Execution, Training
-from largebatch.run_folder import RunFolder
+from largebatch.records.run_folder import RunFolder
+from largebatch.settings.config import Execution, Training
 from tests.command import call
 from tests.driver.samples import dataset, write_dataset
 from tests.patience import TIMEOUT_S

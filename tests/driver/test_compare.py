@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from largebatch.config import Execution, Training
 from largebatch.errors import UserError
 from largebatch.report.compare import Runs, Studies, compare
+from largebatch.settings.config import Execution, Training
 from tests.driver.study_samples import EXECUTION, finished_study, metrics, write_run, write_study
 
 LARS = Training(batch_size=1024, epochs=3)

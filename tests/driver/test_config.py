@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from largebatch.config import NAME, Execution, Training
 from largebatch.errors import UserError
-from largebatch.registry import NETWORKS, OPTIMIZERS, PADDINGS, SCHEDULES, SCOPES
+from largebatch.settings.config import NAME, Execution, Training
+from largebatch.settings.registry import NETWORKS, OPTIMIZERS, PADDINGS, SCHEDULES, SCOPES
 
 NAN, INF = math.nan, math.inf
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from largebatch.data import SOURCES, catalog, digits, load, prepare
-from largebatch.data.folder import PARTS, spellings
 from largebatch.data.idx import write_idx
+from largebatch.data.idx_folder import PARTS, spellings
 from largebatch.errors import RunError, UserError
 
 

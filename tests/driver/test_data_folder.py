@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from largebatch.data import load
-from largebatch.data.folder import read_pair
 from largebatch.data.idx import write_idx
+from largebatch.data.idx_folder import read_pair
 from largebatch.errors import UserError
 
 

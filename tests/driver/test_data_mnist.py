@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from largebatch.data import download, load, mnist, prepare
-from largebatch.data.folder import PARTS, spellings
 from largebatch.data.idx import idx_header, write_idx
+from largebatch.data.idx_folder import PARTS, spellings
 from largebatch.errors import RunError, UserError
 
 IMAGES = "train-images-idx3-ubyte.gz"

@@ -11,8 +11,8 @@ import yaml
 from docker.utils.build import exclude_paths
 from dockerfile import read_stages, settings_of
 
-from largebatch.cli import _parser
-from largebatch.spark import choose_master
+from largebatch.cli.main import _parser
+from largebatch.engine.spark import choose_master
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCKERFILE = REPOSITORY / "docker" / "Dockerfile"

@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from largebatch import doctor, machine, native
 from largebatch.data import SOURCES
-from largebatch.doctor import Check, check_all, exit_status, format_table
+from largebatch.doctor import checks as doctor
+from largebatch.doctor.checks import Check, check_all, exit_status, format_table
+from largebatch.engine import machine
+from largebatch.engine import openblas as native
+from largebatch.engine.java import Java
+from largebatch.engine.openblas import Native
 from largebatch.errors import RunError, UserError
-from largebatch.java import Java
-from largebatch.native import Native
 
 
 def nothing() -> None:

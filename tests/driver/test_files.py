@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from largebatch.config import Execution, Training
+from largebatch.engine.session import Session
 from largebatch.errors import RunError, UserError
-from largebatch.files import MAX_BYTES, part_of, read_file, read_json, readable, write_atomically
-from largebatch.launch import Session
-from largebatch.plan import survey
-from largebatch.registry import NETWORKS
-from largebatch.report.records import UNREADABLE, read_study
+from largebatch.files.safe import MAX_BYTES, part_of, read_file, read_json, readable, write_atomically
+from largebatch.records.reading import UNREADABLE, read_study
+from largebatch.records.run_folder import RunFolder, locked
+from largebatch.records.study_folder import StudyFolder
 from largebatch.report.write import report
-from largebatch.run_folder import RunFolder, locked
-from largebatch.study import Study, load, run_name
-from largebatch.study_folder import StudyFolder
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.registry import NETWORKS
+from largebatch.settings.study import Study, load, run_name
+from largebatch.studies.tasks import survey
 from tests.driver.samples import dataset
 from tests.driver.study_samples import finished_study, write_run
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from largebatch.data.idx import write_idx
+from largebatch.data.pictures import read_images
 from largebatch.errors import UserError
-from largebatch.images import read_images
 
 H, W = 3, 4
 PIXELS = np.arange(2 * H * W, dtype=np.uint8).reshape(2, H, W) * 10

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from largebatch import java
+from largebatch.engine import java
+from largebatch.engine.java import JVM_FLAGS, find_java, probe
 from largebatch.errors import UserError
-from largebatch.java import JVM_FLAGS, find_java, probe
 
 
 def fake_java(home: Path, version: str) -> Path:

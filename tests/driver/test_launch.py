@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from largebatch import launch
-from largebatch.config import Execution
+from largebatch.engine import session as launch
+from largebatch.engine.session import Session
 from largebatch.errors import RunError
-from largebatch.launch import Session
+from largebatch.settings.config import Execution
 from tests.patience import PROMPT_S
 from tests.sockets import listening
 
@@ -268,8 +268,8 @@ def test_lack_of_memory_is_called_so(tmp_path: Path) -> None:
 PARENT = """
 import sys
 from pathlib import Path
-from largebatch.config import Execution
-from largebatch.launch import Session
+from largebatch.settings.config import Execution
+from largebatch.engine.session import Session
 execution = Execution(mode="local", memory="1g", native_blas=False)
 with Session(execution, workers=2, log=Path(sys.argv[2])) as session:
     session.run(sys.argv[1], {}, single_node=True, on_line=lambda line: print(line, flush=True))

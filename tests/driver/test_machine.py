@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from largebatch import machine
-from largebatch.machine import available_memory, cgroup_limit
+from largebatch.engine import machine
+from largebatch.engine.machine import available_memory, cgroup_limit
 
 needs_proc = pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="no /proc")
 

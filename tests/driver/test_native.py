@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from largebatch import native
+from largebatch.engine import openblas as native
+from largebatch.engine.openblas import Native, find_native, prepare
 from largebatch.errors import RunError, UserError
-from largebatch.native import Native, find_native, prepare
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from largebatch.config import Execution, Training
 from largebatch.errors import UserError
-from largebatch.options import (
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.options import (
     add_settings,
     given,
     grouped,
@@ -20,7 +20,7 @@ from largebatch.options import (
     seconds,
     values_of_settings,
 )
-from largebatch.registry import OPTIMIZERS
+from largebatch.settings.registry import OPTIMIZERS
 
 FIELDS = [
     pytest.param(settings, field, id=field.name)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from largebatch.config import Execution, Training
 from largebatch.errors import UserError
-from largebatch.estimate import ROUGH_ROWS, ROUGH_S, Timing
-from largebatch.plan import Task, format_plan, measured, select, survey
-from largebatch.run_folder import RunFolder
-from largebatch.study import Study, run_name
-from largebatch.study_folder import StudyFolder
-from largebatch.tally import Tally
+from largebatch.records.run_folder import RunFolder
+from largebatch.records.study_folder import StudyFolder
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.study import Study, run_name
+from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
+from largebatch.studies.tally import Tally
+from largebatch.studies.tasks import Task, format_plan, measured, select, survey
 from tests.driver.samples import dataset
 
 BASE = Training(dataset="idx", network="softmax", batch_size=8, epochs=4, optimizer="sgd")

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from largebatch import preflight
-from largebatch.config import Execution, Training
 from largebatch.data import load
 from largebatch.errors import UserError
-from largebatch.preflight import COPIES_OF_DATA, ESTIMATE_MARGIN, check, heap_bytes, updates_per_epoch
+from largebatch.runs import preflight
+from largebatch.runs.preflight import COPIES_OF_DATA, ESTIMATE_MARGIN, check, heap_bytes, updates_per_epoch
+from largebatch.settings.config import Execution, Training
 from tests.driver.samples import dataset
 
 GB = 2**30

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from largebatch import prepare as module
-from largebatch.arguments import Images, PreparedData
-from largebatch.config import Execution
 from largebatch.data import Dataset
 from largebatch.data.dataset import UInt8Array
+from largebatch.engine.session import Session
 from largebatch.errors import RunError
-from largebatch.launch import Session
-from largebatch.prepare import prepare, prepared_folder
+from largebatch.runs import prepare as module
+from largebatch.runs.prepare import prepare, prepared_folder
+from largebatch.runs.program import Images, PreparedData
+from largebatch.settings.config import Execution
 from tests.driver.samples import dataset
 
 

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from largebatch import progress
-from largebatch.progress import Progress, duration
+from largebatch.terminal import progress
+from largebatch.terminal.progress import Progress, duration
 
 CLEAR = "\r\x1b[K"
 Clock = list[float]  # its one element is the time

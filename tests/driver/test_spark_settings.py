@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from largebatch.errors import UserError
-from largebatch.spark_settings import REFUSED, is_secret, joined, parse
+from largebatch.settings.spark import REFUSED, is_secret, joined, parse
 
 
 def test_settings_are_split_at_the_first_equals_sign_and_the_last_one_counts() -> None:

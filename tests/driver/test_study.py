@@ -14,11 +14,11 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from largebatch import preflight
-from largebatch.config import Execution, Training
 from largebatch.errors import UserError
-from largebatch.study import MAX_RUNS, SHIPPED, Study, load, parse, run_name, shipped
-from largebatch.toml_lines import locate
+from largebatch.runs import preflight
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.study import MAX_RUNS, SHIPPED, Study, load, parse, run_name, shipped
+from largebatch.studies.toml_lines import locate
 from tests.driver.samples import dataset
 
 HEAD = 'name = "small"\n'  # line 1

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 import largebatch
-from largebatch.config import Execution, Training
 from largebatch.errors import UserError
-from largebatch.plan import measured, survey
-from largebatch.study import Study, run_name
-from largebatch.study_folder import StudyFolder
+from largebatch.records.study_folder import StudyFolder
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.study import Study, run_name
+from largebatch.studies.tasks import measured, survey
 from tests.driver.study_samples import write_run
 
 RUNS = tuple(

@@ -12,17 +12,18 @@ from typing import Any
 
 import pytest
 
-from largebatch import sweep, train
-from largebatch.config import Execution, Training
+from largebatch.engine.session import Stop, StoppedError
 from largebatch.errors import RunError
-from largebatch.estimate import Timing
-from largebatch.launch import Stop, StoppedError
-from largebatch.plan import Task, survey
-from largebatch.study import Study
-from largebatch.study_folder import StudyFolder
-from largebatch.sweep import Limits, Sweep
-from largebatch.sweep_command import titles
-from largebatch.tally import Tally
+from largebatch.records.study_folder import StudyFolder
+from largebatch.runs import job as train
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.study import Study
+from largebatch.studies import sweep
+from largebatch.studies.command import titles
+from largebatch.studies.estimate import Timing
+from largebatch.studies.sweep import Limits, Sweep
+from largebatch.studies.tally import Tally
+from largebatch.studies.tasks import Task, survey
 from tests.driver.samples import dataset
 from tests.driver.test_run_folder import epoch_row
 from tests.harness import write_matrix

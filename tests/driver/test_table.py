@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from largebatch.table import format_results
+from largebatch.terminal.table import format_results
 
 FINISHED: dict[str, Any] = {
     "optimizer": "sgd_momentum",

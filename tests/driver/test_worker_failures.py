@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from largebatch import worker_failures
-from largebatch.worker_failures import Exceptions, watched
+from largebatch.engine import worker_failures
+from largebatch.engine.worker_failures import Exceptions, watched
 
 RUNTIME = "org/apache/sysds/runtime/"
 PARAMSERV = f"{RUNTIME}controlprogram/paramserv/"

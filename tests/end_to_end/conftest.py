@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from largebatch.data.idx import write_idx
-from largebatch.run_folder import RunFolder
+from largebatch.records.run_folder import RunFolder
 from tests.patience import TIMEOUT_S
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from largebatch.bench.formulations import compare
-from largebatch.config import Execution
+from largebatch.settings.config import Execution
 from tests.end_to_end.conftest import Run
 from tests.patience import TIMEOUT_S
 

@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from largebatch.java import find_java
-from largebatch.paths import dml_root
-from largebatch.run_folder import RunFolder
-from largebatch.spark import SECRET_FILE, system_ds_jar
+from largebatch.engine.java import find_java
+from largebatch.engine.spark import SECRET_FILE, system_ds_jar
+from largebatch.files.places import dml_root
+from largebatch.records.run_folder import RunFolder
 from tests.end_to_end.test_sweep import results, runs
 from tests.end_to_end.test_train import MODES_AGREE, session_processes, without_times
 from tests.patience import PROMPT_S, TIMEOUT_S
@@ -256,7 +256,7 @@ def test_a_batch_job_whose_session_dies_ends_and_goes_on_when_it_is_submitted_ag
         for line in job.stdout:
             said += line
             if "epoch 1/2" in line and "[1/2]" in line:
-                (session,) = (p for p in session_processes("largebatch.session") if descends(p, job.pid))
+                (session,) = (p for p in session_processes("largebatch.engine.child") if descends(p, job.pid))
                 os.kill(session, signal.SIGKILL)
     assert job.returncode == 1, said
     assert "submitting the same job again goes on with the others." in said

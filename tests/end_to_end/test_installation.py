@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from largebatch.spark import EXECUTOR_FLAGS
+from largebatch.engine.spark import EXECUTOR_FLAGS
 from tests.end_to_end.conftest import train_arguments
 from tests.patience import TIMEOUT_S
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from largebatch.run_folder import RunFolder
+from largebatch.records.run_folder import RunFolder
 from tests.end_to_end.conftest import Run, write_images
 from tests.end_to_end.test_train import (
     MODES_AGREE,

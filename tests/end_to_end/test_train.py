@@ -19,11 +19,11 @@ import pandas as pd
 import pytest
 
 from largebatch.data.idx import read_idx, write_idx
-from largebatch.java import find_java
-from largebatch.paths import dml_root
-from largebatch.registry import NETWORKS
-from largebatch.run_folder import RunFolder, read_matrix
-from largebatch.spark import system_ds_jar
+from largebatch.engine.java import find_java
+from largebatch.engine.spark import system_ds_jar
+from largebatch.files.places import dml_root
+from largebatch.records.run_folder import RunFolder, read_matrix
+from largebatch.settings.registry import NETWORKS
 from tests.end_to_end.conftest import Run, Trained, train_arguments
 from tests.faults.fault import fault
 from tests.patience import TIMEOUT_S

@@ -14,12 +14,12 @@ import pandas as pd
 import pytest
 
 import largebatch as package
-from largebatch.config import Execution, Training
 from largebatch.data import Dataset, load
-from largebatch.launch import Session
-from largebatch.paths import dml_root
-from largebatch.run_folder import RunFolder
-from largebatch.train import Result, Run
+from largebatch.engine.session import Session
+from largebatch.files.places import dml_root
+from largebatch.records.run_folder import RunFolder
+from largebatch.runs.job import Result, Run
+from largebatch.settings.config import Execution, Training
 from tests.driver.test_launch import children, wait_until_gone
 from tests.end_to_end.conftest import bars, largebatch
 from tests.end_to_end.test_sweep import wait_until

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from largebatch.data import load
-from largebatch.prepare import is_whole, prepared_folder
-from largebatch.run_folder import RunFolder
+from largebatch.records.run_folder import RunFolder
+from largebatch.runs.prepare import is_whole, prepared_folder
 from tests.driver.test_data_mnist import write_small
 from tests.end_to_end.conftest import Run
 from tests.end_to_end.test_train import wait_for

@@ -23,9 +23,9 @@ DAY_S = 24 * 3600
 
 WITHOUT_JAVA = """
 import sys
-from largebatch import java
+from largebatch.engine import java
 java.PLACES = ()
-from largebatch.cli import main
+from largebatch.cli.main import main
 main(sys.argv[1:])
 """
 

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from largebatch import cli, data, sweep_command
+from largebatch import data
+from largebatch.cli import main as cli
+from largebatch.engine.session import Session
 from largebatch.errors import RunError
-from largebatch.launch import Session
+from largebatch.studies import command as sweep_command
 from tests.command import call
 from tests.driver.samples import dataset, write_dataset
 from tests.driver.study_samples import finished_study

@@ -14,7 +14,7 @@ from PIL import Image
 
 from largebatch import data
 from largebatch.data.idx import decode_idx, idx_header
-from largebatch.images import read_images
+from largebatch.data.pictures import read_images
 from tests.driver.samples import write_dataset
 from tests.fuzz.harness import MIB, examples, mutated, reads
 

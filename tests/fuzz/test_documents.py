@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from largebatch.study import MAX_BYTES, SHIPPED, parse, run_name
-from largebatch.toml_lines import locate
+from largebatch.settings.study import MAX_BYTES, SHIPPED, parse, run_name
+from largebatch.studies.toml_lines import locate
 from tests.fuzz.harness import VALUES, changed, examples, mutated, reads
 
 SOUND = tuple((SHIPPED / f"{name}.toml").read_bytes() for name in ("quick", "paper-longer"))

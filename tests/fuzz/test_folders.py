@@ -11,18 +11,18 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from largebatch.config import Execution, Training
 from largebatch.errors import UserError
-from largebatch.plan import format_plan, measured, survey
-from largebatch.registry import NETWORKS
+from largebatch.records.reading import read_run, read_study
+from largebatch.records.run_folder import RunFolder
+from largebatch.records.study_folder import StudyFolder
 from largebatch.report import figures
 from largebatch.report.compare import compare
-from largebatch.report.records import read_run, read_study
 from largebatch.report.write import report
-from largebatch.run_folder import RunFolder
-from largebatch.study import Study, run_name
-from largebatch.study_folder import StudyFolder
-from largebatch.table import format_results
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.registry import NETWORKS
+from largebatch.settings.study import Study, run_name
+from largebatch.studies.tasks import format_plan, measured, survey
+from largebatch.terminal.table import format_results
 from tests.driver.samples import dataset
 from tests.driver.study_samples import finished_study, metrics, write_run
 from tests.fuzz.harness import examples, json_files, mutated, reads

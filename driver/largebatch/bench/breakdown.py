@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from largebatch.bench.timing import Epoch, Plan, Sitting, train_in
-from largebatch.config import Execution, Training
 from largebatch.data import Dataset
 from largebatch.errors import RunError
-from largebatch.prepare import prepare
+from largebatch.runs.prepare import prepare
+from largebatch.settings.config import Execution, Training
 
 THREADS, WALL = "thread-seconds", "seconds"
 

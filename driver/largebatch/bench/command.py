@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from largebatch import data, preflight
+from largebatch import data
 from largebatch.bench import breakdown, scaling
 from largebatch.bench.peers import PEERS
 from largebatch.bench.timing import (
@@ -23,9 +23,10 @@ from largebatch.bench.timing import (
     shortened,
     spread,
 )
-from largebatch.config import Execution, Training
 from largebatch.data import Dataset, Report
-from largebatch.table import align, markdown
+from largebatch.runs import preflight
+from largebatch.settings.config import Execution, Training
+from largebatch.terminal.table import align, markdown
 
 MEASURE = "PyTorch, float64"  # what ratios are to, if it was measured
 RATIOS = "Ratios within each round, medians"

@@ -6,9 +6,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from largebatch.arguments import Argument
-from largebatch.config import Execution
-from largebatch.launch import Session
+from largebatch.engine.session import Session
+from largebatch.runs.program import Argument
+from largebatch.settings.config import Execution
 
 ROWS = 512  # of a micro-batch
 REPETITIONS = 20

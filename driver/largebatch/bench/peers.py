@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from largebatch.bench.timing import Contestant, Epoch, Sitting
+from largebatch.engine.machine import peak_resident
 from largebatch.errors import RunError, UserError
-from largebatch.machine import peak_resident
-from largebatch.prepare import prepare
+from largebatch.runs.prepare import prepare
 
 Peer = Callable[[Sitting, str], list[Contestant]]  # of a sitting, and a mode of our own
 WORKERS = 4

@@ -13,11 +13,11 @@ import numpy as np
 
 from largebatch.bench.timing import Plan, Sitting, train_in
 from largebatch.bench.traffic import Traffic
-from largebatch.config import Execution, Training
 from largebatch.data import Dataset
 from largebatch.errors import RunError
-from largebatch.preflight import updates_per_epoch
-from largebatch.prepare import prepare
+from largebatch.runs.preflight import updates_per_epoch
+from largebatch.runs.prepare import prepare
+from largebatch.settings.config import Execution, Training
 
 NETWORKS = (1e9, 10e9)  # bits per second, of the clusters that are extrapolated to
 MANY = 1024  # workers among which the best number is sought

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
-from largebatch.arguments import PreparedData, train_arguments
-from largebatch.config import Execution, Training
 from largebatch.data import Dataset
+from largebatch.engine.machine import peak_resident
+from largebatch.engine.session import Session
 from largebatch.errors import RunError
-from largebatch.launch import Session
-from largebatch.machine import peak_resident
-from largebatch.paths import cache_dir
-from largebatch.prepare import prepare
-from largebatch.run_folder import read_matrix
+from largebatch.files.places import cache_dir
+from largebatch.records.run_folder import read_matrix
+from largebatch.runs.prepare import prepare
+from largebatch.runs.program import PreparedData, train_arguments
+from largebatch.settings.config import Execution, Training
 
 
 @dataclass(frozen=True)

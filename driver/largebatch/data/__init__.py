@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from largebatch.data import digits, folder, mnist
+from largebatch.data import digits, idx_folder, mnist
 from largebatch.data.dataset import Dataset, Report, Source
 from largebatch.errors import RunError, UserError
 
@@ -16,7 +16,7 @@ SOURCES = {
     for source in (
         mnist.SOURCE,
         digits.SOURCE,
-        folder.SOURCE,
+        idx_folder.SOURCE,
     )
 }
 

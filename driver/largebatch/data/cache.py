@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 from largebatch.errors import RunError
-from largebatch.paths import cache_dir
+from largebatch.files.places import cache_dir
 
 
 def data_cache(name: str) -> Path:

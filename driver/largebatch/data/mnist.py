@@ -9,8 +9,8 @@ from pathlib import Path
 from largebatch.data.cache import data_cache, write_atomic
 from largebatch.data.dataset import Dataset, Report, Source, UInt8Array
 from largebatch.data.download import MIRROR_VARIABLE, fetch_from_any, mirrors
-from largebatch.data.folder import FOLDER_VARIABLE, PARTS, find_part, is_complete, spellings, user_folder
 from largebatch.data.idx import decode_idx, idx_header, read_idx
+from largebatch.data.idx_folder import FOLDER_VARIABLE, PARTS, find_part, is_complete, spellings, user_folder
 from largebatch.errors import RunError, UserError
 
 MIRRORS = (

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from largebatch.config import Training
 from largebatch.errors import UserError
+from largebatch.records.reading import RunRecord, is_study, read_run, read_study
 from largebatch.report import tables
-from largebatch.report.records import RunRecord, is_study, read_run, read_study
-from largebatch.table import align
+from largebatch.settings.config import Training
+from largebatch.terminal.table import align
 
 _TIMES = ("seconds", "images_per_second", "evaluation_seconds")
 _RESULTS = (  # shown of a run: name in tables.results, format

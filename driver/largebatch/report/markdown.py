@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from largebatch import table
 from largebatch.report import claims, page
 from largebatch.report.claims import Claim, Statement
 from largebatch.report.page import Content
 from largebatch.report.summary import Comparison
+from largebatch.terminal import table
 
 _MARK = {True: "yes", False: "no", None: "not known"}
 _SPECIAL = str.maketrans({c: "\\" + c for c in "\\`*_[]<>|#~"})

@@ -19,11 +19,11 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 import largebatch
-from largebatch.config import Training
+from largebatch.records.reading import StudyRecord
 from largebatch.report import claims, svg, tables
 from largebatch.report.figures import Figure
-from largebatch.report.records import StudyRecord
 from largebatch.report.summary import Comparison
+from largebatch.settings.config import Training
 
 _HEADINGS = {  # of the figures' sections
     "batch-size": "Accuracy against batch size",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from largebatch.records.reading import FINISHED, StudyRecord
 from largebatch.report import claims, tables
 from largebatch.report.claims import Claim, Values
-from largebatch.report.records import FINISHED, StudyRecord
 
 USEFUL = 0.90  # the test accuracy below which the paper, too, speaks of a drop
 MOST_LINES = 4  # more lines than that are not compared with each other in sentences

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from largebatch.config import Training
-from largebatch.report.records import FINISHED, RunRecord, StudyRecord
-from largebatch.run_folder import GROUP_COLUMNS
+from largebatch.records.reading import FINISHED, RunRecord, StudyRecord
+from largebatch.records.run_folder import GROUP_COLUMNS
+from largebatch.settings.config import Training
 
 MEASURES = ("train_accuracy", "test_accuracy", "generalization_error", "median_epoch_seconds")
 EPOCHS_SHOWN = (1, 2, 5, 10, 20, 50, 100)

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from largebatch.errors import UserError
-from largebatch.files import readable, write_atomically
+from largebatch.files.safe import readable, write_atomically
+from largebatch.records.reading import StudyRecord, read_study
 from largebatch.report import figures, markdown, page, summary, tables
-from largebatch.report.records import StudyRecord, read_study
-from largebatch.table import align
+from largebatch.terminal.table import align
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The JVM with Spark and SystemDS; no other room knows them."""

@@ -1,0 +1,1 @@
+"""Files and places on disk: safe reading and writing, names, locks."""

@@ -1,0 +1,236 @@
+"""What a study's folder and its runs' folders hold: the one place that reads them for reports.
+
+A sweep may be writing at the same time, so a run can be at any stage; what is damaged is named, never fatal.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from largebatch.errors import UserError
+from largebatch.files.safe import read_file, read_json, readable
+from largebatch.records.run_folder import EPOCH_COLUMNS, MAX_METRICS, RunFolder, parse_metrics
+from largebatch.settings.config import Execution, Training
+
+STUDY_FILE = "study.json"
+FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"  # as result.json says
+UNFINISHED, NOT_BEGUN, UNREADABLE = "unfinished", "not begun", "unreadable"
+_STUDY = {
+    "name": str, "title": str, "description": str, "largebatch": str,
+    "varied": list, "execution": dict, "runs": list,
+}  # fmt: skip
+_RUN = {"name": str, "folder": str, "training": dict}
+_RESULT = {"status": str, "epochs": int}
+_SCHEDULES_OF_UPDATES = ("constant", "inverse_time")  # the others depend on the number of epochs
+
+
+class _DamagedError(Exception):
+    """A file of a run that does not hold what it should; the text names it."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as its folder tells it. `metrics` has a row per epoch that has ended, perhaps none."""
+
+    name: str
+    folder: str  # as the study names it
+    training: Training
+    status: str
+    reason: str = ""
+    execution: Execution | None = None
+    metrics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EPOCH_COLUMNS)))
+    versions: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study as its folder tells it; `epoch` is set if its runs have been cut there."""
+
+    name: str
+    title: str
+    description: str
+    version: str
+    execution: Mapping[str, Any]
+    runs: tuple[RunRecord, ...]
+    epoch: int | None = None
+
+    @property
+    def problems(self) -> list[str]:
+        """A sentence for every run that had to be skipped because its files are damaged."""
+        return [f"{run.name} is left out: {run.reason}" for run in self.runs if run.status == UNREADABLE]
+
+    @property
+    def schedules_need_the_end(self) -> bool:
+        """Whether a rate depends on the number of epochs, so that a part of a run is no shorter run."""
+        return any(run.training.schedule not in _SCHEDULES_OF_UPDATES for run in self.runs)
+
+    def after(self, epoch: int) -> StudyRecord:
+        """The study as if every run had stopped after an epoch. Raises UserError if that can't be told."""
+        if self.schedules_need_the_end:
+            raise UserError(
+                "--epoch can't be used: a learning-rate schedule of this study depends on the number of "
+                "epochs, so its runs would have been others if they had been shorter"
+            )
+        most = max((len(run.metrics) for run in self.runs), default=0)
+        if not 1 <= epoch <= most:
+            raise UserError(f"--epoch {epoch} has to be from 1 to {most}, the epochs that the study has")
+        return dataclasses.replace(self, runs=tuple(_cut(run, epoch) for run in self.runs), epoch=epoch)
+
+
+def _cut(run: RunRecord, epoch: int) -> RunRecord:
+    """The run as if it had stopped after an epoch."""
+    reached = len(run.metrics) >= epoch
+    if reached and not (run.status == DIVERGED and len(run.metrics) == epoch):
+        return dataclasses.replace(run, status=FINISHED, reason="", metrics=run.metrics.iloc[:epoch])
+    if run.status == FINISHED:
+        return dataclasses.replace(
+            run, status=UNFINISHED, reason=f"was trained for {len(run.metrics)} epochs"
+        )
+    return run
+
+
+# ---- studies ----
+
+
+def is_study(path: Path) -> bool:
+    """Whether a folder is a study's."""
+    return (path / STUDY_FILE).exists()
+
+
+def read_study(path: Path) -> StudyRecord:
+    """The study in a folder. Raises UserError if it is no study's, or its description is damaged."""
+    file = path / STUDY_FILE
+    try:
+        recorded = read_json(file)
+    except FileNotFoundError:
+        raise UserError(f"{path} is not the folder of a study: it has no {STUDY_FILE}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} can't be read: {error}") from error
+    try:
+        _check(recorded, _STUDY, STUDY_FILE)
+        runs = tuple(_study_run(path, entry) for entry in recorded["runs"])
+    except _DamagedError as error:
+        raise UserError(f"{path / str(error)}") from error
+    values = readable(recorded)
+    return StudyRecord(
+        values["name"],
+        values["title"],
+        values["description"],
+        values["largebatch"],
+        values["execution"],
+        runs,
+    )
+
+
+def _study_run(path: Path, entry: Any) -> RunRecord:
+    _check(entry, _RUN, STUDY_FILE)
+    try:
+        training = Training.from_mapping(entry["training"])
+    except UserError as error:
+        raise _DamagedError(f"{STUDY_FILE}: run {entry['name']}: {error}") from error
+    shown = readable(entry)
+    planned = RunRecord(shown["name"], shown["folder"], training, NOT_BEGUN)
+    if Path(entry["folder"]).is_absolute():
+        return dataclasses.replace(
+            planned, status=UNREADABLE, reason="its folder is named by an absolute path"
+        )
+    folder = RunFolder(path / entry["folder"])
+    try:
+        begun = folder.exists() or folder.metrics_file.exists()
+    except OSError as error:
+        reason = f"its folder can't be read: {error.strerror}"
+        return dataclasses.replace(planned, status=UNREADABLE, reason=reason)
+    return _read(planned, folder) if begun else planned
+
+
+def _check(values: Any, wanted: Mapping[str, type], file: str) -> None:
+    """Raises _DamagedError if a mapping lacks a name, or has it with a value of another type."""
+    if not isinstance(values, dict):
+        raise _DamagedError(f"{file} has a {type(values).__name__} where an object has to be")
+    for name, kind in wanted.items():
+        if not isinstance(values.get(name), kind):
+            raise _DamagedError(f"{file} lacks {name}, or has it with a value of another kind")
+
+
+# ---- runs ----
+
+
+def read_run(path: Path) -> RunRecord:
+    """The run in a folder. Raises UserError if it is no run's or damaged."""
+    folder = RunFolder(path)
+    training, _ = folder.settings()
+    run = _read(RunRecord(path.name, str(path), training, NOT_BEGUN), folder)
+    if run.status == UNREADABLE:
+        raise UserError(f"{path}: {run.reason}")
+    return run
+
+
+def _read(planned: RunRecord, folder: RunFolder) -> RunRecord:
+    """The run that was planned, with what its folder holds."""
+    try:
+        execution = _execution(planned, folder)
+        result = _result(folder)  # before the metrics: a sweep writes it after them
+        metrics = _metrics(folder)
+        if result["status"] in (FINISHED, DIVERGED) and len(metrics) != result["epochs"]:
+            raise _DamagedError(f"metrics.csv has {len(metrics)} epochs, result.json {result['epochs']}")
+    except _DamagedError as error:
+        return dataclasses.replace(planned, status=UNREADABLE, reason=str(error))
+    return dataclasses.replace(
+        planned,
+        status=result["status"],
+        reason=str(result.get("reason", "")),
+        execution=execution,
+        metrics=metrics,
+        versions=_versions(folder),
+    )
+
+
+def _execution(planned: RunRecord, folder: RunFolder) -> Execution:
+    try:
+        training, execution = folder.settings()
+    except UserError as error:
+        raise _DamagedError(str(error).replace(f"{folder.path}/", "")) from error
+    mine, its = planned.training.to_mapping(), training.to_mapping()
+    others = [f"{name} {its[name]} instead of {mine[name]}" for name in mine if mine[name] != its[name]]
+    if others:
+        raise _DamagedError(f"its settings are not the study's: {', '.join(others)}")
+    return execution
+
+
+def _result(folder: RunFolder) -> dict[str, Any]:
+    try:
+        result: dict[str, Any] = readable(read_json(folder.result_file))
+    except FileNotFoundError:
+        return {"status": UNFINISHED}
+    except (OSError, ValueError) as error:
+        raise _DamagedError(f"result.json can't be read: {error}") from error
+    _check(result, _RESULT, "result.json")
+    if result["status"] not in (FINISHED, DIVERGED, FAILED):
+        raise _DamagedError(f"result.json has the unknown status {result['status']!r}")
+    return result
+
+
+def _metrics(folder: RunFolder) -> pd.DataFrame:
+    try:
+        return parse_metrics(read_file(folder.metrics_file, MAX_METRICS))
+    except FileNotFoundError:
+        return pd.DataFrame(columns=list(EPOCH_COLUMNS))
+    except OSError as error:
+        raise _DamagedError(f"metrics.csv can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise _DamagedError(f"metrics.csv {error}") from error
+
+
+def _versions(folder: RunFolder) -> dict[str, Any]:
+    """What the run was computed with; nothing if that is not known, which makes no result wrong."""
+    try:
+        values = readable(read_json(folder.versions_file))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}

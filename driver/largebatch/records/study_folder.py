@@ -1,0 +1,173 @@
+"""The folder of a study: what `sweep` writes, and what all that comes after it reads.
+
+study.json   name, title, description, the settings that vary, and every run with its folder and settings
+runs/NAME/   the run folders, or wherever study.json says: studies may share them
+log.txt      when what was begun and how it ended; what sessions say between runs
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import largebatch
+from largebatch.errors import UserError
+from largebatch.files.safe import no_link, part_of, read_json, write_atomically
+from largebatch.records.run_folder import LOCK, RunFolder, locked
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.study import Study, run_name
+
+
+class StudyFolder:
+    """A study's folder, and that of its runs: `runs`, else where it says they are, else below it.
+
+    Nothing is written before it is asked for. Raises UserError for a folder that is no study's, or whose
+    runs are elsewhere than in `runs`.
+    """
+
+    def __init__(self, path: Path, runs: Path | None = None) -> None:
+        self.path = path
+        self.log = path / "log.txt"
+        self._file = path / "study.json"
+        self._there = self._read()
+        recorded = None if self._there is None else path / Path(self._there["runs"][0]["folder"]).parent
+        if recorded is None:
+            self.runs = runs or path / "runs"
+        elif runs is None and not _real(recorded).is_relative_to(_real(path)):
+            # Perhaps another made this folder: nothing outside of it is written to unasked.
+            raise UserError(
+                f"the runs of the study in {path} are outside of it, in {os.path.normpath(recorded)}: "
+                "name that folder by --runs, or another one by --out"
+            )
+        elif runs and _real(runs) != _real(recorded):
+            raise UserError(
+                f"the runs of the study in {path} are in {os.path.normpath(recorded)}: "
+                "name that folder by --runs, or another one by --out"
+            )
+        else:
+            self.runs = runs or Path(os.path.normpath(recorded))
+
+    def run(self, training: Training) -> RunFolder:
+        """The folder of a run of the study."""
+        return RunFolder(self.runs / run_name(training))
+
+    def lock(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the folder for this process, making it if need be. Raises UserError if another has it."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{self.path} cannot be made a study's folder: {error.strerror}; name another by --out"
+            ) from error
+        return locked(self.path)
+
+    def holds(self, study: Study) -> bool:
+        """Whether all runs that are recorded here are runs of this study."""
+        return self._there is not None and not self._foreign(study)
+
+    def check(self, study: Study) -> None:
+        """Raises UserError if another study is recorded here; one that has grown is the same."""
+        if self._there is None:
+            return
+        if self._there["name"] != study.name:
+            raise UserError(
+                f"{self.path} holds the study {self._there['name']!r}, not {study.name!r}: "
+                "name another folder by --out"
+            )
+        if self._foreign(study):
+            raise UserError(
+                f"{self.path} holds the study {study.name!r} with other runs ({self._differences(study)}): "
+                "name another folder by --out"
+            )
+
+    def write(self, study: Study, execution: Execution) -> None:
+        """study.json."""
+        value = {
+            "name": study.name,
+            "title": study.title,
+            "description": study.description,
+            "largebatch": largebatch.__version__,
+            "varied": study.varied,
+            "execution": execution.to_mapping(),
+            "runs": [self._entry(training) for training in study.runs],
+        }
+        write_atomically(self._file, (json.dumps(value, indent=2) + "\n").encode())
+        self._there = value
+
+    def note(self, text: str) -> None:
+        """A line of log.txt, with the time."""
+        with open(self.log, "a", encoding="utf-8", errors="surrogateescape", opener=no_link) as log:
+            log.write(f"{datetime.now().astimezone().isoformat(timespec='seconds')} {text}\n")
+
+    def _entry(self, training: Training) -> dict[str, Any]:
+        folder = self.run(training).path
+        return {
+            "name": folder.name,
+            "folder": os.path.relpath(_real(folder), _real(self.path)),
+            "training": training.to_mapping(),
+        }
+
+    def _read(self) -> Any:
+        """study.json as it is there, None without one."""
+        try:
+            value = read_json(self._file)
+        except (FileNotFoundError, NotADirectoryError):
+            self._check_empty()
+            return None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self._file} can't be read as a study: {error}") from error
+        try:
+            self._recorded(value)
+            sound = isinstance(value["name"], str) and all(map(_is_folder, value["runs"]))
+        except (KeyError, TypeError, UserError):
+            sound = False
+        if not sound or not value["runs"]:
+            raise UserError(f"{self._file} is no record of a study: name another folder by --out")
+        return value
+
+    def _check_empty(self) -> None:
+        ours = {LOCK, self.log.name, part_of(self._file).name}  # of a sweep that was killed at once
+        if self.path.is_dir() and any(there.name not in ours for there in self.path.iterdir()):
+            raise UserError(f"{self.path} is not empty and holds no study: name another folder by --out")
+
+    @staticmethod
+    def _recorded(value: Any) -> list[Training]:
+        return [Training.from_mapping(run["training"]) for run in value["runs"]]
+
+    def _foreign(self, study: Study) -> set[Training]:
+        return set(self._recorded(self._there)) - set(study.runs)
+
+    def _differences(self, study: Study) -> str:
+        """Settings whose values differ, as "epochs 5 there, 10 here"."""
+        there = [run.to_mapping() for run in self._recorded(self._there)]
+        here = [run.to_mapping() for run in study.runs]
+        texts = []
+        for name in here[0]:
+            old, new = _shown(there, name), _shown(here, name)
+            if old != new:
+                texts.append(f"{name} {old} there, {new} here")
+        return "; ".join(texts) or f"{len(there)} there, {len(here)} here"
+
+
+def _real(path: Path) -> Path:
+    """Where a path leads; unlike Path.resolve, also for links that lead to themselves."""
+    return Path(os.path.realpath(path))
+
+
+def _is_folder(run: dict[str, Any]) -> bool:
+    """Whether a recorded run has a folder that can be one: named as the run, by a relative path."""
+    folder = run["folder"]
+    return (
+        isinstance(folder, str)
+        and "\0" not in folder
+        and not Path(folder).is_absolute()
+        and Path(folder).name not in ("", "..")
+    )
+
+
+def _shown(mappings: list[dict[str, Any]], name: str) -> str:
+    return ", ".join(dict.fromkeys(str(mapping[name]) for mapping in mappings))

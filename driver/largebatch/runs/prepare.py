@@ -1,0 +1,87 @@
+"""Data sets in SystemDS' binary format, written once per set into the user's cache."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from largebatch.data import Dataset
+from largebatch.engine.session import Session
+from largebatch.errors import RunError
+from largebatch.files.places import cache_dir
+from largebatch.runs.program import Images, PreparedData
+
+LAYOUT = 1  # raise it when the files' contents change
+SIZES = "sizes.json"  # of all other files; the contents of each have a checksum beside them that is read
+
+
+def prepared_folder(dataset: Dataset) -> Path:
+    """Where the prepared files of a data set lie, or will lie."""
+    return cache_dir() / "prepared" / f"{dataset.name}-{dataset.fingerprint[:16]}-{LAYOUT}"
+
+
+def prepare(dataset: Dataset, session: Session) -> PreparedData:
+    """The prepared files of a data set, made now if they aren't there yet, or not whole.
+
+    Images become rows of pixels 0..255, labels classes 1..C. Raises RunError if the cache can't be
+    written or the session fails.
+    """
+    folder = prepared_folder(dataset)
+    data = PreparedData(folder, Images(dataset.height, dataset.width, dataset.classes))
+    if is_whole(folder):
+        return data
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
+            made = Path(temporary) / "made"
+            _write(dataset, session, made)
+            (made / SIZES).write_text(json.dumps(_sizes(made)))
+            if folder.is_dir() and not is_whole(folder):
+                folder.replace(Path(temporary) / "damaged")
+            _publish(made, folder)
+    except OSError as error:
+        raise RunError(f"{folder} cannot be written: {error.strerror or error}") from error
+    return data
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether all files that were prepared are there, none of them cut short."""
+    try:
+        return bool(json.loads((folder / SIZES).read_text()) == _sizes(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != SIZES)
+    return {str(path.relative_to(folder)): path.stat().st_size for path in files}
+
+
+def _write(dataset: Dataset, session: Session, folder: Path) -> None:
+    """The four matrices, each by way of a .npy file."""
+    folder.mkdir()
+    array_file = folder / "array.npy"
+    for part in ("train", "test"):
+        images = getattr(dataset, f"{part}_images")
+        labels = getattr(dataset, f"{part}_labels")
+        for name, array in (
+            ("images", images.reshape(len(images), -1)),
+            ("labels", labels.reshape(-1, 1) + np.uint8(1)),
+        ):
+            np.save(array_file, array)
+            session.convert(array_file, folder / f"{part}_{name}")
+    array_file.unlink()
+
+
+def _publish(made: Path, folder: Path) -> None:
+    """Rename into place; another process may have been faster, with the same files."""
+    try:
+        made.replace(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(made)

@@ -1,0 +1,1 @@
+"""The settings of a run, declared once: defaults, ranges, choices, help."""

@@ -1,0 +1,1 @@
+"""Many runs: studies, their tasks, sweeps."""

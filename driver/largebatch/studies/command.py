@@ -1,0 +1,200 @@
+"""What `largebatch sweep` does, from what is asked for to the exit status."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from largebatch import data
+from largebatch.data import Dataset, Report
+from largebatch.engine.batch_job import attached, check_options
+from largebatch.engine.java import find_java
+from largebatch.engine.spark import system_ds_jar
+from largebatch.errors import RunError, UserError
+from largebatch.records.study_folder import StudyFolder
+from largebatch.runs import preflight
+from largebatch.settings import study
+from largebatch.settings.config import Execution
+from largebatch.settings.study import Study
+from largebatch.studies.sweep import Limits, Sweep
+from largebatch.studies.tally import Tally
+from largebatch.studies.tasks import Only, Task, format_plan, measured, survey
+from largebatch.terminal.table import format_results
+
+DONE, SOME_FAILED, NOT_COMPLETE = 0, 1, 3
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for; `execution` are the settings given on the command line."""
+
+    study: str
+    out: Path
+    runs: Path | None = None
+    data_dir: Path | None = None
+    only: Only = field(default_factory=dict)
+    execution: Mapping[str, Any] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def given(self) -> list[str]:
+        """Options that a batch job may not be able to have, of those that were given."""
+        limits = {"jobs": self.limits.jobs > 1, "isolate": self.limits.isolate}
+        return [*self.execution, *(name for name, wanted in limits.items() if wanted)]
+
+
+class Prepared:
+    """A study with its folder, its data and what there is to do: checked, and nothing written yet."""
+
+    def __init__(self, wishes: Wishes, report: Report, *, download: bool) -> None:
+        check_options(wishes.given)
+        self.study = study.load(wishes.study)
+        self.execution = Execution.from_mapping(self.study.execution).updated(wishes.execution)
+        self.folder = StudyFolder(wishes.out, wishes.runs)
+        self.datasets: dict[str, Dataset] = {}
+        self._load(wishes, report, download=download)
+        self.folder.check(self.study)
+        self.tasks = self.survey(wishes.only)
+        self._preflight(wishes.limits.jobs, report)
+
+    def survey(self, only: Only) -> list[Task]:
+        """The wanted runs, as they stand now."""
+        return survey(self.study, self.folder, only, self.datasets)
+
+    def _load(self, wishes: Wishes, report: Report, *, download: bool) -> None:
+        """Load the data, or those to take instead where these can't be had or the folder has them already."""
+        fallback = self.study.fallback
+        on_fallback = self.study.on(fallback) if fallback and not wishes.data_dir else None
+        if on_fallback and self.folder.holds(on_fallback):
+            self.study, on_fallback = on_fallback, None
+        try:
+            self._load_all(wishes.data_dir, report, download)
+        except UserError as error:
+            if download or wishes.data_dir:
+                raise
+            report(str(error))
+        except RunError as error:
+            if on_fallback is None:
+                raise
+            report(f"{error}; {fallback} is taken instead")
+            self.study = on_fallback
+            self._load_all(None, report, download)
+
+    def _load_all(self, data_dir: Path | None, report: Report, download: bool) -> None:
+        names = {run.dataset for run in self.study.runs}
+        if data_dir and len(names) > 1:
+            raise UserError(
+                f"--data-dir is for one data set, {self.study.name} has {', '.join(sorted(names))}"
+            )
+        self.datasets = {
+            name: data.load(name, data_dir, download=download, report=report) for name in sorted(names)
+        }
+
+    def _preflight(self, jobs: int, report: Report) -> None:
+        remarks: dict[str, None] = {}
+        for task in self.tasks:
+            if task.training.dataset in self.datasets:
+                dataset = self.datasets[task.training.dataset]
+                try:
+                    found = preflight.check(task.training, self.execution, dataset, sessions=jobs)
+                except UserError as error:
+                    raise UserError(f"{self.study.name}, run {task.name}: {error}") from error
+                remarks |= dict.fromkeys(found)
+        for remark in remarks:
+            report(remark)
+
+
+def dry_run(wishes: Wishes, report: Report) -> str:
+    """The runs with their state and an estimate of the time; writes and downloads nothing."""
+    prepared = Prepared(wishes, report, download=False)
+    return format_plan(prepared.tasks, measured(prepared.tasks), wishes.limits.jobs)
+
+
+def sweep(wishes: Wishes, report: Report, show: Report) -> int:
+    """Carry out what is left of a study and show its results; returns the exit status."""
+    prepared = Prepared(wishes, report, download=True)
+    with prepared.folder.lock():
+        find_java(), system_ds_jar()  # without them no run could begin
+        prepared.folder.check(prepared.study)
+        prepared.folder.write(prepared.study, prepared.execution)
+        tasks = prepared.survey(wishes.only)
+        report(f"{prepared.study.title}: {len(tasks)} runs, {prepared.execution.mode} mode, in {wishes.out}")
+        progress = Sweep(
+            prepared.folder,
+            tasks,
+            titles(prepared.study, tasks),
+            prepared.datasets,
+            prepared.execution,
+            wishes.limits,
+            Tally(tasks, measured(tasks), wishes.limits.jobs),
+            report,
+        )
+        try:
+            progress.carry_out()
+        except OSError as error:
+            raise RunError(
+                f"{wishes.out} cannot be written: {error.strerror or error}; "
+                "the same command goes on from the last epoch"
+            ) from error
+        tasks = prepared.survey(wishes.only)
+    show(_results(prepared.study, tasks))
+    for line in _unfinished(tasks):
+        report(line)
+    show(f"Next: largebatch report {wishes.out}")
+    return _status(tasks, progress.out_of_time, report)
+
+
+def titles(of: Study, tasks: Sequence[Task]) -> dict[str, str]:
+    """What the lines of progress call each run: its place, and the settings that vary."""
+    always = ("optimizer", "batch_size")
+    more = [name for name in of.varied if name not in (*always, "learning_rate")]
+    if "learning_rate" in of.varied and _rates_vary(of):
+        more.append("learning_rate")
+    found = {}
+    for number, task in enumerate(tasks, start=1):
+        values = task.training.to_mapping()
+        parts = [*(str(values[name]) for name in always), *(f"{name} {values[name]}" for name in more)]
+        found[task.name] = f"[{number}/{len(tasks)}] {' '.join(parts)}"
+    return found
+
+
+def _rates_vary(of: Study) -> bool:
+    """Whether an optimizer has more than one learning rate."""
+    return len({(run.optimizer, run.learning_rate) for run in of.runs}) > len(
+        {run.optimizer for run in of.runs}
+    )
+
+
+def _results(of: Study, tasks: Sequence[Task]) -> str:
+    rows = [task.training.to_mapping() | task.result for task in tasks if task.result]
+    if not rows:
+        return "No run has ended yet."
+    dataset = ", ".join(dict.fromkeys(row["dataset"] for row in rows))
+    return f"{of.title} ({dataset})\n{format_results(rows, also=[n for n in of.varied if n != 'dataset'])}"
+
+
+def _unfinished(tasks: Sequence[Task]) -> list[str]:
+    failed = [task for task in tasks if task.result and not task.ended]
+    not_run = [task for task in tasks if task.result is None]
+    lines = [
+        f"failed: {task.name}: {(task.result or {}).get('reason', 'no reason known')}" for task in failed
+    ]
+    if not_run:
+        lines.append(f"not finished: {', '.join(task.name for task in not_run)}")
+    return lines
+
+
+def _status(tasks: Sequence[Task], out_of_time: bool, report: Report) -> int:
+    left = sum(not task.ended for task in tasks)
+    if not left:
+        return DONE
+    why = "time is up" if out_of_time else "not all runs came to their end"
+    if attached():
+        again = "submitting the same job again"
+        why = why if out_of_time else "after a failure a batch job ends, as its JVM can't be replaced"
+    else:
+        again = "the same command"
+    report(f"{len(tasks) - left} of {len(tasks)} runs are done: {why}; {again} goes on with the others.")
+    return NOT_COMPLETE if out_of_time else SOME_FAILED

@@ -1,0 +1,145 @@
+"""What is to be done of a study: its runs as they stand, which are wanted, and how long they will take."""
+
+from __future__ import annotations
+
+import typing
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from largebatch.data import Dataset
+from largebatch.errors import UserError
+from largebatch.records.run_folder import RunFolder
+from largebatch.records.study_folder import StudyFolder
+from largebatch.settings.config import Training
+from largebatch.settings.study import Study
+from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
+from largebatch.terminal.progress import duration
+from largebatch.terminal.table import align
+
+ENDED = ("finished", "diverged")  # both are results; all else is tried again
+Only = Mapping[str, Sequence[str]]  # of a setting the values wanted, as they are written
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run of a study as it stands; `rows` are those of its training data."""
+
+    training: Training
+    folder: RunFolder
+    rows: int
+    result: dict[str, Any] | None
+    epochs_done: int
+
+    @property
+    def name(self) -> str:
+        """The run's name in its study."""
+        return self.folder.path.name
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.result is not None and self.result["status"] in ENDED
+
+    @property
+    def epochs_left(self) -> int:
+        """Epochs to train."""
+        return 0 if self.ended else self.training.epochs - self.epochs_done
+
+    @property
+    def state(self) -> str:
+        """As --dry-run shows it."""
+        if self.ended and self.result:
+            return str(self.result["status"])
+        begun = f"from epoch {self.epochs_done}" if self.epochs_done else "new"
+        return f"failed, again {begun}" if self.result else begun
+
+
+def survey(study: Study, folder: StudyFolder, only: Only, datasets: Mapping[str, Dataset]) -> list[Task]:
+    """The study's runs as they stand, those that are wanted, in order.
+
+    Raises UserError if a folder is a link or another run's, was begun on other data, or nothing fits `only`.
+    """
+    return [_task(training, folder.run(training), datasets) for training in select(study, only)]
+
+
+def _task(training: Training, folder: RunFolder, datasets: Mapping[str, Dataset]) -> Task:
+    dataset = datasets.get(training.dataset)
+    rows = len(dataset.train_images) if dataset else ROUGH_ROWS
+    if folder.path.is_symlink():
+        raise UserError(f"{folder.path} is a link, through which a run does not write: remove it")
+    if not folder.exists():
+        return Task(training, folder, rows, None, 0)
+    if folder.settings()[0] != training:
+        raise UserError(f"{folder.path} is a run with other settings: name another folder by --out or --runs")
+    if dataset:
+        folder.check_data(dataset)
+    return Task(training, folder, rows, folder.result(), folder.last_epoch())
+
+
+def select(study: Study, only: Only) -> list[Training]:
+    """The runs whose settings have one of the wanted values each. Raises UserError if there are none."""
+    for name, texts in only.items():
+        if name not in typing.get_type_hints(Training):
+            raise UserError(f"--only {name}={texts[0]}: there is no such setting")
+        there = list(dict.fromkeys(getattr(run, name) for run in study.runs))
+        for text in texts:
+            if not any(_is(value, text) for value in there):
+                shown = ", ".join(map(str, there))
+                raise UserError(f"--only {name}={text}: no run of {study.name} has it; there are {shown}")
+    runs = [run for run in study.runs if all(_fits(run, name, texts) for name, texts in only.items())]
+    if not runs:
+        raise UserError(f"no run of {study.name} has all that --only asks for")
+    return runs
+
+
+def _fits(training: Training, name: str, texts: Sequence[str]) -> bool:
+    return any(_is(getattr(training, name), text) for text in texts)
+
+
+def _is(value: Any, text: str) -> bool:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(text) == value
+        except ValueError:
+            return False
+    return str(value).lower() == text.lower()
+
+
+def measured(tasks: Sequence[Task]) -> Timing:
+    """What the epochs that are done tell about those to come."""
+    timing = Timing()
+    for task in tasks:
+        if task.epochs_done and task.folder.metrics_file.exists():
+            try:
+                metrics = task.folder.metrics()
+            except UserError:  # it is made anew when the run goes on
+                continue
+            for seconds in metrics["seconds"] + metrics["evaluation_seconds"]:
+                timing.add(task.training, task.rows, seconds)
+    return timing
+
+
+def format_plan(tasks: Sequence[Task], timing: Timing, jobs: int) -> str:
+    """A line per run, and the sum."""
+    rows = [["run", "state", "epochs to do", "time"]]
+    rows += [[t.name, t.state, str(t.epochs_left), _time(_seconds(t, timing))] for t in tasks]
+    states = Counter("to go on with" if t.epochs_done and not t.ended else t.state for t in tasks)
+    total = duration(sum(_seconds(task, timing) for task in tasks) / jobs)
+    basis = f"as {timing.measured} epochs took here" if timing.measured else _ROUGH
+    return (
+        f"{align(rows)}\n{len(tasks)} runs: {', '.join(f'{n} {state}' for state, n in states.items())}; "
+        f"{sum(t.epochs_left for t in tasks)} epochs to do, about {total} ({basis})"
+    )
+
+
+_ROUGH = f"nothing is measured yet: {ROUGH_S:g} s are taken for {ROUGH_ROWS} images"
+
+
+def _seconds(task: Task, timing: Timing) -> float:
+    return task.epochs_left * timing.epoch(task.training, task.rows)
+
+
+def _time(seconds: float) -> str:
+    return duration(seconds) if seconds else "-"
