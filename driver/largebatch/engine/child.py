@@ -1,9 +1,9 @@
 """The process that holds the JVM: runs DML programs as it is told on standard input, one JSON line each.
 
-Started by engine.session as `python -m largebatch.engine.child SCRATCH`, in that folder, where the
-program's DML files lie. It answers by lines on standard output that start with "largebatch "; all other
-output is Spark's and SystemDS'. When standard input ends, its parent is gone: it takes its whole process group,
-and with it the JVM, down, and the folder too.
+The parent, engine.session, starts it as `python -m largebatch.engine.child SCRATCH` in that folder, where
+the program's DML files lie. It answers by lines on standard output that start with "largebatch ". All other
+output is Spark's and SystemDS'. When standard input ends, the parent is gone: the child then ends its whole
+process group, the JVM included, and removes the folder.
 """
 
 from __future__ import annotations
