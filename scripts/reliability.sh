@@ -25,7 +25,7 @@ for ((i = 1; i <= repetitions; i++)); do
     fi
     status=$((status | outcome))
 done
-"$VENV/bin/python" -m tests.faults.table "$results"/*.xml >"$results/reliability.md"
+"$VENV/bin/python" -m tests.support.fault_table "$results"/*.xml >"$results/reliability.md"
 mkdir -p docs
 mv -- "$results/reliability.md" docs/reliability.md
 say "docs/reliability.md has been written."

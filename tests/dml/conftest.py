@@ -8,8 +8,8 @@ import pytest
 
 from largebatch.engine.session import Session
 from largebatch.settings.config import Execution
-from tests.dml.training import Trainer
-from tests.harness import DML
+from tests.support.harness import DML
+from tests.support.training import Trainer
 
 
 @pytest.fixture(scope="package")

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.dml.training import SETTINGS, Data, Trained, Trainer, batches, synthetic
 from tests.reference import Ints
+from tests.support.training import SETTINGS, Data, Trained, Trainer, batches, synthetic
 
 pytestmark = pytest.mark.systemds
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.harness import DML
+from tests.support.harness import DML
 
 pytestmark = pytest.mark.systemds
 

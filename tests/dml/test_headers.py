@@ -12,7 +12,7 @@ import pytest
 from largebatch.files.places import dml_root
 from largebatch.runs.program import Images, PreparedData, network_arguments, train_arguments
 from largebatch.settings.config import Training
-from tests.harness import PROGRAMS
+from tests.support.harness import PROGRAMS
 
 ROOT = dml_root() / "dml"
 FILES = sorted(ROOT.rglob("*.dml"))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from largebatch.runs.program import Argument
-from tests.harness import DML, Matrix
 from tests.reference import Image, lenet, parameter_count, softmax, stack, unstack
+from tests.support.harness import DML, Matrix
 
 pytestmark = pytest.mark.systemds
 

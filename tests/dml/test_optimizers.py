@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pytest
 
-from tests.harness import DML, Matrix
 from tests.reference import Floats, Shapes, optimizers, parameter_count
+from tests.support.harness import DML, Matrix
 
 pytestmark = pytest.mark.systemds
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from largebatch.runs.program import Argument
-from tests.harness import DML, Matrix
 from tests.reference import schedules
+from tests.support.harness import DML, Matrix
 
 pytestmark = pytest.mark.systemds
 

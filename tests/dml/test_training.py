@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from largebatch.records.run_folder import EPOCH_COLUMNS, read_matrix
-from tests.dml.training import SECONDS, SETTINGS, Trainer, batches, norms_of, synthetic, train_in_numpy
 from tests.reference import lenet, optimizers
+from tests.support.training import SECONDS, SETTINGS, Trainer, batches, norms_of, synthetic, train_in_numpy
 
 pytestmark = pytest.mark.systemds
 

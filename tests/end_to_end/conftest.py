@@ -14,7 +14,7 @@ import pytest
 
 from largebatch.data.idx import write_idx
 from largebatch.records.run_folder import RunFolder
-from tests.patience import TIMEOUT_S
+from tests.support.patience import TIMEOUT_S
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

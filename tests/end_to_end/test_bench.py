@@ -14,7 +14,7 @@ import pytest
 from largebatch.bench.formulations import compare
 from largebatch.settings.config import Execution
 from tests.end_to_end.conftest import Run
-from tests.patience import TIMEOUT_S
+from tests.support.patience import TIMEOUT_S
 
 pytestmark = pytest.mark.systemds
 ROOT = Path(__file__).parents[2]

@@ -25,7 +25,7 @@ from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder
 from tests.end_to_end.test_sweep import results, runs
 from tests.end_to_end.test_train import MODES_AGREE, session_processes, without_times
-from tests.patience import PROMPT_S, TIMEOUT_S
+from tests.support.patience import PROMPT_S, TIMEOUT_S
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 

@@ -13,7 +13,7 @@ import pytest
 
 from largebatch.engine.spark import EXECUTOR_FLAGS
 from tests.end_to_end.conftest import train_arguments
-from tests.patience import TIMEOUT_S
+from tests.support.patience import TIMEOUT_S
 
 ROOT = Path(__file__).parents[2]
 

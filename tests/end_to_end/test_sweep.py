@@ -27,8 +27,8 @@ from tests.end_to_end.test_train import (
     wait_for,
     without_times,
 )
-from tests.faults.fault import fault
-from tests.patience import TIMEOUT_S
+from tests.support.fault import fault
+from tests.support.patience import TIMEOUT_S
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 

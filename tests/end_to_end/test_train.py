@@ -25,9 +25,9 @@ from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder, read_matrix
 from largebatch.settings.registry import NETWORKS
 from tests.end_to_end.conftest import Run, Trained, train_arguments
-from tests.faults.fault import fault
-from tests.patience import TIMEOUT_S
-from tests.sockets import listening
+from tests.support.fault import fault
+from tests.support.patience import TIMEOUT_S
+from tests.support.sockets import listening
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 

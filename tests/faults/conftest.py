@@ -20,11 +20,11 @@ from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs.job import Result, Run
 from largebatch.settings.config import Execution, Training
-from tests.driver.test_launch import children, wait_until_gone
+from tests.driver.engine.test_session import children, wait_until_gone
 from tests.end_to_end.conftest import bars, largebatch
 from tests.end_to_end.test_sweep import wait_until
 from tests.end_to_end.test_train import session_processes, start, without_times
-from tests.patience import PROMPT_S
+from tests.support.patience import PROMPT_S
 
 __all__ = ["bars", "largebatch"]  # fixtures
 

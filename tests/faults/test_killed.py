@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.driver.test_launch import java_of, processes
+from tests.driver.engine.test_session import java_of, processes
 from tests.end_to_end.test_train import wait_for
 from tests.faults.conftest import IN_WORKER, Modify, Trial, Undisturbed
-from tests.faults.fault import fault
-from tests.patience import PROMPT_S, TIMEOUT_S
+from tests.support.fault import fault
+from tests.support.patience import PROMPT_S, TIMEOUT_S
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 

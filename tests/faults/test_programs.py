@@ -12,8 +12,8 @@ from tests.end_to_end.conftest import write_images
 from tests.end_to_end.test_sweep import runs, statuses
 from tests.end_to_end.test_train import wait_for
 from tests.faults.conftest import AT, CLOCK, IN_WORKER, MEMORY, UPDATES, Modify, Trial, Undisturbed
-from tests.faults.fault import fault
-from tests.patience import PROMPT_S, TIMEOUT_S
+from tests.support.fault import fault
+from tests.support.patience import PROMPT_S, TIMEOUT_S
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 

@@ -15,12 +15,12 @@ import pytest
 from largebatch.data import load
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs.prepare import is_whole, prepared_folder
-from tests.driver.test_data_mnist import write_small
+from tests.driver.data.test_mnist import write_small
 from tests.end_to_end.conftest import Run
 from tests.end_to_end.test_train import wait_for
 from tests.faults.conftest import EPOCHS, Trial, Undisturbed, fill, mount
-from tests.faults.fault import fault
-from tests.patience import TIMEOUT_S
+from tests.support.fault import fault
+from tests.support.patience import TIMEOUT_S
 
 systemds = pytest.mark.systemds
 

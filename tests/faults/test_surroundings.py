@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.driver.test_java import fake_java
+from tests.driver.engine.test_java import fake_java
 from tests.end_to_end.test_train import wait_for
 from tests.faults.conftest import Trial, Undisturbed
-from tests.faults.fault import fault
-from tests.patience import TIMEOUT_S
+from tests.support.fault import fault
+from tests.support.patience import TIMEOUT_S
 
 DAY_S = 24 * 3600
 

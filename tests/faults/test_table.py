@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.faults.table import rows, table
+from tests.support.fault_table import rows, table
 
 CASE = """
 <testcase name="{name}" time="{time}"><properties><property name="fault" value="{name}"/>

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.fuzz import harness
+from tests.support import fuzzing as harness
 
 MEMORY = 4096 * harness.MIB  # of the whole process: what an input makes blow up is seen
 

@@ -15,11 +15,11 @@ from largebatch.cli import main as cli
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.studies import command as sweep_command
-from tests.command import call
-from tests.driver.samples import dataset, write_dataset
-from tests.driver.study_samples import finished_study
-from tests.fuzz.harness import examples, reads
 from tests.fuzz.test_folders import TRAINING
+from tests.support.command import call
+from tests.support.fuzzing import examples, reads
+from tests.support.samples import dataset, write_dataset
+from tests.support.study_samples import finished_study
 
 STATUSES = {0, 1, 2, 3, 130}
 _FLAGS = (

@@ -15,8 +15,8 @@ from PIL import Image
 from largebatch import data
 from largebatch.data.idx import decode_idx, idx_header
 from largebatch.data.pictures import read_images
-from tests.driver.samples import write_dataset
-from tests.fuzz.harness import MIB, examples, mutated, reads
+from tests.support.fuzzing import MIB, examples, mutated, reads
+from tests.support.samples import write_dataset
 
 PIXELS = np.arange(2 * 4 * 4, dtype=np.uint8).reshape(2, 4, 4)
 IDX = idx_header(PIXELS.shape) + PIXELS.tobytes()

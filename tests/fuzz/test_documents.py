@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from largebatch.settings.study import MAX_BYTES, SHIPPED, parse, run_name
 from largebatch.studies.toml_lines import locate
-from tests.fuzz.harness import VALUES, changed, examples, mutated, reads
+from tests.support.fuzzing import VALUES, changed, examples, mutated, reads
 
 SOUND = tuple((SHIPPED / f"{name}.toml").read_bytes() for name in ("quick", "paper-longer"))
 MODEL = json.dumps(

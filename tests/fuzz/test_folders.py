@@ -23,10 +23,10 @@ from largebatch.settings.registry import NETWORKS
 from largebatch.settings.study import Study, run_name
 from largebatch.studies.tasks import format_plan, measured, survey
 from largebatch.terminal.table import format_results
-from tests.driver.samples import dataset
-from tests.driver.study_samples import finished_study, metrics, write_run
-from tests.fuzz.harness import examples, json_files, mutated, reads
-from tests.harness import write_matrix
+from tests.support.fuzzing import examples, json_files, mutated, reads
+from tests.support.harness import write_matrix
+from tests.support.samples import dataset
+from tests.support.study_samples import finished_study, metrics, write_run
 
 TRAINING = Training(dataset="idx", network="softmax", batch_size=8, epochs=2)
 EXECUTION = Execution(mode="local", memory="1g")

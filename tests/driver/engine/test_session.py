@@ -1,0 +1,317 @@
+"""The session process: what it runs, how its failures are told, and that nothing of it stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from largebatch.engine import session as launch
+from largebatch.engine.session import Session
+from largebatch.errors import RunError
+from largebatch.settings.config import Execution
+from tests.support.patience import PROMPT_S
+from tests.support.sockets import listening
+
+pytestmark = [
+    pytest.mark.systemds,
+    pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc"),
+]
+
+PROGRAMS = Path(__file__).parent / "programs"
+STALL_S = 20  # at least; a JVM has to start within it
+
+
+# ---- processes ----
+
+
+@dataclass(frozen=True)
+class Process:
+    pid: int
+    name: str
+    parent: int
+    group: int
+
+
+def processes() -> list[Process]:
+    """All that run; those that have ended and were not collected are left out."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = file.read_text()
+        except OSError:  # it has just ended
+            continue
+        name = text[text.index("(") + 1 : text.rindex(")")]
+        state, parent, group = text[text.rindex(")") + 1 :].split()[:3]
+        if state not in "ZX":
+            found.append(Process(int(file.parent.name), name, int(parent), int(group)))
+    return found
+
+
+def children(pid: int) -> set[int]:
+    return {process.pid for process in processes() if process.parent == pid}
+
+
+def members(group: int) -> list[str]:
+    return [process.name for process in processes() if process.group == group]
+
+
+def java_of(group: int) -> int:
+    (java,) = (process.pid for process in processes() if process.group == group and process.name == "java")
+    return java
+
+
+def wait_until_gone(group: int, seconds: float = PROMPT_S) -> None:
+    """Processes of the group may take a moment to go."""
+    until = time.monotonic() + seconds
+    while members(group) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert members(group) == []
+
+
+# ---- sessions ----
+
+
+@dataclass(frozen=True)
+class Opened:
+    session: Session
+    group: int
+    log: Path
+    start_seconds: float
+
+    def run(self, program: str, **arguments: str | int) -> list[str]:
+        """Run a program of tests/driver/programs; returns what it reports."""
+        lines: list[str] = []
+        self.session.run(str(PROGRAMS / program), dict(arguments), single_node=True, on_line=lines.append)
+        return lines
+
+
+@contextmanager
+def opened(folder: Path, stall_timeout: float = Execution.stall_timeout) -> Iterator[Opened]:
+    """A session with a small heap; its log, and all files of its own, lie in the folder."""
+    execution = Execution(mode="local", memory="1g", native_blas=False, stall_timeout=stall_timeout)
+    before = children(os.getpid())
+    begun = time.monotonic()
+    with Session(execution, workers=2, log=folder / "log.txt") as session:
+        (group,) = children(os.getpid()) - before
+        yield Opened(session, group, folder / "log.txt", time.monotonic() - begun)
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of temporary files, with a name that is hard to pass on."""
+    folder = tmp_path / """tem po"ra'ry \\b $HOME"""
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    return folder
+
+
+def test_reports_reach_the_caller_and_all_else_the_log(
+    tmp_path: Path, temporary: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with opened(tmp_path) as session:
+        assert session.run("fine.dml", words="of three words") == ["note of three words"]
+        arguments = Path(f"/proc/{java_of(session.group)}/cmdline").read_text().split("\0")
+        (scratch,) = temporary.iterdir()
+        assert f"-Djava.io.tmpdir={scratch}" in arguments
+    log = session.log.read_text()
+    assert "nobody's concern" in log.splitlines()
+    assert "SystemDS" in log, "and the JVM's own noise"
+    assert "of three words" not in log
+    assert capfd.readouterr() == ("", "")
+    assert list(temporary.iterdir()) == []
+    wait_until_gone(session.group)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
+    """One session for all tests that leave it in order: that it goes on is part of each."""
+    with opened(tmp_path_factory.mktemp("session")) as session:
+        yield session
+
+
+@pytest.mark.parametrize(
+    ("program", "cause"),
+    [
+        ("stop.dml", "x is too large: 3"),
+        ("parse.dml", "The following parse issue was encountered: [line 4:4] [Syntax error]"),
+        ("dimensions.dml", "Dimensions do not match for matrix multiplication (3!=5)"),
+        ("missing.dml", "missing.dml"),
+    ],
+)
+def test_a_program_that_fails_is_told_by_its_cause_and_the_session_goes_on(
+    shared: Opened, program: str, cause: str
+) -> None:
+    with pytest.raises(RunError) as failure:
+        shared.run(program, **({"n": 5} if program == "dimensions.dml" else {}))
+    message = str(failure.value)
+    assert cause in message
+    assert message.endswith(f"; see {shared.log}")
+    assert len(message.splitlines()) == 1
+    assert "java." not in message and "\tat " not in message, "the stack is in the log"
+    assert shared.run("fine.dml", words="again") == ["note again"]
+
+
+def test_the_gateway_is_on_this_machine_alone_and_wants_its_token(shared: Opened) -> None:
+    ports = listening([java_of(shared.group), shared.group])
+    assert all(address.is_loopback for address, _ in ports)
+    answers: list[bytes] = []
+    with contextlib.ExitStack() as stack:
+        silent = [
+            stack.enter_context(socket.create_connection((str(address), port), timeout=PROMPT_S))
+            for address, port in ports
+        ]
+        for connection in silent:
+            connection.sendall(b"c\nz:java.lang.System\ncurrentTimeMillis\ne\n")
+        until = time.monotonic() + PROMPT_S  # for the first answer; Spark's own ports give none
+        while silent and (ready := select.select(silent, [], [], max(0, until - time.monotonic()))[0]):
+            for connection in ready:
+                silent.remove(connection)
+                with contextlib.suppress(OSError):
+                    answers.append(connection.recv(1000))
+            if any(answers):
+                until = time.monotonic() + 1
+    refusals = [answer for answer in answers if answer.startswith(b"!x")]
+    assert len(refusals) == 1, answers
+    assert b"Authentication error" in refusals[0]
+    assert not any(answer.startswith(b"!y") for answer in answers)
+    assert shared.run("fine.dml", words="still there") == ["note still there"]
+
+
+def test_an_array_that_cannot_be_read_is_told_by_its_cause(shared: Opened, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"No such file.*missing\.npy"):
+        shared.session.convert(tmp_path / "missing.npy", tmp_path / "out")
+    np.save(tmp_path / "array.npy", np.array([[0, 1, 255], [7, 128, 3]], np.uint8))
+    shared.session.convert(tmp_path / "array.npy", tmp_path / "out")
+    assert (tmp_path / "out.mtd").is_file()
+
+
+def test_a_matrix_whose_dense_form_is_larger_than_the_heap_is_converted(
+    shared: Opened, tmp_path: Path
+) -> None:
+    rows, columns = 180_000, 784  # 1.1 GB of doubles
+    rng = np.random.default_rng(1)
+    array = np.zeros((rows, columns), np.uint8)
+    cells = (rng.integers(rows, size=1_000_000), rng.integers(columns, size=1_000_000))
+    array[cells] = rng.integers(1, 256, size=1_000_000)
+    np.save(tmp_path / "array.npy", array)
+    shared.session.convert(tmp_path / "array.npy", tmp_path / "out")
+    row, column = np.nonzero(array)
+    weighed = int(np.sum((row + 1) * (column + 1) * array[row, column].astype(np.int64)))
+    (note,) = shared.run("weigh.dml", matrix=str(tmp_path / "out"))
+    assert float(note.removeprefix("note ")) == weighed
+
+
+def test_a_program_that_stalls_is_stopped_and_so_is_a_jvm_that_hangs(
+    shared: Opened, tmp_path: Path, temporary: Path
+) -> None:
+    patience = max(STALL_S, math.ceil(4 * shared.start_seconds))  # the start has to do with it too
+    started = 0.0
+
+    def freeze(line: str) -> None:
+        nonlocal started
+        os.kill(java_of(session.group), signal.SIGSTOP)  # it can't end by itself any more
+        started = time.monotonic()
+
+    with pytest.raises(RunError) as failure, opened(tmp_path, stall_timeout=patience) as session:
+        session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True, on_line=freeze)
+    assert patience - 1 <= time.monotonic() - started < patience + PROMPT_S
+    assert str(failure.value) == f"stalled: no sign of life for {patience} s; see {session.log}"
+    wait_until_gone(session.group)
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("victim", ["JVM", "session"])
+def test_a_death_is_noticed_at_once_and_named(tmp_path: Path, victim: str) -> None:
+    died = 0.0
+
+    def kill(line: str) -> None:
+        nonlocal died
+        os.kill(java_of(session.group) if victim == "JVM" else session.group, signal.SIGKILL)
+        died = time.monotonic()
+
+    with opened(tmp_path) as session:
+        with pytest.raises(RunError) as failure:
+            session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True, on_line=kill)
+        assert time.monotonic() - died < PROMPT_S
+        cause = "the JVM died" if victim == "JVM" else "the session's process died (signal 9)"
+        assert str(failure.value) == f"{cause}; see {session.log}"
+        with pytest.raises(RunError, match=r"died|has ended"):
+            session.run("fine.dml", words="too late")
+    wait_until_gone(session.group)
+
+
+def test_lack_of_memory_is_called_so(tmp_path: Path) -> None:
+    with pytest.raises(RunError) as failure, opened(tmp_path) as session:
+        session.run("memory.dml")
+    cause = "the JVM ran out of memory: raise --memory (now 1g) or lower --micro-batch"
+    assert str(failure.value) == f"{cause}; see {session.log}"
+    wait_until_gone(session.group)
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from largebatch.settings.config import Execution
+from largebatch.engine.session import Session
+execution = Execution(mode="local", memory="1g", native_blas=False)
+with Session(execution, workers=2, log=Path(sys.argv[2])) as session:
+    session.run(sys.argv[1], {}, single_node=True, on_line=lambda line: print(line, flush=True))
+"""
+
+
+def test_a_session_does_not_outlive_its_parent(tmp_path: Path, temporary: Path) -> None:
+    command = [sys.executable, "-c", PARENT, str(PROGRAMS / "loop.dml"), str(tmp_path / "log.txt")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "note looping\n"
+        (group,) = children(parent.pid)
+        assert "java" in members(group)
+        parent.kill()
+    wait_until_gone(group)
+    until = time.monotonic() + PROMPT_S  # the folder goes after the processes that write into it
+    while list(temporary.iterdir()) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert list(temporary.iterdir()) == []
+
+
+# ---- a master ----
+
+
+def test_a_master_that_comes_up_late_is_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    late = threading.Timer(1.0, lambda: servers.append(socket.create_server(("127.0.0.1", port))))
+    servers: list[socket.socket] = []
+    late.start()
+    try:
+        launch._reach(f"spark://127.0.0.1:{port}", 30.0)
+    finally:
+        late.join()
+        servers[0].close()
+
+
+def test_a_master_that_does_not_come_is_not_waited_for_longer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    begun = time.monotonic()
+    with pytest.raises(RunError, match=f"nothing answers at spark://127.0.0.1:{port}: "):
+        launch._reach(f"spark://127.0.0.1:{port}", 1.0)
+    assert 1.0 <= time.monotonic() - begun < 10  # far below what a master has by itself
+    launch._reach("local[4]", 0.0)

@@ -1,0 +1,447 @@
+"""A run's folder: its creation, its checkpoints as train.dml writes them, and what damage does to them."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from largebatch.errors import UserError
+from largebatch.records.run_folder import RunFolder, write_atomically
+from largebatch.runs.program import Images
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.registry import NETWORKS
+from tests.support.harness import write_matrix
+from tests.support.samples import dataset
+
+TRAINING = Training(dataset="idx", network="softmax", batch_size=8, epochs=9)
+EXECUTION = Execution(mode="local", memory="1g")
+SOFTMAX, LENET = NETWORKS["softmax"], NETWORKS["lenet"]
+AWKWARD = (1 / 3, 0.1, 1e-17, 5e-324, -(2.0**60), 1.7976931348623157e308)  # numbers that lose digits easily
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(tmp_path / "a run", TRAINING, EXECUTION, dataset())
+
+
+def epoch_row(epoch: int, groups: int = 1) -> list[float]:
+    """A row of train.dml's metrics: 10 numbers of the epoch, 3 of each group."""
+    of_epoch = [epoch, 5 * epoch, 40 * epoch, 1 / (3 + epoch), 2 / epoch, 0.5, 2.5 / epoch, 0.25, 0.75, 0.125]
+    return [*of_epoch, *(epoch + group + column / 7 for group in range(groups) for column in range(3))]
+
+
+def train_epoch(folder: RunFolder, epoch: int, groups: int = 1) -> None:
+    """Leave the folder as train.dml does after an epoch, just before it says so."""
+    state = folder.checkpoint(epoch)
+    state.mkdir(parents=True)
+    write_matrix(state / "parameters", [[epoch + value, -value] for value in AWKWARD])
+    write_matrix(state / "metrics", [epoch_row(e, groups) for e in range(1, epoch + 1)])
+
+
+def train_epochs(folder: RunFolder, last: int) -> None:
+    for epoch in range(1, last + 1):
+        train_epoch(folder, epoch)
+        folder.commit(epoch, SOFTMAX)
+
+
+def epochs_on_disk(folder: RunFolder) -> list[str]:
+    return sorted(path.name for path in (folder.path / "checkpoints").iterdir())
+
+
+def rows(folder: RunFolder) -> list[int]:
+    """Epochs of metrics.csv."""
+    return [int(epoch) for epoch in folder.metrics()["epoch"]]
+
+
+# ---- creation ----
+
+
+def test_a_new_folder_knows_its_settings(folder: RunFolder) -> None:
+    again = RunFolder(folder.path)
+    assert again.settings() == (TRAINING, EXECUTION)
+    assert again.images() == Images(height=4, width=4, classes=3)
+    assert again.last_epoch() == 0
+
+
+@pytest.mark.parametrize("name", ["config.json", "notes.txt", ".hidden"])
+def test_a_folder_that_holds_anything_is_refused_and_left_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UserError, match=r"is not empty: name another folder by --out, or .* --resume"):
+        RunFolder.create(tmp_path, TRAINING, EXECUTION, dataset())
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_an_empty_folder_is_taken(tmp_path: Path) -> None:
+    assert RunFolder.create(tmp_path, TRAINING, EXECUTION, dataset()).settings() == (TRAINING, EXECUTION)
+
+
+def test_a_file_in_the_way_is_a_user_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match=r"cannot be made a run's folder: .*; name another by --out"):
+            RunFolder.create(path, TRAINING, EXECUTION, dataset())
+
+
+# ---- config.json ----
+
+
+def config(folder: RunFolder) -> Any:
+    return json.loads((folder.path / "config.json").read_text())
+
+
+def without(*names: str) -> Callable[[Any], Any]:
+    """config.json without the value at these names."""
+
+    def change(values: Any) -> Any:
+        inner = values
+        for name in names[:-1]:
+            inner = inner[name]
+        del inner[names[-1]]
+        return values
+
+    return change
+
+
+def assert_refused(folder: RunFolder, words: str) -> None:
+    """All that reads config.json says so in one sentence that names the file or folder."""
+    for read in (folder.settings, folder.images, lambda: folder.check_data(dataset())):
+        with pytest.raises(UserError, match=words) as refusal:
+            read()
+        assert str(folder.path) in str(refusal.value)
+        assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_a_folder_that_is_no_run_is_a_user_error(tmp_path: Path) -> None:
+    assert_refused(RunFolder(tmp_path), "is not the folder of a run: it has no config.json")
+    assert_refused(RunFolder(tmp_path / "missing"), "is not the folder of a run: it has no config.json")
+
+
+def test_a_file_instead_of_a_folder_is_a_user_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert_refused(RunFolder(tmp_path / "file"), "can't be read as a run's settings")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\x80\x81", b'{"training": {', b"{}}", b"not json"])
+def test_damaged_settings_are_a_user_error(folder: RunFolder, content: bytes) -> None:
+    (folder.path / "config.json").write_bytes(content)
+    assert_refused(folder, r"config\.json can't be read as a run's settings: ")
+
+
+@pytest.mark.parametrize("cut", [10, 200, 700])
+def test_settings_cut_short_are_a_user_error(folder: RunFolder, cut: int) -> None:
+    file = folder.path / "config.json"
+    file.write_bytes(file.read_bytes()[:cut])
+    assert_refused(folder, r"config\.json can't be read as a run's settings: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "lacking"),
+    [
+        (lambda values: [values], "training, execution, data"),
+        (lambda values: "text", "training, execution, data"),
+        (lambda values: None, "training, execution, data"),
+        (lambda values: {"name": "another program's file"}, "training, execution, data"),
+        (without("execution"), "execution"),
+        (lambda values: values | {"data": [28, 28]}, "data"),
+        (without("data", "height"), "height"),
+        (without("data", "fingerprint"), "fingerprint"),
+        (lambda values: values | {"data": values["data"] | {"classes": "ten"}}, "classes"),
+    ],
+)
+def test_settings_of_something_else_are_a_user_error(
+    folder: RunFolder, change: Callable[[Any], Any], lacking: str
+) -> None:
+    (folder.path / "config.json").write_text(json.dumps(change(config(folder))))
+    assert_refused(folder, rf"config\.json is no run's settings: it lacks {lacking}$")
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "words"),
+    [
+        ("training", {"optimiser": "lars"}, "unknown setting optimiser"),
+        ("training", {"epochs": "3"}, "epochs = '3' is not of type int"),
+        ("training", {"epochs": 0}, "--epochs 0 has to be at least 1"),
+        ("execution", {"memory": "much"}, "--memory 'much' has to be"),
+    ],
+)
+def test_unusable_settings_name_the_file(
+    folder: RunFolder, part: str, values: dict[str, object], words: str
+) -> None:
+    (folder.path / "config.json").write_text(json.dumps(config(folder) | {part: values}))
+    with pytest.raises(UserError, match=rf"config\.json: {words}"):
+        folder.settings()
+
+
+def test_other_data_than_the_run_was_begun_on_are_refused(folder: RunFolder) -> None:
+    folder.check_data(dataset())
+    with pytest.raises(UserError, match=r"was begun on other data than the other found now: .* --data-dir"):
+        folder.check_data(dataset(title="other", shift=1))
+
+
+# ---- epochs ----
+
+
+def test_commit_appends_one_row_per_epoch_and_returns_it(folder: RunFolder) -> None:
+    before = b""
+    for epoch in range(1, 5):
+        train_epoch(folder, epoch)
+        row = folder.commit(epoch, SOFTMAX)
+        after = folder.metrics_file.read_bytes()
+        assert after.startswith(before), "what was there stays, to the byte"
+        assert rows(folder) == list(range(1, epoch + 1))
+        assert row["epoch"] == epoch
+        assert row.to_dict() == folder.metrics().iloc[-1].to_dict(), "the file keeps every digit"
+        before = after
+
+
+def test_commit_keeps_the_two_newest_checkpoints(folder: RunFolder) -> None:
+    seen = []
+    for epoch in range(1, 5):
+        train_epoch(folder, epoch)
+        folder.commit(epoch, SOFTMAX)
+        seen.append(epochs_on_disk(folder))
+        assert folder.last_epoch() == epoch
+    assert seen == [["1"], ["1", "2"], ["2", "3"], ["3", "4"]]
+
+
+def test_metrics_have_the_columns_of_train_dml_and_the_speed(folder: RunFolder) -> None:
+    train_epochs(folder, 3)
+    found = folder.metrics()
+    assert list(found.columns) == [
+        "epoch", "updates", "examples", "learning_rate", "train_loss", "train_accuracy", "test_loss",
+        "test_accuracy", "seconds", "images_per_second", "evaluation_seconds",
+        "fc_weight_norm", "fc_gradient_norm", "fc_trust_ratio",
+    ]  # fmt: skip
+    assert found.drop(columns="images_per_second").to_numpy().tolist() == [epoch_row(e) for e in (1, 2, 3)]
+    assert found["images_per_second"].tolist() == [40 / 0.75] * 3, "of each epoch, not since the start"
+    assert [str(found[name].dtype) for name in ("epoch", "updates", "examples")] == ["int64"] * 3
+
+
+@pytest.mark.parametrize(
+    ("groups", "names"),
+    [
+        (5, ["conv1", "conv2", "fc1", "fc2", "fc3"]),
+        (10, [f"{layer}.{kind}" for layer in LENET.layers for kind in ("weight", "bias")]),
+    ],
+)
+def test_groups_are_named_by_layer_or_by_array(folder: RunFolder, groups: int, names: list[str]) -> None:
+    train_epoch(folder, 1, groups)
+    row = folder.commit(1, LENET)
+    assert [name.removesuffix("_trust_ratio") for name in row.index if "trust_ratio" in name] == names
+    assert row[f"{names[-1]}_weight_norm"] == 1 + groups - 1
+
+
+def test_a_loss_that_is_not_a_number_is_kept(folder: RunFolder) -> None:
+    state = folder.checkpoint(1)
+    state.mkdir(parents=True)
+    (state / "parameters").write_text("NaN,0\n")
+    (state / "metrics").write_text("1,5,40,1.0,NaN,0.1,Infinity,0.1,1.0,1.0,NaN,NaN,NaN\n")
+    assert np.isnan(folder.commit(1, SOFTMAX)["train_loss"])
+    assert np.isnan(folder.metrics()["train_loss"].iloc[0])
+    assert np.isinf(folder.metrics()["test_loss"].iloc[0])
+    assert folder.last_epoch() == 1
+
+
+# ---- damage ----
+
+
+def truncate(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2)
+
+
+def flip(path: Path) -> None:
+    """Change a bit of a file and keep its length."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip, Path.unlink], ids=["cut", "altered", "missing"])
+@pytest.mark.parametrize("name", ["parameters", "metrics", "manifest.json"])
+def test_a_damaged_checkpoint_counts_for_nothing(
+    folder: RunFolder, name: str, damage: Callable[[Path], None]
+) -> None:
+    train_epochs(folder, 4)
+    damage(folder.checkpoint(4) / name)
+    assert folder.last_epoch() == 3
+    assert folder.damaged_epochs() == ([] if damage is Path.unlink and name == "manifest.json" else [4])
+    assert folder.rewind(SOFTMAX) == 3
+    assert epochs_on_disk(folder) == ["3"]
+    assert rows(folder) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", "null", '"text"', '{"parameters": 3, "metrics": null}'])
+def test_a_manifest_of_another_kind_counts_for_nothing(folder: RunFolder, content: str) -> None:
+    train_epochs(folder, 2)
+    (folder.checkpoint(2) / "manifest.json").write_text(content)
+    assert folder.last_epoch() == 1
+
+
+def test_an_epoch_that_was_written_but_not_committed_is_done_again(folder: RunFolder) -> None:
+    train_epochs(folder, 2)
+    train_epoch(folder, 3)
+    assert folder.rewind(SOFTMAX) == 2
+    assert epochs_on_disk(folder) == ["1", "2"]
+    train_epoch(folder, 3)
+    folder.commit(3, SOFTMAX)
+    assert rows(folder) == [1, 2, 3]
+
+
+def test_without_a_whole_checkpoint_the_run_starts_afresh(folder: RunFolder) -> None:
+    train_epochs(folder, 2)
+    for epoch in (1, 2):
+        truncate(folder.checkpoint(epoch) / "parameters")
+    assert folder.rewind(SOFTMAX) == 0
+    assert epochs_on_disk(folder) == []
+    assert not folder.metrics_file.exists()
+
+
+@pytest.mark.parametrize("damage", [truncate, Path.unlink], ids=["cut", "missing"])
+def test_rewind_mends_metrics_from_the_checkpoint(folder: RunFolder, damage: Callable[[Path], None]) -> None:
+    train_epochs(folder, 3)
+    whole = folder.metrics_file.read_bytes()
+    damage(folder.metrics_file)
+    assert folder.rewind(SOFTMAX) == 3
+    assert folder.metrics_file.read_bytes() == whole
+
+
+def test_rewind_forgets_the_result(folder: RunFolder) -> None:
+    train_epochs(folder, 1)
+    folder.write_result({"status": "failed"})
+    folder.rewind(SOFTMAX)
+    assert not folder.result_file.exists()
+
+
+def test_rewind_of_a_new_folder_is_a_start(folder: RunFolder) -> None:
+    assert folder.rewind(SOFTMAX) == 0
+    assert [path.name for path in folder.path.iterdir()] == ["config.json"]
+
+
+def test_what_else_lies_among_the_checkpoints_is_no_epoch(folder: RunFolder) -> None:
+    train_epochs(folder, 1)
+    for name in ("notes", "2.old", "-3"):
+        (folder.path / "checkpoints" / name).mkdir()
+    assert folder.last_epoch() == 1
+    assert folder.rewind(SOFTMAX) == 1
+
+
+# ---- the lock ----
+
+
+def test_a_second_holder_is_refused_until_the_first_lets_go(folder: RunFolder) -> None:
+    with (
+        folder.lock(),
+        pytest.raises(UserError, match="is in use by another process"),
+        RunFolder(folder.path).lock(),
+    ):
+        pytest.fail("two hold the folder")
+    with folder.lock():
+        pass
+
+
+def test_another_process_is_refused(folder: RunFolder) -> None:
+    program = "import sys; from pathlib import Path; from largebatch.records.run_folder import RunFolder\n"
+    program += "with RunFolder(Path(sys.argv[1])).lock(): print('held')"
+    command = [sys.executable, "-c", program, str(folder.path)]
+    with folder.lock():
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1
+    assert "InUseError" in refused.stderr
+    assert "is in use by another process" in refused.stderr
+    assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "held\n"
+
+
+def test_the_lock_goes_with_a_failure(folder: RunFolder) -> None:
+    with pytest.raises(ZeroDivisionError), folder.lock():
+        _ = 1 / 0
+    with (folder.path / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# ---- the end ----
+
+
+def test_the_model_holds_every_array_exactly(folder: RunFolder) -> None:
+    weights = np.array([[1 / 3, -0.1], [1e-17, 5e-324], [2.0**60 + 4096, -1.7976931348623157e308]])
+    bias = np.array([[0.1, -2 / 3]])
+    vector = np.concatenate([weights.ravel(), bias.ravel()])[:, None]
+    state = folder.checkpoint(1)
+    state.mkdir(parents=True)
+    write_matrix(state / "parameters", np.hstack([vector, np.ones_like(vector)]))
+    write_matrix(folder.path / "shapes", [[3, 2, 1, 3], [1, 2, 1, 0]])
+    folder.write_model(1, SOFTMAX)
+    with np.load(folder.model_file, allow_pickle=False) as model:
+        assert list(model) == ["fc.weight", "fc.bias"]
+        np.testing.assert_array_equal(model["fc.weight"], weights)
+        np.testing.assert_array_equal(model["fc.bias"], bias)
+        assert model["fc.weight"].dtype == np.float64
+    assert not [path for path in folder.path.iterdir() if "part" in path.name]
+
+
+def test_lenet_has_an_array_for_each_of_its_names(folder: RunFolder) -> None:
+    shapes = [[row, 2, 0, 0] for row in range(1, 11)]
+    state = folder.checkpoint(1)
+    state.mkdir(parents=True)
+    write_matrix(folder.path / "shapes", shapes)
+    write_matrix(state / "parameters", np.arange(110.0)[:, None])
+    arrays = folder.arrays(1, LENET)
+    assert list(arrays) == list(LENET.arrays)
+    assert [array.shape for array in arrays.values()] == [(row, 2) for row in range(1, 11)]
+    assert np.concatenate([array.ravel() for array in arrays.values()]).tolist() == list(range(110))
+
+
+def test_result_and_versions_are_json(folder: RunFolder) -> None:
+    folder.write_versions({"java": "17.0.1", "openblas": None})
+    folder.write_result({"status": "finished", "test_accuracy": 1 / 3})
+    assert json.loads((folder.path / "versions.json").read_text()) == {"java": "17.0.1", "openblas": None}
+    assert json.loads(folder.result_file.read_text()) == {"status": "finished", "test_accuracy": 1 / 3}
+
+
+# ---- writing ----
+
+
+def full_disk(descriptor: int) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_write_that_fails_leaves_the_old_file_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    write_atomically(file, b"old")
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(os, "fsync", full_disk)
+        write_atomically(file, b"new and longer")
+    assert file.read_bytes() == b"old"
+    write_atomically(file, b"new")
+    assert file.read_bytes() == b"new"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_manifest_is_written_before_the_metrics_it_vouches_for(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_epochs(folder, 1)
+    train_epoch(folder, 2)
+
+    def fail(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pd.DataFrame, "to_csv", fail)
+        folder.commit(2, SOFTMAX)
+    assert rows(folder) == [1]
+    assert folder.rewind(SOFTMAX) == 2
+    assert rows(folder) == [1, 2]

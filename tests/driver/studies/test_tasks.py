@@ -1,0 +1,178 @@
+"""Which runs are wanted, how they stand, and how long the rest takes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from largebatch.errors import UserError
+from largebatch.records.run_folder import RunFolder
+from largebatch.records.study_folder import StudyFolder
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.study import Study, run_name
+from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
+from largebatch.studies.tally import Tally
+from largebatch.studies.tasks import Task, format_plan, measured, select, survey
+from tests.support.samples import dataset
+
+BASE = Training(dataset="idx", network="softmax", batch_size=8, epochs=4, optimizer="sgd")
+RUNS = tuple(
+    dataclasses.replace(BASE, batch_size=size, optimizer=optimizer, learning_rate=None, seed=seed)
+    for size in (8, 16, 40)
+    for seed in (1, 2)
+    for optimizer in ("sgd", "lars")
+)
+SMALL = Study("small", "", "", RUNS)
+DATA = {"idx": dataset()}
+
+
+# ---- --only ----
+
+
+@pytest.mark.parametrize(
+    ("only", "count"),
+    [
+        ({}, 12),
+        ({"optimizer": ["lars"]}, 6),
+        ({"optimizer": ["lars"], "batch_size": ["8", "40"]}, 4),
+        ({"optimizer": ["lars", "sgd"], "seed": ["2"]}, 6),
+        ({"learning_rate": ["1"]}, 6),
+        ({"learning_rate": ["1e-2"], "adapt_biases": ["true"]}, 6),
+        ({"dataset": ["idx"], "batch_size": ["16.0"], "seed": ["1"]}, 2),
+    ],
+)
+def test_only_runs_that_have_one_of_each_settings_values(only: dict[str, list[str]], count: int) -> None:
+    runs = select(SMALL, only)
+    assert len(runs) == count
+    assert runs == [run for run in RUNS if run in runs], "in the study's order"
+
+
+@pytest.mark.parametrize(
+    ("only", "words"),
+    [
+        ({"colour": ["red"]}, "--only colour=red: there is no such setting"),
+        ({"batch_size": ["8", "32"]}, "--only batch_size=32: no run of small has it; there are 8, 16, 40"),
+        ({"batch_size": ["many"]}, "--only batch_size=many: no run of small has it"),
+        ({"optimizer": ["sgd"], "learning_rate": ["1"]}, "no run of small has all that --only asks for"),
+    ],
+)
+def test_only_what_is_there_can_be_asked_for(only: dict[str, list[str]], words: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        select(SMALL, only)
+    assert words in str(refusal.value)
+
+
+# ---- how runs stand ----
+
+
+def begin(folder: StudyFolder, training: Training) -> RunFolder:
+    return RunFolder.create(folder.run(training).path, training, Execution(mode="local"), DATA["idx"])
+
+
+@pytest.mark.parametrize(
+    ("status", "state", "left"),
+    [
+        (None, "new", 4),
+        ("finished", "finished", 0),
+        ("diverged", "diverged", 0),
+        ("failed", "failed, again new", 4),
+    ],
+)
+def test_what_has_ended_is_left_alone_and_all_else_is_to_do(
+    tmp_path: Path, status: str | None, state: str, left: int
+) -> None:
+    folder = StudyFolder(tmp_path)
+    run = begin(folder, RUNS[0])
+    if status:
+        run.write_result({"status": status})
+    task, other = survey(SMALL, folder, {"batch_size": ["8"], "seed": ["1"]}, DATA)
+    assert (task.state, task.epochs_left, task.ended) == (state, left, left == 0)
+    assert (other.state, other.name) == ("new", run_name(RUNS[1]))
+
+
+def test_a_result_that_cannot_be_read_is_none(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    begin(folder, RUNS[0]).result_file.write_text('{"status": "fini')
+    assert survey(SMALL, folder, {}, DATA)[0].state == "new"
+
+
+def test_runs_of_other_settings_or_data_are_refused(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path)
+    begin(folder, RUNS[0])
+    with pytest.raises(UserError, match="was begun on other data than the tiny found now: name the folder"):
+        survey(SMALL, folder, {}, {"idx": dataset(shift=1)})
+    other = dataclasses.replace(RUNS[1], momentum=0.5)
+    RunFolder.create(folder.run(RUNS[1]).path, other, Execution(), DATA["idx"])
+    with pytest.raises(
+        UserError, match="is a run with other settings: name another folder by --out or --runs"
+    ):
+        survey(SMALL, folder, {}, DATA)
+
+
+# ---- time ----
+
+
+def task(training: Training, done: int = 0, rows: int = 1000) -> Task:
+    return Task(training, RunFolder(Path(run_name(training))), rows, None, done)
+
+
+def test_without_a_measurement_the_estimate_is_rough() -> None:
+    assert Timing().epoch(BASE, ROUGH_ROWS * 2) == ROUGH_S * 2
+
+
+def test_estimates_come_from_the_nearest_batch_size_of_the_same_network() -> None:
+    timing = Timing()
+    timing.add(dataclasses.replace(BASE, batch_size=64), 1000, 10)
+    timing.add(dataclasses.replace(BASE, batch_size=64), 1000, 20)
+    timing.add(dataclasses.replace(BASE, batch_size=1024), 1000, 3)
+    timing.add(dataclasses.replace(BASE, network="lenet"), 1000, 99)
+    seconds = [
+        timing.epoch(dataclasses.replace(BASE, batch_size=size), 500) for size in (8, 64, 200, 400, 4096)
+    ]
+    assert seconds == [7.5, 7.5, 7.5, 1.5, 1.5]
+    assert timing.measured == 4
+
+
+def test_old_measurements_are_forgotten() -> None:
+    timing = Timing()
+    for seconds in (100, 100, 1, 1, 1, 1, 1):
+        timing.add(BASE, 10, seconds)
+    assert timing.epoch(BASE, 10) == 1
+
+
+def test_a_plan_shows_states_and_adds_up() -> None:
+    tasks = [
+        task(RUNS[0]),
+        task(RUNS[1], done=3),
+        dataclasses.replace(task(RUNS[2], done=4), result={"status": "finished"}),
+    ]
+    timing = Timing()
+    assert format_plan(tasks, timing, 1).endswith(
+        "3 runs: 1 new, 1 to go on with, 1 finished; 5 epochs to do, about 2s "
+        "(nothing is measured yet: 25 s are taken for 60000 images)"
+    )
+    timing.add(BASE, 1000, 60)
+    lines = format_plan(tasks, timing, 2).splitlines()
+    assert [line.split() for line in lines[:4]] == [
+        ["run", "state", "epochs", "to", "do", "time"],
+        ["idx-softmax-sgd-b8-e4-s1", "new", "4", "4m00s"],
+        ["idx-softmax-lars-b8-e4-s1", "from", "epoch", "3", "1", "1m00s"],
+        ["idx-softmax-sgd-b8-e4-s2", "finished", "0", "-"],
+    ]
+    assert lines[4] == (
+        "3 runs: 1 new, 1 to go on with, 1 finished; 5 epochs to do, about 2m30s (as 1 epochs took here)"
+    )
+
+
+def test_a_tally_counts_epochs_and_learns_from_them() -> None:
+    tasks = [task(RUNS[0]), task(RUNS[1], done=1)]
+    tally = Tally(tasks, measured(tasks), jobs=1)
+    tally.epoch(tasks[0].name, 10)
+    assert str(tally) == "2/8 epochs of all, 1m00s left"
+    tally.epoch(tasks[0].name, 20)
+    assert str(tally) == "3/8 epochs of all, 1m15s left"
+    assert tally.epoch_seconds(tasks[1].name) == 15
+    tally.drop(tasks[1].name)
+    assert str(tally) == "6/8 epochs of all, 30s left"

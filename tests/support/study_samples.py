@@ -1,0 +1,120 @@
+"""Folders of studies and runs as a sweep leaves them, with made-up numbers that look like MNIST's."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from largebatch.records.run_folder import RunFolder
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.registry import NETWORKS
+from tests.support.samples import dataset
+
+ROWS = 60000
+EXECUTION = Execution(mode="local", memory="1g")
+VERSIONS = {"largebatch": "0.1.0", "systemds": "3.4.0", "python": "3.11.9", "openblas": None, "cores": 2}
+
+
+def metrics(training: Training, epochs: int | None = None) -> pd.DataFrame:
+    """Plausible rows of metrics.csv: accuracy grows with the updates, and falls when these are few."""
+    rng = np.random.default_rng([training.seed, training.batch_size, len(training.optimizer)])
+    count = training.epochs if epochs is None else epochs
+    per_epoch = -(-ROWS // training.batch_size)
+    half = {"lars": 9, "sgd_momentum": 16}.get(training.optimizer, 40) * math.exp(rng.normal(0, 0.15))
+    rows = []
+    for epoch in range(1, count + 1):
+        updates = epoch * per_epoch
+        error = 0.9 / (1 + (updates / half) ** 1.1) + 0.009
+        test = 1 - error + rng.normal(0, 0.001)
+        train = test + 0.002 * math.log10(updates) - 0.005
+        seconds = 20 + 3e5 / training.batch_size / 100 + rng.uniform(0, 2)
+        row = [
+            epoch,
+            updates,
+            epoch * ROWS,
+            1.0,
+            error * 2.5,
+            train,
+            error * 2.6,
+            test,
+            seconds,
+            ROWS / seconds,
+            6.5,
+        ]
+        for layer in range(len(NETWORKS[training.network].layers)):
+            ratio = 0.004 * 3**layer / (1 + epoch) if training.optimizer == "lars" else 1.0
+            row += [4.0 + layer, 0.5, ratio]
+        rows.append(row)
+    groups = [
+        f"{layer}_{column}"
+        for layer in NETWORKS[training.network].layers
+        for column in ("weight_norm", "gradient_norm", "trust_ratio")
+    ]
+    columns = [
+        "epoch", "updates", "examples", "learning_rate", "train_loss", "train_accuracy", "test_loss",
+        "test_accuracy", "seconds", "images_per_second", "evaluation_seconds", *groups,
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
+
+
+def write_run(
+    path: Path,
+    training: Training,
+    status: str | None = "finished",
+    epochs: int | None = None,
+    execution: Execution = EXECUTION,
+    **result: Any,
+) -> RunFolder:
+    """The folder of a run after some epochs (default: all), with result.json unless the status is None."""
+    folder = RunFolder.create(path, training, execution, dataset())
+    folder.write_versions(VERSIONS)
+    table = metrics(training, epochs)
+    if len(table):
+        table.to_csv(folder.metrics_file, index=False)
+    if status:
+        folder.write_result({"status": status, "epochs": len(table), **result})
+    return folder
+
+
+def write_study(path: Path, trainings: Sequence[Training], **changes: Any) -> Path:
+    """The folder of a study of which nothing has been run."""
+    mappings = [training.to_mapping() for training in trainings]
+    study = {
+        "name": "sample",
+        "title": "LARS against SGD with momentum",
+        "description": "Made-up numbers.",
+        "largebatch": "0.1.0",
+        "varied": [name for name in mappings[0] if any(m[name] != mappings[0][name] for m in mappings)],
+        "execution": EXECUTION.to_mapping(),
+        "runs": [{"name": t.name, "folder": f"runs/{t.name}", "training": t.to_mapping()} for t in trainings],
+    }
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "study.json").write_text(json.dumps(study | changes))
+    return path
+
+
+def finished_study(path: Path, trainings: Sequence[Training]) -> Path:
+    """The folder of a study all of whose runs have finished."""
+    write_study(path, trainings)
+    for training in trainings:
+        write_run(path / "runs" / training.name, training)
+    return path
+
+
+PAPER_SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8000, 12000, 16000, 20000, 24000, 28000, 32000)
+
+
+def paper_trainings(epochs: int = 10) -> list[Training]:
+    """The paper's grid: one seed for small batches, three for large ones."""
+    return [
+        Training(optimizer=optimizer, batch_size=size, seed=seed, epochs=epochs)
+        for size in PAPER_SIZES
+        for optimizer in ("sgd_momentum", "lars")
+        for seed in ((1,) if size < 8000 else (1, 2, 3))
+    ]

@@ -1,0 +1,189 @@
+"""Whole trainings through dml/train.dml on small synthetic data, and the same training in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from largebatch.records.run_folder import EPOCH_COLUMNS, read_matrix
+from tests.reference import Floats, Image, Ints, lenet, optimizers, schedules, softmax
+from tests.reference.loss import softmax_cross_entropy
+from tests.support.harness import DML, Matrix, write_matrix
+
+IMAGE: Image = (1, 8, 8)
+CLASSES = 4
+TRAIN, TEST = 240, 61  # four workers: equally many training rows, not equally many test rows
+NETWORKS: dict[str, ModuleType] = {"lenet": lenet, "softmax": softmax}
+SECONDS = [EPOCH_COLUMNS.index("seconds"), EPOCH_COLUMNS.index("evaluation_seconds")]
+
+# 240 rows in batches of 64: four updates an epoch, the last of 48 rows.
+SETTINGS: dict[str, Any] = {
+    "network": "lenet",
+    "padding": 2,
+    "channels": IMAGE[0],
+    "height": IMAGE[1],
+    "width": IMAGE[2],
+    "classes": CLASSES,
+    "optimizer": "lars",
+    "learning_rate": 2.0,
+    "momentum": 0.9,
+    "weight_decay": 0.001,
+    "trust_coefficient": 0.01,
+    "schedule": "inverse_time",
+    "decay": 0.1,
+    "batch_size": 64,
+    "workers": 4,
+    "epochs": 2,
+    "seed": 5,
+}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Images of 0..255 (N, C*H*W) and classes from 1 (N,)."""
+
+    X_train: Floats
+    y_train: Ints
+    X_test: Floats
+    y_test: Ints
+
+    def rearranged(self, rows: Ints) -> Data:
+        """The same with these training rows, in this order."""
+        return Data(self.X_train[rows], self.y_train[rows], self.X_test, self.y_test)
+
+    def write(self, folder: Path) -> dict[str, str]:
+        """Files in the folder, by the names of train.dml's arguments."""
+        matrices = {
+            "train_images": self.X_train, "train_labels": self.y_train[:, None],
+            "test_images": self.X_test, "test_labels": self.y_test[:, None],
+        }  # fmt: skip
+        for name, matrix in matrices.items():
+            write_matrix(folder / name, matrix)
+        return {name: str(folder / name) for name in matrices}
+
+
+def synthetic(train: int = TRAIN, test: int = TEST) -> Data:
+    """Noise, and on it a brighter row for each class."""
+    rng = np.random.default_rng(8)
+    y = rng.integers(1, CLASSES + 1, train + test)
+    X = rng.integers(0, 128, (train + test, *IMAGE[1:]))
+    X[np.arange(len(y)), 2 * y - 1] += 100
+    pixels = X.reshape(len(y), -1).astype(np.float64)
+    return Data(pixels[:train], y[:train], pixels[train:], y[train:])
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training left behind."""
+
+    folder: Path
+    lines: list[str]
+
+    @property
+    def epochs(self) -> int:
+        """The last epoch."""
+        return max(int(path.name) for path in self.folder.glob("checkpoints/*"))
+
+    def checkpoint(self, epoch: int) -> Path:
+        return self.folder / "checkpoints" / str(epoch)
+
+    def parameters(self, epoch: int | None = None) -> Matrix:
+        """Weights and state (P, 1+s), after the last epoch if none is named."""
+        return read_matrix(self.checkpoint(epoch or self.epochs) / "parameters")
+
+    def recorded(self, epoch: int | None = None) -> Matrix:
+        """The metrics of all epochs up to one: the last if none is named."""
+        return read_matrix(self.checkpoint(epoch or self.epochs) / "metrics")
+
+    def metrics(self, epoch: int | None = None) -> Matrix:
+        """The same without the columns of seconds."""
+        return np.delete(self.recorded(epoch), SECONDS, axis=1)
+
+    def column(self, name: str) -> list[float]:
+        """A column of the metrics, by its name in metrics.csv."""
+        return [float(value) for value in self.recorded()[:, EPOCH_COLUMNS.index(name)]]
+
+
+class Trainer:
+    """Trains in the session's JVM. Equal settings train once, and again only if told so."""
+
+    def __init__(self, dml: DML, root: Path) -> None:
+        self._dml = dml
+        self._root = root
+        self._known: dict[str, Trained] = {}
+        self._count = 0
+
+    def __call__(self, data: Data | None = None, *, again: bool = False, **settings: Any) -> Trained:
+        """Train by SETTINGS and what differs from them, on `data` or else the synthetic ones."""
+        key = repr(sorted(settings.items()))
+        if data is not None or again or key not in self._known:
+            trained = self._train(data or synthetic(), settings)
+            if data is not None:
+                return trained
+            self._known[key] = trained
+        return self._known[key]
+
+    def _train(self, data: Data, settings: dict[str, Any]) -> Trained:
+        self._count += 1
+        folder = self._root / str(self._count)
+        folder.mkdir()
+        out = folder / "out"
+        lines = self._dml.train(**(SETTINGS | settings), **data.write(folder), out=str(out))
+        return Trained(out, lines)
+
+    def start(self, settings: dict[str, Any], rows: int) -> tuple[Floats, Ints]:
+        """Start values (P,), and each epoch's permutation of the training rows, from 0: (rows, epochs)."""
+        names = ("network", "channels", "height", "width", "classes", "padding", "seed", "epochs")
+        found = self._dml.call("start.dml", {}, ("w", "orders"), rows=rows, **{n: settings[n] for n in names})
+        return found["w"][:, 0], found["orders"].astype(np.int64) - 1
+
+
+def batches(order: Ints, workers: int, batch_size: int) -> list[Ints]:
+    """Rows of each global batch of an epoch.
+
+    The permuted rows, less what is no multiple of the workers, are cut into a part for each worker; each
+    update takes the next batch_size/workers rows of every part.
+    """
+    parts = np.split(order[: len(order) - len(order) % workers], workers)
+    share = batch_size // workers
+    return [np.concatenate([part[i : i + share] for part in parts]) for i in range(0, len(parts[0]), share)]
+
+
+def train_in_numpy(settings: dict[str, Any], data: Data, w: Floats, orders: Ints) -> tuple[Matrix, Matrix]:
+    """Parameters (P, 1+s) and metrics, without the columns of seconds, after the last epoch; by the twins."""
+    twin, name = NETWORKS[settings["network"]], settings["optimizer"]
+    geometry = (IMAGE, CLASSES, settings["padding"])
+    groups = optimizers.groups(twin.shapes(*geometry), "layer", adapt_biases=True)
+    rates = {**settings, "rate": settings["learning_rate"], "warmup": 0}
+    state = optimizers.initial_state(name, len(w))
+    metrics: list[list[float]] = []
+    t = examples = 0
+    for epoch, order in enumerate(orders.T, start=1):
+        for rows in batches(order, settings["workers"], settings["batch_size"]):
+            g = twin.gradient(w, data.X_train[rows] / 255, data.y_train[rows], *geometry)[0] / len(rows)
+            before, rate = w, schedules.rate(rates, t)
+            w, state, ratio = optimizers.step(name, w, g, state, t, rate, groups, settings)
+            t, examples = t + 1, examples + len(rows)
+        figures = [
+            *evaluate(twin.forward(w, data.X_train / 255, *geometry), data.y_train),
+            *evaluate(twin.forward(w, data.X_test / 255, *geometry), data.y_test),
+        ]
+        norms = np.column_stack([norms_of(before, groups), norms_of(g, groups), ratio])
+        metrics.append([epoch, t, examples, rate, *figures, *norms.ravel()])
+    return np.column_stack([w, state]), np.array(metrics)
+
+
+def evaluate(scores: Floats, y: Ints) -> tuple[float, float]:
+    """Mean loss and accuracy."""
+    loss, correct, _ = softmax_cross_entropy(scores, y)
+    return loss / len(y), correct / len(y)
+
+
+def norms_of(a: Floats, groups: Sequence[Sequence[int]] | Ints) -> list[float]:
+    """Norm of each group of a (P,)."""
+    return [float(np.linalg.norm(a[begin - 1 : end])) for begin, end, *_ in groups]
