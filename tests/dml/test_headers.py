@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from largebatch.data.dataset import Images, PreparedData
 from largebatch.files.places import dml_root
-from largebatch.runs.program import Images, PreparedData, network_arguments, train_arguments
+from largebatch.runs.program import network_arguments, train_arguments
 from largebatch.settings.config import Training
 from tests.support.harness import PROGRAMS
 

@@ -14,8 +14,8 @@ import pytest
 from largebatch.engine import openblas as native
 from largebatch.engine.java import JVM_FLAGS, find_java
 from largebatch.engine.spark import Site, system_ds_jar, systemds_conf
+from largebatch.files.names import Argument
 from largebatch.files.places import dml_root
-from largebatch.runs.program import Argument
 from tests.reference import lenet, parameter_count
 from tests.support.harness import PROGRAMS, write_matrix
 from tests.support.patience import TIMEOUT_S

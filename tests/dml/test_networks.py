@@ -7,7 +7,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from largebatch.runs.program import Argument
+from largebatch.files.names import Argument
 from tests.reference import Image, lenet, parameter_count, softmax, stack, unstack
 from tests.support.harness import DML, Matrix
 

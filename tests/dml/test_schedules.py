@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from largebatch.runs.program import Argument
+from largebatch.files.names import Argument
 from tests.reference import schedules
 from tests.support.harness import DML, Matrix
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from largebatch.engine.session import Session
-from largebatch.runs.program import Argument
+from largebatch.files.names import Argument
 from largebatch.settings.config import Execution
 
 ROWS = 512  # of a micro-batch

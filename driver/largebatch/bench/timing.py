@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from largebatch.data import Dataset
+from largebatch.data.dataset import PreparedData
 from largebatch.engine.machine import peak_resident
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.files.places import cache_dir
 from largebatch.records.run_folder import read_matrix
 from largebatch.runs.prepare import prepare
-from largebatch.runs.program import PreparedData, train_arguments
+from largebatch.runs.program import train_arguments
 from largebatch.settings.config import Execution, Training
 
 

@@ -62,6 +62,28 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Images:
+    """Size of the images of a data set and the number of its classes."""
+
+    height: int
+    width: int
+    classes: int
+    channels: int = 1
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A data set in SystemDS' binary format: four matrices in one folder."""
+
+    folder: Path
+    images: Images
+
+    def matrix(self, name: str) -> Path:
+        """File of train_images, train_labels, test_images or test_labels."""
+        return self.folder / name
+
+
+@dataclass(frozen=True)
 class Source:
     """One row of the registry.
 

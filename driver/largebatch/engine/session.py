@@ -32,9 +32,9 @@ from largebatch.engine.spark import (
     systemds_conf,
 )
 from largebatch.errors import RunError
+from largebatch.files.names import DELIMITERS, Argument, check_path
 from largebatch.files.places import cache_dir, dml_root
 from largebatch.files.safe import no_link
-from largebatch.runs.program import DELIMITERS, Argument, check_path
 from largebatch.settings.config import Execution
 from largebatch.terminal.say import say
 

@@ -27,9 +27,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from largebatch.data import Dataset
+from largebatch.data.dataset import Images
 from largebatch.errors import UserError
+from largebatch.files.names import check_path
 from largebatch.files.safe import no_link, part_of, read_file, read_json, write_atomically
-from largebatch.runs.program import Images, check_path
 from largebatch.settings.config import Execution, Training
 from largebatch.settings.registry import Network
 

@@ -15,6 +15,7 @@ from typing import Any
 import largebatch
 from largebatch import data
 from largebatch.data import Dataset
+from largebatch.data.dataset import PreparedData
 from largebatch.engine import openblas as native
 from largebatch.engine.java import find_java
 from largebatch.engine.session import Session
@@ -23,7 +24,7 @@ from largebatch.files.places import cache_dir
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs import preflight
 from largebatch.runs.prepare import prepare
-from largebatch.runs.program import PreparedData, train_arguments
+from largebatch.runs.program import train_arguments
 from largebatch.settings.config import Execution, Training
 from largebatch.settings.registry import NETWORKS
 from largebatch.terminal.progress import Progress

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from largebatch.data import Dataset
+from largebatch.data.dataset import Images, PreparedData
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.files.places import cache_dir
-from largebatch.runs.program import Images, PreparedData
 
 LAYOUT = 1  # raise it when the files' contents change
 SIZES = "sizes.json"  # of all other files; the contents of each have a checksum beside them that is read

@@ -2,48 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
-from largebatch.errors import UserError
+from largebatch.data.dataset import Images, PreparedData
+from largebatch.files.names import Argument
 from largebatch.settings.config import Training
 from largebatch.settings.registry import MODES, PADDINGS
-
-Argument = str | int | float | bool
-DELIMITERS = "\u00b0\u00b7\u2021\u00b6"  # of operands in SystemDS' instructions, where they can't be escaped
-PATTERNS = "*?[]{}\\"  # of names of files to read: such a file is written, and not found again
-
-
-def check_path(path: Path | str, special: str = DELIMITERS + PATTERNS) -> None:
-    """Raises UserError for a path, or other text, that SystemDS would take for something else."""
-    text = str(path)
-    found = "".join(c for c in special if c in text)
-    if found:
-        raise UserError(f"{text} has {found} in it, which SystemDS can't have in a path: take another folder")
-    if any("\ud800" <= c <= "\udfff" for c in text):
-        raise UserError(f"{text!r} is not Unicode, which SystemDS wants of a path: take another folder")
-
-
-@dataclass(frozen=True)
-class Images:
-    """Size of the images of a data set and the number of its classes."""
-
-    height: int
-    width: int
-    classes: int
-    channels: int = 1
-
-
-@dataclass(frozen=True)
-class PreparedData:
-    """A data set in SystemDS' binary format: four matrices in one folder."""
-
-    folder: Path
-    images: Images
-
-    def matrix(self, name: str) -> Path:
-        """File of train_images, train_labels, test_images or test_labels."""
-        return self.folder / name
 
 
 def train_arguments(

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from largebatch.data.dataset import Images
 from largebatch.errors import UserError
 from largebatch.records.run_folder import RunFolder, write_atomically
-from largebatch.runs.program import Images
 from largebatch.settings.config import Execution, Training
 from largebatch.settings.registry import NETWORKS
 from tests.support.harness import write_matrix

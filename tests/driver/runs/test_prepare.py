@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 from largebatch.data import Dataset
-from largebatch.data.dataset import UInt8Array
+from largebatch.data.dataset import Images, PreparedData, UInt8Array
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.runs import prepare as module
 from largebatch.runs.prepare import prepare, prepared_folder
-from largebatch.runs.program import Images, PreparedData
 from largebatch.settings.config import Execution
 from tests.support.samples import dataset
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from largebatch.runs.program import Images, PreparedData, network_arguments, train_arguments
+from largebatch.data.dataset import Images, PreparedData
+from largebatch.runs.program import network_arguments, train_arguments
 from largebatch.settings.config import Training
 
 RECORD = Path(__file__).parents[2] / "recorded" / "train_arguments.json"

@@ -1,0 +1,21 @@
+"""Paths and other texts as SystemDS can take them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from largebatch.errors import UserError
+
+Argument = str | int | float | bool  # of a DML program
+DELIMITERS = "\u00b0\u00b7\u2021\u00b6"  # of operands in SystemDS' instructions, where they can't be escaped
+PATTERNS = "*?[]{}\\"  # of names of files to read: such a file is written, and not found again
+
+
+def check_path(path: Path | str, special: str = DELIMITERS + PATTERNS) -> None:
+    """Raises UserError for a path, or other text, that SystemDS would take for something else."""
+    text = str(path)
+    found = "".join(c for c in special if c in text)
+    if found:
+        raise UserError(f"{text} has {found} in it, which SystemDS can't have in a path: take another folder")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise UserError(f"{text!r} is not Unicode, which SystemDS wants of a path: take another folder")
