@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from largebatch import data
-from largebatch.cli import main as cli
+from largebatch.cli import doctor
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.studies import command as sweep_command
@@ -75,7 +75,7 @@ def _place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setitem(data.SOURCES, "digits", digits)
         patch.setattr(Session, "__enter__", _no_session)
         patch.setattr(sweep_command, "find_java", lambda: None)
-        patch.setattr(cli, "_doctor", lambda options: 0)
+        patch.setattr(doctor, "run", lambda options: 0)
         patch.setattr("largebatch.report.figures.draw", lambda results, cells, epochs: [])
         yield
 

@@ -24,8 +24,10 @@ from largebatch.bench.timing import (
     spread,
 )
 from largebatch.data import Dataset, Report
+from largebatch.errors import UserError
 from largebatch.runs import preflight
 from largebatch.settings.config import Execution, Training
+from largebatch.settings.registry import MODES
 from largebatch.terminal.table import align, markdown
 
 MEASURE = "PyTorch, float64"  # what ratios are to, if it was measured
@@ -35,7 +37,10 @@ FURTHER = (8192, 32768)  # batch sizes that models are extrapolated to, too
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is to be measured, and how often; `execution` is that of every mode but for the mode itself."""
+    """What is to be measured, and how often; `execution` is that of every mode but for the mode itself.
+
+    Raises UserError for values that cannot be used.
+    """
 
     modes: Sequence[str]
     batch_sizes: Sequence[int]
@@ -46,6 +51,16 @@ class Wishes:
     dataset: str = "mnist"
     data_dir: Path | None = None
     workers: Sequence[int] = (4,)
+
+    def __post_init__(self) -> None:
+        for flag, wanted, known in (("modes", self.modes, MODES), ("peers", self.peers, PEERS)):
+            for name in wanted:
+                if name not in known:
+                    raise UserError(f"--{flag} {name} is unknown; there are {', '.join(known)}")
+        if self.plan.epochs < 1 or self.plan.warm_up < 0:
+            raise UserError("--epochs has to be at least 1, --warm-up at least 0")
+        if self.rows is not None and self.rows < 1:
+            raise UserError("--rows has to be at least 1")
 
 
 def bench(wishes: Wishes, report: Report) -> list[Timed]:

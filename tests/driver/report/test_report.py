@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from largebatch.cli.main import _parser, main
+from largebatch.cli.main import build_parser, main
 from largebatch.errors import UserError
 from largebatch.records.reading import read_study
 from largebatch.records.run_folder import RunFolder
@@ -523,7 +523,7 @@ def test_where_lines_cross() -> None:
     ],
 )
 def test_the_command_of_a_run_trains_that_run(training: Training) -> None:
-    options = _parser().parse_args(shlex.split(train_command(training))[1:])
+    options = build_parser().parse_args(shlex.split(train_command(training))[1:])
     assert Training(**given(options, Training)) == training
 
 

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from docker.utils.build import exclude_paths
 
-from largebatch.cli.main import _parser
+from largebatch.cli import doctor
+from largebatch.cli.main import build_parser
 from largebatch.engine.spark import choose_master
 from tests.docker.dockerfile import read_stages, settings_of
 
@@ -50,7 +51,7 @@ def test_the_command_runs_as_an_ordinary_user() -> None:
 def test_health_check_is_a_command_of_the_image() -> None:
     name, *arguments = SETTINGS.healthcheck
     assert name == SETTINGS.entrypoint[0]
-    assert _parser().parse_args(arguments).command.__name__ == "_doctor"
+    assert build_parser().parse_args(arguments).command is doctor.run
 
 
 def test_variables_name_volumes() -> None:
@@ -77,7 +78,7 @@ def test_nothing_else_is_in_the_build_context(tmp_path: Path) -> None:
 
 
 def test_driver_trains_on_the_cluster_with_a_slot_for_each_worker(services: dict[str, Any]) -> None:
-    options = _parser().parse_args(services["driver"]["command"])
+    options = build_parser().parse_args(services["driver"]["command"])
     assert choose_master(options.master, 4).url == "spark://master:7077"
     assert services["worker"]["command"][-1] == options.master
     assert dict(zip(*[iter(services["master"]["command"])] * 2, strict=True)) == {
@@ -115,4 +116,4 @@ def test_readme_commands_exist() -> None:
     assert len(of_image) >= 2
     assert of_driver
     for arguments in (*of_image, *of_driver):
-        _parser().parse_args(arguments)
+        build_parser().parse_args(arguments)

@@ -1,0 +1,128 @@
+"""`largebatch bench`: how fast training is on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from largebatch.cli.commands import Commands, add_command, add_data_dir
+from largebatch.cli.status import DONE
+from largebatch.settings.config import Execution
+from largebatch.settings.options import add_settings, given
+from largebatch.terminal.say import say
+
+if TYPE_CHECKING:
+    from largebatch.bench.command import Wishes
+    from largebatch.bench.timing import Timed
+
+BENCH_EXECUTION = ("master", "memory", "conf", "secure", "cluster_timeout")
+
+
+def add(commands: Commands) -> None:
+    """The command and its options."""
+    parser = add_command(commands, "bench", run, "Time training on this machine, beside its peers.")
+    add_data_dir(parser)
+    parser.add_argument("--dataset", default="mnist", help="data set (default: mnist)")
+    parser.add_argument("--rows", type=int, metavar="N", help="training images (default: all)")
+    parser.add_argument("--modes", type=_names, default=["local", "spark"], metavar="MODE,...")
+    parser.add_argument("--batch-sizes", type=_sizes, default=[2048, 32000], metavar="SIZE,...")
+    parser.add_argument(
+        "--peers", type=_names, default=[], metavar="PEER,...", help="torch, upstream (default: none)"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=3, metavar="N",
+        help="epochs timed, one of each contestant in turn, the second of a run (default: 3)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--warm-up", type=int, default=2, metavar="N", help="rounds of epochs before them (default: 2)"
+    )
+    add_settings(parser, Execution, only=BENCH_EXECUTION)
+    parser.add_argument(
+        "--formulations",
+        action="store_true",
+        help="time single parts of a layer in DML instead, each in several ways",
+    )
+    parser.add_argument(
+        "--breakdown", action="store_true", help="say instead where the time of a warm epoch goes"
+    )
+    parser.add_argument(
+        "--scaling",
+        action="store_true",
+        help="say instead, for each of --workers in Spark mode, what an update takes and what travels for it",
+    )
+    parser.add_argument(
+        "--workers", type=_sizes, default=[4], metavar="N,...", help="numbers of workers (default: 4)"
+    )
+    shown = parser.add_mutually_exclusive_group()
+    shown.add_argument("--json", action="store_true", help="print all numbers as JSON")
+    shown.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        return [int(size) for size in text.split(",")]
+    except ValueError:
+        message = f"{text!r} has to be whole numbers separated by commas"
+        raise argparse.ArgumentTypeError(message) from None
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure what the options ask for, and print it."""
+    from largebatch.bench import command, formulations
+    from largebatch.terminal.table import align
+
+    if options.formulations:
+        execution = Execution().updated(given(options, Execution) | {"mode": "local"})
+        print(align(formulations.rows(formulations.compare(execution))))
+        return DONE
+    wishes = _wishes(options)
+    if options.breakdown or options.scaling:
+        _print_tables(
+            command.scalings(wishes, say) if options.scaling else command.breakdowns(wishes, say),
+            options.markdown,
+        )
+    else:
+        _print_timed(command.bench(wishes, say), options)
+    return DONE
+
+
+def _wishes(options: argparse.Namespace) -> Wishes:
+    from largebatch.bench.command import Wishes
+    from largebatch.bench.timing import Plan
+
+    return Wishes(
+        modes=options.modes,
+        batch_sizes=options.batch_sizes,
+        peers=options.peers,
+        plan=Plan(options.warm_up, options.epochs),
+        execution=Execution().updated(given(options, Execution)),
+        rows=options.rows,
+        dataset=options.dataset,
+        data_dir=options.data_dir,
+        workers=options.workers,
+    )
+
+
+def _print_tables(tables: Iterable[tuple[str, list[list[str]]]], as_markdown: bool) -> None:
+    from largebatch.terminal.table import align, markdown
+
+    for title, table in tables:
+        print(f"{title}\n\n{markdown(table) if as_markdown else align(table)}\n")
+
+
+def _print_timed(timed: Sequence[Timed], options: argparse.Namespace) -> None:
+    from largebatch.bench import command
+
+    if options.json:
+        print(command.as_json(timed))
+    elif options.markdown:
+        print(command.as_markdown(timed, shlex.join(["largebatch", *sys.argv[1:]])), end="")
+    else:
+        print(command.as_text(timed))

@@ -1,0 +1,38 @@
+"""`largebatch data`: list and prepare data sets."""
+
+from __future__ import annotations
+
+import argparse
+
+from largebatch.cli.commands import Commands, add_command, add_data_dir
+from largebatch.cli.status import DONE
+from largebatch.settings.config import Execution
+from largebatch.terminal.say import say
+
+
+def add(commands: Commands) -> None:
+    """The command and its options."""
+    parser = add_command(commands, "data", _list, "List and prepare data sets.")
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    add_command(actions, "list", _list, "List the data sets and where they are.")
+    prepare = add_command(actions, "prepare", _prepare, "Get a data set and convert it for SystemDS.")
+    prepare.add_argument("name", metavar="NAME", help="data set")
+    add_data_dir(prepare)
+
+
+def _list(options: argparse.Namespace) -> int:
+    from largebatch import data
+
+    for entry in data.catalog():
+        print(f"{entry.name:8}{entry.title:22}{entry.where}\n{'':8}{entry.how}")
+    return DONE
+
+
+def _prepare(options: argparse.Namespace) -> int:
+    from largebatch import data
+    from largebatch.runs.job import prepared
+
+    say(f"{options.name} is at {data.prepare(options.name, options.data_dir, say)}")
+    dataset = data.load(options.name, options.data_dir, report=say)
+    print(prepared(dataset, Execution(mode="local"), workers=1).folder)
+    return DONE

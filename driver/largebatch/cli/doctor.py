@@ -1,0 +1,24 @@
+"""`largebatch doctor`: whether this machine has what a run needs."""
+
+from __future__ import annotations
+
+import argparse
+
+from largebatch.cli.commands import Commands, add_command, add_data_dir
+
+
+def add(commands: Commands) -> None:
+    """The command and its options."""
+    parser = add_command(commands, "doctor", run, "Check what a run needs.")
+    add_data_dir(parser)
+    parser.add_argument("--workers", type=int, default=4, metavar="N", help="workers wanted (default: 4)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run all checks, print them."""
+    from largebatch.doctor import checks as doctor
+    from largebatch.doctor.smoke import smoke
+
+    checks = doctor.check_all(options.workers, options.data_dir, smoke)
+    print(doctor.format_table(checks))
+    return doctor.exit_status(checks)

@@ -1,0 +1,83 @@
+"""`largebatch sweep`: all runs of a study."""
+
+from __future__ import annotations
+
+import argparse
+
+from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir
+from largebatch.cli.status import DONE, INTERRUPTED
+from largebatch.settings.config import Execution
+from largebatch.settings.options import (
+    add_settings,
+    given,
+    grouped,
+    local_path,
+    positive,
+    seconds,
+    values_of_settings,
+)
+from largebatch.terminal.say import say
+
+
+def add(commands: Commands) -> None:
+    """The command and its options."""
+    from largebatch.settings.study import shipped
+
+    parser = add_command(
+        commands,
+        "sweep",
+        run,
+        "Carry out a study: all its runs, or those that are not finished yet. Exit status: 0 all are done "
+        "(diverging is a result), 1 some failed, 3 the time limit came first.",
+    )
+    parser.add_argument("study", metavar="STUDY", help=f"a TOML file, or one of {', '.join(shipped())}")
+    add_data_dir(parser)
+    parser.add_argument(
+        "--out", type=local_path, metavar="DIR", help="folder of the study (default: runs/STUDY)"
+    )
+    parser.add_argument(
+        "--runs",
+        type=local_path,
+        metavar="DIR",
+        help="folder of the runs; studies may share it (default: OUT/runs)",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="list the runs and estimate the time")
+    parser.add_argument(
+        "--only",
+        type=values_of_settings,
+        action="extend",
+        default=[],
+        metavar="SETTING=VALUE,...",
+        help="runs with these values only, e.g. optimizer=lars,batch_size=64,128",
+    )
+    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="sessions side by side")
+    parser.add_argument(
+        "--limit-time", type=seconds, metavar="TIME", help="begin no epoch that would end later, e.g. 1h30m"
+    )
+    parser.add_argument("--isolate", action="store_true", help="give every run a session of its own")
+    add_settings(parser, Execution)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the study, or list its runs."""
+    from largebatch.settings import study
+    from largebatch.studies import command as sweep_command
+    from largebatch.studies.sweep import Limits
+
+    wishes = sweep_command.Wishes(
+        study=options.study,
+        out=options.out or RUNS / study.load(options.study).name,
+        runs=options.runs,
+        data_dir=options.data_dir,
+        only=grouped(options.only),
+        execution=given(options, Execution),
+        limits=Limits(options.jobs, options.limit_time, options.isolate),
+    )
+    if options.dry_run:
+        print(sweep_command.dry_run(wishes, say))
+        return DONE
+    try:
+        return sweep_command.sweep(wishes, say, print)
+    except KeyboardInterrupt:
+        say("largebatch: interrupted; the same command goes on from the last epoch")
+        return INTERRUPTED

@@ -1,0 +1,73 @@
+"""`largebatch train`: one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir
+from largebatch.cli.status import DONE, FAILED
+from largebatch.errors import UserError
+from largebatch.settings.config import Execution, Training
+from largebatch.settings.options import add_settings, given, local_path
+from largebatch.terminal.say import say
+
+
+def add(commands: Commands) -> None:
+    """The command and its options."""
+    parser = add_command(commands, "train", run, "Train a network; results go into a folder of their own.")
+    add_data_dir(parser)
+    add_settings(parser, Training)
+    add_settings(parser, Execution)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--out", type=local_path, metavar="DIR", help="folder of the run (default: runs/NAME)")
+    where.add_argument("--resume", type=local_path, metavar="RUN", help="go on with the run in this folder")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train, print the result."""
+    from largebatch.engine.java import find_java
+    from largebatch.engine.spark import system_ds_jar
+    from largebatch.records.run_folder import RunFolder
+    from largebatch.runs import preflight
+    from largebatch.runs.job import load_data, train
+    from largebatch.terminal.table import format_results
+
+    training, execution = _settings(options)
+    dataset = load_data(training, options.data_dir, say)
+    for remark in preflight.check(training, execution, dataset):
+        say(remark)
+    find_java(), system_ds_jar()  # without them no run could begin
+    if options.resume:
+        folder = RunFolder(options.resume)
+        folder.check_data(dataset)
+    else:
+        folder = RunFolder.create(options.out or _new_folder(training.name), training, execution, dataset)
+    say(f"Run folder: {folder.path}")
+    result = train(training, execution, folder, dataset)
+    print(json.dumps(result) if options.json else format_results([result]), flush=True)
+    return DONE if result["status"] == "finished" else FAILED
+
+
+def _settings(options: argparse.Namespace) -> tuple[Training, Execution]:
+    """From the command line, or from the folder to resume, whose Execution may be overridden."""
+    from largebatch.records.run_folder import RunFolder
+
+    if not options.resume:
+        return Training(**given(options, Training)), Execution().updated(given(options, Execution))
+    changed = given(options, Training)
+    if changed:
+        flags = ", ".join("--" + name.replace("_", "-") for name in changed)
+        raise UserError(f"--resume takes its settings from {options.resume}: leave out {flags}")
+    training, execution = RunFolder(options.resume).settings()
+    return training, execution.updated(given(options, Execution))
+
+
+def _new_folder(name: str) -> Path:
+    """runs/NAME, or with the first number behind it that is free."""
+    path, number = RUNS / name, 2
+    while path.exists():
+        path, number = RUNS / f"{name}-{number}", number + 1
+    return path
