@@ -23,11 +23,12 @@ from largebatch.bench.timing import (
     shortened,
     spread,
 )
-from largebatch.data import Dataset, Report
+from largebatch.data import Dataset
 from largebatch.errors import UserError
 from largebatch.runs import preflight
 from largebatch.settings.config import Execution, Training
 from largebatch.settings.registry import MODES
+from largebatch.terminal.say import Say
 from largebatch.terminal.table import align, markdown
 
 MEASURE = "PyTorch, float64"  # what ratios are to, if it was measured
@@ -63,30 +64,30 @@ class Wishes:
             raise UserError("--rows has to be at least 1")
 
 
-def bench(wishes: Wishes, report: Report) -> list[Timed]:
+def bench(wishes: Wishes, say: Say) -> list[Timed]:
     """Time all contestants in rounds, an epoch of each in every round: of our own the second one of a run.
 
     A machine whose speed drifts thus slows all alike, and ratios are taken within rounds. Raises UserError,
     and RunError as the runs do.
     """
-    dataset, trainings = _checked(wishes, report, at_once=True)
+    dataset, trainings = _checked(wishes, say, at_once=True)
     with Sitting(wishes.execution, dataset) as sitting:
-        return in_rounds(_contestants(sitting, trainings, wishes), wishes.plan, report)
+        return in_rounds(_contestants(sitting, trainings, wishes), wishes.plan, say)
 
 
-def in_rounds(contestants: Sequence[Contestant], plan: Plan, report: Report) -> list[Timed]:
+def in_rounds(contestants: Sequence[Contestant], plan: Plan, say: Say) -> list[Timed]:
     """Have all take turns. Raises RunError if one fails."""
     epochs: list[list[Epoch]] = [[] for _ in contestants]
     for number in range(1, plan.total + 1):
         for one, its in zip(contestants, epochs, strict=True):
             its.append(one.epoch())
-            report(_line(one, its[-1], number, plan))
+            say(_line(one, its[-1], number, plan))
     return [_timed(one, its, plan) for one, its in zip(contestants, epochs, strict=True)]
 
 
-def breakdowns(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[str]]]]:
+def breakdowns(wishes: Wishes, say: Say) -> Iterator[tuple[str, list[list[str]]]]:
     """A title and a table of the parts of an epoch, for each batch size and mode; raises as `bench` does."""
-    dataset, trainings = _checked(wishes, report)
+    dataset, trainings = _checked(wishes, say)
     for training, execution in trainings:
         parts = breakdown.breakdown(training, execution, dataset, wishes.plan)
         yield (
@@ -95,15 +96,15 @@ def breakdowns(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[
         )
 
 
-def scalings(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[str]]]]:
+def scalings(wishes: Wishes, say: Say) -> Iterator[tuple[str, list[list[str]]]]:
     """Titles and tables of times and bytes against workers, in Spark mode; raises as `bench` does."""
-    dataset, trainings = _checked(dataclasses.replace(wishes, modes=["spark"]), report)
+    dataset, trainings = _checked(dataclasses.replace(wishes, modes=["spark"]), say)
     cores = scaling.cores()
     measured = []
     for training, execution in trainings:
         measured.append(scaling.measure(training, execution, dataset, wishes.plan))
         last = measured[-1]
-        report(f"{last.workers} workers, batch size {last.batch_size}: {last.seconds:.2f} s per warm epoch")
+        say(f"{last.workers} workers, batch size {last.batch_size}: {last.seconds:.2f} s per warm epoch")
     model = scaling.fit(measured, cores)
     title = f"{last.images} images, {cores} cores. {model}"
     yield title, scaling.measured_rows(measured, model, cores)
@@ -113,10 +114,10 @@ def scalings(wishes: Wishes, report: Report) -> Iterator[tuple[str, list[list[st
 
 
 def _checked(
-    wishes: Wishes, report: Report, *, at_once: bool = False
+    wishes: Wishes, say: Say, *, at_once: bool = False
 ) -> tuple[Dataset, list[tuple[Training, Execution]]]:
     """The data, and what is to be trained on them how, in sessions one after the other or all at once."""
-    dataset = data.load(wishes.dataset, wishes.data_dir, report=report)
+    dataset = data.load(wishes.dataset, wishes.data_dir, say=say)
     dataset = shortened(dataset, wishes.rows or len(dataset.train_images))
     trainings = [
         (_training(dataset, size, workers, wishes.plan), dataclasses.replace(wishes.execution, mode=mode))
@@ -127,7 +128,7 @@ def _checked(
     sessions = len(wishes.modes) * len(wishes.workers) if at_once else 1
     for training, execution in trainings:
         for remark in preflight.check(training, execution, dataset, sessions=sessions):
-            report(remark)
+            say(remark)
     return dataset, trainings
 
 

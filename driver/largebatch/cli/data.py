@@ -33,6 +33,6 @@ def _prepare(options: argparse.Namespace) -> int:
     from largebatch.runs.job import prepared
 
     say(f"{options.name} is at {data.prepare(options.name, options.data_dir, say)}")
-    dataset = data.load(options.name, options.data_dir, report=say)
+    dataset = data.load(options.name, options.data_dir, say=say)
     print(prepared(dataset, Execution(mode="local"), workers=1).folder)
     return DONE

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from largebatch.data import digits, idx_folder, mnist
-from largebatch.data.dataset import Dataset, Report, Source
+from largebatch.data.dataset import Dataset, Source
 from largebatch.errors import RunError, UserError
+from largebatch.terminal.say import Say
 
-__all__ = ["SOURCES", "CatalogEntry", "Dataset", "Report", "Source", "catalog", "load", "prepare"]
+__all__ = ["SOURCES", "CatalogEntry", "Dataset", "Source", "catalog", "load", "prepare"]
 
 SOURCES = {
     source.name: source
@@ -43,14 +44,12 @@ def _source(name: str) -> Source:
         raise UserError(f"there is no data set {name!r}; there are {', '.join(SOURCES)}") from None
 
 
-def load(
-    name: str, data_dir: Path | None = None, *, download: bool = True, report: Report = _silent
-) -> Dataset:
+def load(name: str, data_dir: Path | None = None, *, download: bool = True, say: Say = _silent) -> Dataset:
     """The data set `name`, from `data_dir` if given, else from where it is found or made.
 
     Raises UserError for unknown names and unusable files, RunError for a download that failed.
     """
-    return _source(name).load(data_dir, download, report)
+    return _source(name).load(data_dir, download, say)
 
 
 def catalog() -> list[CatalogEntry]:
@@ -61,13 +60,13 @@ def catalog() -> list[CatalogEntry]:
     ]
 
 
-def prepare(name: str, data_dir: Path | None = None, report: Report = _silent) -> Path:
+def prepare(name: str, data_dir: Path | None = None, say: Say = _silent) -> Path:
     """Check the data set, getting or making it first if need be; returns its file or folder.
 
     Raises as `load` does, and RunError if the cache can't be written.
     """
     source = _source(name)
-    source.load(data_dir, True, report)
+    source.load(data_dir, True, say)
     where = source.find(data_dir)
     if where is None:
         raise RunError(f"the data set {name} could not be kept; $XDG_CACHE_HOME moves the cache elsewhere")

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from largebatch.terminal.say import Say
+
 UInt8Array = npt.NDArray[np.uint8]
-Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +89,7 @@ class Source:
     """One row of the registry.
 
     find(data_dir) returns the file or folder the set would be read from, or None; it reads no data.
-    load(data_dir, download, report) returns the set, or raises UserError or RunError.
+    load(data_dir, download, say) returns the set, or raises UserError or RunError.
     """
 
     name: str
@@ -96,4 +97,4 @@ class Source:
     needs_network: bool
     how: str
     find: Callable[[Path | None], Path | None]
-    load: Callable[[Path | None, bool, Report], Dataset]
+    load: Callable[[Path | None, bool, Say], Dataset]

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from largebatch.data.cache import data_cache, write_atomic
-from largebatch.data.dataset import Dataset, Report, Source, UInt8Array
+from largebatch.data.dataset import Dataset, Source, UInt8Array
 from largebatch.errors import RunError
+from largebatch.terminal.say import Say
 
 RECIPE = 1  # counts up with every change of the bytes made here
 SEED = 20240229
@@ -125,18 +126,18 @@ def _find(data_dir: Path | None) -> Path | None:
     return _cache_file() if _cache_file().is_file() else None
 
 
-def _load(data_dir: Path | None, download: bool, report: Report) -> Dataset:
+def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
     if data_dir is not None:
-        report(f"digits is made from scikit-learn's images; {data_dir} is not used")
+        say(f"digits is made from scikit-learn's images; {data_dir} is not used")
     arrays = _read_cache(_cache_file())
     if arrays is None:
-        report(f"making digits from scikit-learn's images in {_cache_file()}")
+        say(f"making digits from scikit-learn's images in {_cache_file()}")
         arrays = make()
-        _write_cache(arrays, report)
+        _write_cache(arrays, say)
     return Dataset("digits", "digits (augmented)", **arrays)
 
 
-def _write_cache(arrays: dict[str, UInt8Array], report: Report) -> None:
+def _write_cache(arrays: dict[str, UInt8Array], say: Say) -> None:
     """Keep the arrays for the next run; a cache that can't be written costs seconds, not the run."""
     stored = io.BytesIO()
     np.savez(
@@ -149,7 +150,7 @@ def _write_cache(arrays: dict[str, UInt8Array], report: Report) -> None:
     try:
         write_atomic(_cache_file(), stored.getvalue())
     except RunError as error:
-        report(str(error))
+        say(str(error))
 
 
 SOURCE = Source(

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from urllib.error import URLError
 
-from largebatch.data.dataset import Report
 from largebatch.errors import RunError, UserError
+from largebatch.terminal.say import Say
 
 MIRROR_VARIABLE = "LARGEBATCH_MIRROR"
 SOCKET_TIMEOUT_S = 20.0  # to connect, and for each read
@@ -76,7 +76,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def fetch_from_any(
-    name: str, bases: Sequence[str], max_bytes: int, check: Callable[[bytes, str], object], report: Report
+    name: str, bases: Sequence[str], max_bytes: int, check: Callable[[bytes, str], object], say: Say
 ) -> bytes:
     """File `name` from the first of the base URLs that gives a sound copy.
 
@@ -85,7 +85,7 @@ def fetch_from_any(
     failures = []
     for base in bases:
         url = f"{base.rstrip('/')}/{name}"
-        report(f"downloading {url}")
+        say(f"downloading {url}")
         try:
             data = fetch(url, max_bytes)
             check(data, url)

@@ -6,9 +6,10 @@ import os
 from itertools import product
 from pathlib import Path
 
-from largebatch.data.dataset import Dataset, Report, Source, UInt8Array
+from largebatch.data.dataset import Dataset, Source, UInt8Array
 from largebatch.data.idx import read_idx
 from largebatch.errors import UserError
+from largebatch.terminal.say import Say
 
 FOLDER_VARIABLE = "LARGEBATCH_DATA"
 
@@ -103,14 +104,14 @@ def _find(data_dir: Path | None) -> Path | None:
     return user_folder("idx", data_dir)
 
 
-def _load(data_dir: Path | None, download: bool, report: Report) -> Dataset:
+def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
     folder = _find(data_dir)
     if folder is None:
         raise UserError(
             f"the data set idx is read from a folder with {', '.join(spellings(part)[0] for part in PARTS)}; "
             f"name it by --data-dir or ${FOLDER_VARIABLE}"
         )
-    report(f"reading {folder}")
+    say(f"reading {folder}")
     return read_folder(folder, "idx", f"IDX folder {folder.resolve().name}")
 
 

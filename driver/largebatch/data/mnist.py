@@ -7,11 +7,12 @@ import io
 from pathlib import Path
 
 from largebatch.data.cache import data_cache, write_atomic
-from largebatch.data.dataset import Dataset, Report, Source, UInt8Array
+from largebatch.data.dataset import Dataset, Source, UInt8Array
 from largebatch.data.download import MIRROR_VARIABLE, fetch_from_any, mirrors
 from largebatch.data.idx import decode_idx, idx_header, read_idx
 from largebatch.data.idx_folder import FOLDER_VARIABLE, PARTS, find_part, is_complete, spellings, user_folder
 from largebatch.errors import RunError, UserError
+from largebatch.terminal.say import Say
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -48,7 +49,7 @@ def _read_user_file(folder: Path, part: str) -> UInt8Array:
     return _check(part, read_idx(path), str(path))
 
 
-def _read_cached(part: str, download: bool, report: Report) -> UInt8Array:
+def _read_cached(part: str, download: bool, say: Say) -> UInt8Array:
     """One part from the cache, downloaded into it first if it is absent or damaged there."""
     path = data_cache("mnist") / _file_name(part)
     try:
@@ -57,13 +58,13 @@ def _read_cached(part: str, download: bool, report: Report) -> UInt8Array:
         if not download:
             raise UserError(f"MNIST is not on this machine ({error}); {_PROVIDE}") from error
         if path.exists():
-            report(str(error))
-    data = _download(part, report)
+            say(str(error))
+    data = _download(part, say)
     write_atomic(path, data)
     return _decode(part, data, str(path))
 
 
-def _download(part: str, report: Report) -> bytes:
+def _download(part: str, say: Say) -> bytes:
     """The compressed file of one part, checked. Raises RunError if no mirror has it."""
     try:
         return fetch_from_any(
@@ -71,7 +72,7 @@ def _download(part: str, report: Report) -> bytes:
             mirrors(MIRRORS),
             MAX_DOWNLOAD,
             lambda data, url: _decode(part, data, url),
-            report,
+            say,
         )
     except RunError as error:
         raise RunError(f"{error}; {_PROVIDE}") from error
@@ -90,13 +91,13 @@ def _find(data_dir: Path | None) -> Path | None:
     return user_folder("mnist", data_dir) or (cache if is_complete(cache) else None)
 
 
-def _load(data_dir: Path | None, download: bool, report: Report) -> Dataset:
+def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
     folder = user_folder("mnist", data_dir)
-    report(f"reading MNIST from {folder or data_cache('mnist')}")
+    say(f"reading MNIST from {folder or data_cache('mnist')}")
     if folder is not None:
         arrays = {part: _read_user_file(folder, part) for part in PARTS}
     else:
-        arrays = {part: _read_cached(part, download, report) for part in PARTS}
+        arrays = {part: _read_cached(part, download, say) for part in PARTS}
     return Dataset("mnist", "MNIST", **arrays)
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from largebatch.data import Report
 from largebatch.data.pictures import read_images
 from largebatch.engine.session import Session
 from largebatch.errors import UserError
 from largebatch.records.run_folder import RunFolder, read_matrix
 from largebatch.runs.program import network_arguments
 from largebatch.settings.config import Execution
+from largebatch.terminal.say import Say
 
 
-def predict(run: Path, images: Path, report: Report) -> pd.DataFrame:
+def predict(run: Path, images: Path, say: Say) -> pd.DataFrame:
     """Classes and probabilities: columns image, class, p0, p1, ..., a row per image.
 
     Raises UserError for a folder without a trained model and for unusable images, RunError if SystemDS
@@ -29,7 +29,7 @@ def predict(run: Path, images: Path, report: Report) -> pd.DataFrame:
     if not epoch:
         raise UserError(f"{run} holds no trained model yet: train it with `largebatch train --resume {run}`")
     if folder.damaged_epochs():
-        report(f"{run}: a newer checkpoint is damaged: that of epoch {epoch} is used")
+        say(f"{run}: a newer checkpoint is damaged: that of epoch {epoch} is used")
     size = folder.images()
     names, pixels = read_images(images, size.height, size.width)
     with tempfile.TemporaryDirectory() as temporary:

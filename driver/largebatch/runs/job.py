@@ -28,15 +28,16 @@ from largebatch.runs.program import train_arguments
 from largebatch.settings.config import Execution, Training
 from largebatch.settings.registry import NETWORKS
 from largebatch.terminal.progress import Progress
+from largebatch.terminal.say import Say
 
 Result = dict[str, Any]
 Row = dict[Hashable, float]
 NewProgress = Callable[[int, int], Progress]  # from the updates of all epochs, and those done before
 
 
-def load_data(training: Training, data_dir: Path | None, progress: data.Report) -> Dataset:
+def load_data(training: Training, data_dir: Path | None, say: Say) -> Dataset:
     """The run's data set; raises as largebatch.data.load does."""
-    return data.load(training.dataset, data_dir, report=progress)
+    return data.load(training.dataset, data_dir, say=say)
 
 
 def train(training: Training, execution: Execution, folder: RunFolder, dataset: Dataset) -> Result:

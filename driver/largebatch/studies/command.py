@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from largebatch import data
-from largebatch.data import Dataset, Report
+from largebatch.data import Dataset
 from largebatch.engine.batch_job import attached, check_options
 from largebatch.engine.java import find_java
 from largebatch.engine.spark import system_ds_jar
@@ -21,6 +21,7 @@ from largebatch.settings.study import Study
 from largebatch.studies.sweep import Limits, Sweep
 from largebatch.studies.tally import Tally
 from largebatch.studies.tasks import Only, Task, format_plan, measured, survey
+from largebatch.terminal.say import Say
 from largebatch.terminal.table import format_results
 
 DONE, SOME_FAILED, NOT_COMPLETE = 0, 1, 3
@@ -48,51 +49,51 @@ class Wishes:
 class Prepared:
     """A study with its folder, its data and what there is to do: checked, and nothing written yet."""
 
-    def __init__(self, wishes: Wishes, report: Report, *, download: bool) -> None:
+    def __init__(self, wishes: Wishes, say: Say, *, download: bool) -> None:
         check_options(wishes.given)
         self.study = study.load(wishes.study)
         self.execution = Execution.from_mapping(self.study.execution).updated(wishes.execution)
         self.folder = StudyFolder(wishes.out, wishes.runs)
         self.datasets: dict[str, Dataset] = {}
-        self._load(wishes, report, download=download)
+        self._load(wishes, say, download=download)
         self.folder.check(self.study)
         self.tasks = self.survey(wishes.only)
-        self._preflight(wishes.limits.jobs, report)
+        self._preflight(wishes.limits.jobs, say)
 
     def survey(self, only: Only) -> list[Task]:
         """The wanted runs, as they stand now."""
         return survey(self.study, self.folder, only, self.datasets)
 
-    def _load(self, wishes: Wishes, report: Report, *, download: bool) -> None:
+    def _load(self, wishes: Wishes, say: Say, *, download: bool) -> None:
         """Load the data, or those to take instead where these can't be had or the folder has them already."""
         fallback = self.study.fallback
         on_fallback = self.study.on(fallback) if fallback and not wishes.data_dir else None
         if on_fallback and self.folder.holds(on_fallback):
             self.study, on_fallback = on_fallback, None
         try:
-            self._load_all(wishes.data_dir, report, download)
+            self._load_all(wishes.data_dir, say, download)
         except UserError as error:
             if download or wishes.data_dir:
                 raise
-            report(str(error))
+            say(str(error))
         except RunError as error:
             if on_fallback is None:
                 raise
-            report(f"{error}; {fallback} is taken instead")
+            say(f"{error}; {fallback} is taken instead")
             self.study = on_fallback
-            self._load_all(None, report, download)
+            self._load_all(None, say, download)
 
-    def _load_all(self, data_dir: Path | None, report: Report, download: bool) -> None:
+    def _load_all(self, data_dir: Path | None, say: Say, download: bool) -> None:
         names = {run.dataset for run in self.study.runs}
         if data_dir and len(names) > 1:
             raise UserError(
                 f"--data-dir is for one data set, {self.study.name} has {', '.join(sorted(names))}"
             )
         self.datasets = {
-            name: data.load(name, data_dir, download=download, report=report) for name in sorted(names)
+            name: data.load(name, data_dir, download=download, say=say) for name in sorted(names)
         }
 
-    def _preflight(self, jobs: int, report: Report) -> None:
+    def _preflight(self, jobs: int, say: Say) -> None:
         remarks: dict[str, None] = {}
         for task in self.tasks:
             if task.training.dataset in self.datasets:
@@ -103,24 +104,24 @@ class Prepared:
                     raise UserError(f"{self.study.name}, run {task.name}: {error}") from error
                 remarks |= dict.fromkeys(found)
         for remark in remarks:
-            report(remark)
+            say(remark)
 
 
-def dry_run(wishes: Wishes, report: Report) -> str:
+def dry_run(wishes: Wishes, say: Say) -> str:
     """The runs with their state and an estimate of the time; writes and downloads nothing."""
-    prepared = Prepared(wishes, report, download=False)
+    prepared = Prepared(wishes, say, download=False)
     return format_plan(prepared.tasks, measured(prepared.tasks), wishes.limits.jobs)
 
 
-def sweep(wishes: Wishes, report: Report, show: Report) -> int:
+def sweep(wishes: Wishes, say: Say, show: Say) -> int:
     """Carry out what is left of a study and show its results; returns the exit status."""
-    prepared = Prepared(wishes, report, download=True)
+    prepared = Prepared(wishes, say, download=True)
     with prepared.folder.lock():
         find_java(), system_ds_jar()  # without them no run could begin
         prepared.folder.check(prepared.study)
         prepared.folder.write(prepared.study, prepared.execution)
         tasks = prepared.survey(wishes.only)
-        report(f"{prepared.study.title}: {len(tasks)} runs, {prepared.execution.mode} mode, in {wishes.out}")
+        say(f"{prepared.study.title}: {len(tasks)} runs, {prepared.execution.mode} mode, in {wishes.out}")
         progress = Sweep(
             prepared.folder,
             tasks,
@@ -129,7 +130,7 @@ def sweep(wishes: Wishes, report: Report, show: Report) -> int:
             prepared.execution,
             wishes.limits,
             Tally(tasks, measured(tasks), wishes.limits.jobs),
-            report,
+            say,
         )
         try:
             progress.carry_out()
@@ -141,9 +142,9 @@ def sweep(wishes: Wishes, report: Report, show: Report) -> int:
         tasks = prepared.survey(wishes.only)
     show(_results(prepared.study, tasks))
     for line in _unfinished(tasks):
-        report(line)
+        say(line)
     show(f"Next: largebatch report {wishes.out}")
-    return _status(tasks, progress.out_of_time, report)
+    return _status(tasks, progress.out_of_time, say)
 
 
 def titles(of: Study, tasks: Sequence[Task]) -> dict[str, str]:
@@ -186,7 +187,7 @@ def _unfinished(tasks: Sequence[Task]) -> list[str]:
     return lines
 
 
-def _status(tasks: Sequence[Task], out_of_time: bool, report: Report) -> int:
+def _status(tasks: Sequence[Task], out_of_time: bool, say: Say) -> int:
     left = sum(not task.ended for task in tasks)
     if not left:
         return DONE
@@ -196,5 +197,5 @@ def _status(tasks: Sequence[Task], out_of_time: bool, report: Report) -> int:
         why = why if out_of_time else "after a failure a batch job ends, as its JVM can't be replaced"
     else:
         again = "the same command"
-    report(f"{len(tasks) - left} of {len(tasks)} runs are done: {why}; {again} goes on with the others.")
+    say(f"{len(tasks) - left} of {len(tasks)} runs are done: {why}; {again} goes on with the others.")
     return NOT_COMPLETE if out_of_time else SOME_FAILED

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from largebatch.data import Dataset, Report
+from largebatch.data import Dataset
 from largebatch.engine.batch_job import attached
 from largebatch.engine.session import Session, Stop
 from largebatch.errors import RunError, UserError
@@ -23,6 +23,7 @@ from largebatch.settings.config import Execution
 from largebatch.studies.tally import Tally
 from largebatch.studies.tasks import ENDED, Task
 from largebatch.terminal.progress import Progress
+from largebatch.terminal.say import Say
 
 SESSION_START_S = 10.0  # added to the time of an epoch for which a session has to be started
 MAX_FAILED_STARTS = 2  # sessions in a row that don't even start: the next one won't either
@@ -52,7 +53,7 @@ class Sweep:
     execution: Execution
     limits: Limits
     tally: Tally
-    report: Report
+    say: Say
     out_of_time: bool = False
 
     def __post_init__(self) -> None:
@@ -227,7 +228,7 @@ class _Attempt:
         name = self._task.name
         self._sweep.tally.drop(name)
         self._sweep.folder.note(f"{name} failed: {reason}")
-        self._sweep.report(f"{self._sweep.titles[name]}  failed: {reason}")
+        self._sweep.say(f"{self._sweep.titles[name]}  failed: {reason}")
 
     def _progress(self, updates_total: int, updates_done: int) -> Progress:
         return Progress(

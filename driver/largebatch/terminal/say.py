@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from typing import TextIO
+
+Say = Callable[[str], None]  # takes a line that the user shall see
 
 
 def say(text: str, end: str = "\n", stream: TextIO | None = None) -> None:

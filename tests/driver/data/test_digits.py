@@ -91,10 +91,10 @@ def few(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_cache_is_used(few: Path) -> None:
     said: list[str] = []
-    first = load("digits", report=said.append)
+    first = load("digits", say=said.append)
     assert (first.name, first.title) == ("digits", "digits (augmented)")
     assert len(said) == 1
-    assert load("digits", report=said.append).fingerprint == first.fingerprint
+    assert load("digits", say=said.append).fingerprint == first.fingerprint
     assert len(said) == 1
     assert prepare("digits") == few
     assert [p.name for p in few.parent.iterdir()] == [few.name]
@@ -129,11 +129,11 @@ def test_cache_that_cannot_be_written_costs_no_run(few: Path, cache_home: Path) 
     cache_home.parent.mkdir()
     cache_home.write_text("a file in the way")
     said: list[str] = []
-    assert load("digits", report=said.append).classes == 10
+    assert load("digits", say=said.append).classes == 10
     assert "cannot be written" in said[-1]
 
 
 def test_data_dir_is_said_to_be_unused(few: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    load("digits", tmp_path, report=said.append)
+    load("digits", tmp_path, say=said.append)
     assert "is not used" in said[0]

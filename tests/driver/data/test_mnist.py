@@ -47,7 +47,7 @@ def cached(cache_home: Path) -> list[str]:
 
 def test_download_fills_the_cache(mirror: Path, cache_home: Path) -> None:
     said: list[str] = []
-    data = load("mnist", report=said.append)
+    data = load("mnist", say=said.append)
     assert (data.name, data.title, data.train_images.shape) == ("mnist", "MNIST", (3, 4, 4))
     assert sum(line.startswith("downloading file://") for line in said) == 4
     assert cached(cache_home) == sorted(p.name for p in mirror.iterdir())
@@ -66,7 +66,7 @@ def test_damaged_cache_is_repaired(mirror: Path, cache_home: Path) -> None:
     with pytest.raises(UserError, match=r"not on this machine .*truncated"):
         load("mnist", download=False)
     said: list[str] = []
-    load("mnist", report=said.append)
+    load("mnist", say=said.append)
     assert sum(line.startswith("downloading") for line in said) == 1
     assert file.read_bytes() == (mirror / IMAGES).read_bytes()
 
