@@ -1,4 +1,4 @@
-"""Where earlier versions' documentation told users to import `system_ds_jar` from; scripts still do."""
+"""For scripts: where SystemDS.jar is, from the path that the documentation names."""
 
 from largebatch.engine.spark import system_ds_jar
 

@@ -160,7 +160,7 @@ def test_the_defaults_fit_mnist_into_the_default_heap() -> None:
 def test_the_estimate_is_right_within_30_percent(
     request: pytest.FixtureRequest, name: str, mode: str, settings: dict[str, Any], short: int, enough: int
 ) -> None:
-    """Of the smallest heap, in MB, that is enough for two epochs at batch size 2048: docs/performance.md."""
+    """Of the smallest heap, in MB, for two epochs at batch size 2048: docs/notebook/memory.md."""
     folder = request.getfixturevalue("mnist_dir" if name == "mnist" else "cache_home")
     images = load(name, folder if name == "mnist" else None)
     need = heap_bytes(Training(batch_size=2048, **settings), mode, images) / 2**20
