@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.support.command import Run, run
+from tests.support.samples import write_bars
 
 # A busy machine is no fault of what is tested, and a change is judged by the same examples as the one before.
 settings.register_profile(
@@ -70,3 +74,17 @@ def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("LARGEBATCH_DATA", "LARGEBATCH_MIRROR"):
         monkeypatch.delenv(variable, raising=False)
     return tmp_path / "xdg" / "largebatch"
+
+
+@pytest.fixture(scope="session")
+def bars(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """2002 training images of 16 x 16 (not a multiple of 4 workers), in a folder with an awkward name."""
+    folder = tmp_path_factory.mktemp("data") / 'bars, it\'s "quoted" and spaced'
+    folder.mkdir()
+    return write_bars(folder, 2002, 16, 5)
+
+
+@pytest.fixture
+def largebatch(tmp_path: Path) -> Run:
+    """Calls the command in a process of its own, in an empty working directory."""
+    return functools.partial(run, tmp_path)

@@ -13,7 +13,7 @@ import pytest
 
 from largebatch.bench.formulations import compare
 from largebatch.settings.config import Execution
-from tests.end_to_end.conftest import Run
+from tests.support.command import Run
 from tests.support.patience import TIMEOUT_S
 
 pytestmark = pytest.mark.systemds

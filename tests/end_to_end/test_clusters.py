@@ -23,9 +23,9 @@ from largebatch.engine.java import find_java
 from largebatch.engine.spark import SECRET_FILE, system_ds_jar
 from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder
-from tests.end_to_end.test_sweep import results, runs
-from tests.end_to_end.test_train import MODES_AGREE, session_processes, without_times
+from tests.support.outcomes import MODES_AGREE, results, runs, without_times
 from tests.support.patience import PROMPT_S, TIMEOUT_S
+from tests.support.processes import descends, session_processes
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
@@ -264,15 +264,6 @@ def test_a_batch_job_whose_session_dies_ends_and_goes_on_when_it_is_submitted_ag
     again = submit(command, out.parent)
     assert again.returncode == 0, again.stdout
     assert_same_tables(out, swept)
-
-
-def descends(pid: int, ancestor: int) -> bool:
-    """Whether a process descends from another."""
-    while pid > 1:
-        if pid == ancestor:
-            return True
-        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return False
 
 
 def test_a_batch_job_without_its_settings_says_what_to_add(bars: Path, out: Path) -> None:

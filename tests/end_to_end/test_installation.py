@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from largebatch.engine.spark import EXECUTOR_FLAGS
-from tests.end_to_end.conftest import train_arguments
+from tests.support.command import train_arguments
 from tests.support.patience import TIMEOUT_S
 
 ROOT = Path(__file__).parents[2]

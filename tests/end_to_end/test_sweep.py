@@ -7,28 +7,21 @@ import math
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from largebatch.records.run_folder import RunFolder
-from tests.end_to_end.conftest import Run, write_images
-from tests.end_to_end.test_train import (
-    MODES_AGREE,
-    send_to_all,
-    session_processes,
-    start,
-    wait_for,
-    without_times,
-)
+from tests.support.command import Run, start, wait_for
 from tests.support.fault import fault
+from tests.support.outcomes import MODES_AGREE, assert_equal_runs, results, runs, statuses, without_times
 from tests.support.patience import TIMEOUT_S
+from tests.support.processes import send_to_all, session_processes, wait_until
+from tests.support.samples import write_bars
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
@@ -57,32 +50,11 @@ def sweep_arguments(data: Path, *more: str) -> list[str]:
     return ["sweep", "small.toml", "--data-dir", str(data), "--out", "out", *more]
 
 
-def runs(out: Path) -> list[RunFolder]:
-    """The folders of a study's runs, as its record names them; none before there is a record."""
-    if not (out / "study.json").exists():
-        return []
-    record = json.loads((out / "study.json").read_text())
-    return [RunFolder(out / run["folder"]) for run in record["runs"]]
-
-
-def results(out: Path) -> list[dict[str, Any]]:
-    """The runs' results without what differs between equal runs."""
-    found = [run.result() or {} for run in runs(out)]
-    return [{k: v for k, v in r.items() if k not in ("seconds", "folder")} for r in found]
-
-
-def statuses(out: Path) -> list[str | None]:
-    return [result.get("status") for result in results(out)]
-
-
 def assert_equal(out: Path, undisturbed: Path) -> None:
     """Tables, results and models are those of the sweep that nothing happened to, to the last bit."""
     assert results(out) == results(undisturbed)
     for ours, theirs in zip(runs(out), runs(undisturbed), strict=True):
-        pd.testing.assert_frame_equal(without_times(ours.path), without_times(theirs.path), check_exact=True)
-        models = [np.load(run.model_file) for run in (ours, theirs)]
-        assert models[0].files == models[1].files
-        assert all(np.array_equal(models[0][name], models[1][name]) for name in models[0].files)
+        assert_equal_runs(ours.path, theirs.path)
 
 
 def in_the_last_run(out: Path) -> bool:
@@ -108,13 +80,6 @@ def sweeping(data: Path, folder: Path, *more: str) -> Iterator[subprocess.Popen[
     finally:
         process.kill()
         process.communicate()
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = TIMEOUT_S) -> None:
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it never came to that"
-        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -266,7 +231,7 @@ def test_a_stalled_run_and_one_without_memory_do_not_stop_the_rest(
     patience = max(STALL_S, math.ceil(SLOWER * undisturbed.seconds))
     (tmp_path / "small.toml").write_text(HUNGRY)
     (tmp_path / "data").mkdir()
-    data = write_images(tmp_path / "data", 400, 128, 5)
+    data = write_bars(tmp_path / "data", 400, 128, 5)
     with sweeping(data, tmp_path, "--stall-timeout", str(patience)) as process:
         wait_until(lambda: (out / "study.json").exists() and runs(out)[1].last_epoch() >= 1)
         send_to_all(session_processes(str(tmp_path / "largebatch-")), signal.SIGSTOP)

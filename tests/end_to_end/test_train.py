@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -11,7 +10,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -24,16 +22,17 @@ from largebatch.engine.spark import system_ds_jar
 from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder, read_matrix
 from largebatch.settings.registry import NETWORKS
-from tests.end_to_end.conftest import Run, Trained, train_arguments
+from tests.support.command import Run, start, train_arguments, wait_for
 from tests.support.fault import fault
+from tests.support.outcomes import MODES_AGREE, assert_equal_runs, without_times
 from tests.support.patience import TIMEOUT_S
+from tests.support.processes import session_processes
 from tests.support.sockets import listening
+from tests.support.trained import Trained
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
-MODES_AGREE = 1e-10  # sums in the same order, but operators that may be fused differently
 STOP_S = 5.0  # from Ctrl-C to the end of the command
-TIMES = ["seconds", "images_per_second", "evaluation_seconds"]
 RESULT_KEYS = {
     "optimizer",
     "batch_size",
@@ -45,56 +44,6 @@ RESULT_KEYS = {
     "seconds",
     "status",
 }
-
-
-def without_times(folder: Path) -> pd.DataFrame:
-    return RunFolder(folder).metrics().drop(columns=TIMES)
-
-
-def session_processes(needle: str) -> list[int]:
-    """Processes, JVMs among them, with `needle` in their command line or working directory."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if process.name.isdecimal() and int(process.name) != os.getpid():
-            try:
-                text = (process / "cmdline").read_text() + str((process / "cwd").readlink())
-            except OSError:
-                continue
-            if needle in text:
-                found.append(int(process.name))
-    return found
-
-
-def send_to_all(pids: Iterable[int], number: signal.Signals) -> None:
-    """A signal to session processes, of which short ones, as Hadoop's chmod, may have ended by now."""
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-
-
-# A job that a script starts in the background ignores SIGINT, and so do its children: not this one.
-LISTENING = ("env", "--default-signal=INT")
-
-
-def start(arguments: list[str], folder: Path, **environment: str) -> subprocess.Popen[str]:
-    """The command in the background, with temporary files below `folder`."""
-    return subprocess.Popen(
-        [*LISTENING, sys.executable, "-m", "largebatch", *arguments],
-        cwd=folder,
-        env=os.environ | {"TMPDIR": str(folder)} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_for(process: subprocess.Popen[str], text: str) -> None:
-    """Read the command's progress until a line holds the text."""
-    assert process.stderr is not None
-    for line in process.stderr:
-        if text in line:
-            return
-    pytest.fail(f"the command ended without {text!r}")
 
 
 def test_spark_run_leaves_a_complete_folder_and_prints_its_result(on_spark: Trained) -> None:
@@ -181,10 +130,7 @@ def test_a_run_in_a_folder_with_any_name_resumes_to_the_last_bit(
     resumed = largebatch("train", "--resume", name, "--data-dir", bars)
     assert resumed.returncode == 0, resumed.stderr
     assert [path.name for path in tmp_path.iterdir()] == [name]
-    metrics = [without_times(each.path) for each in (folder, in_local.folder)]
-    pd.testing.assert_frame_equal(*metrics, check_exact=True)
-    ours, theirs = (np.load(each.model_file) for each in (folder, in_local.folder))
-    assert all(np.array_equal(ours[array], theirs[array]) for array in theirs.files)
+    assert_equal_runs(folder.path, in_local.folder.path)
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.driver.engine.test_session import java_of, processes
-from tests.end_to_end.test_train import wait_for
-from tests.faults.conftest import IN_WORKER, Modify, Trial, Undisturbed
+from tests.support.command import wait_for
 from tests.support.fault import fault
 from tests.support.patience import PROMPT_S, TIMEOUT_S
+from tests.support.processes import java_of, processes
+from tests.support.trials import IN_WORKER, Modify, Trial, Undisturbed
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import write_images
-from tests.end_to_end.test_sweep import runs, statuses
-from tests.end_to_end.test_train import wait_for
-from tests.faults.conftest import AT, CLOCK, IN_WORKER, MEMORY, UPDATES, Modify, Trial, Undisturbed
+from tests.support.command import wait_for
 from tests.support.fault import fault
+from tests.support.outcomes import runs, statuses
 from tests.support.patience import PROMPT_S, TIMEOUT_S
+from tests.support.samples import write_bars
+from tests.support.trials import AT, CLOCK, IN_WORKER, MEMORY, UPDATES, Modify, Trial, Undisturbed
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
@@ -191,7 +191,7 @@ def test_lack_of_memory_is_told(
     trial: Trial, tmp_path: Path, rows: int, where: tuple[str, ...], said: str
 ) -> None:
     (tmp_path / "large").mkdir()
-    data = write_images(tmp_path / "large", rows, 96, 5)
+    data = write_bars(tmp_path / "large", rows, 96, 5)
     process = trial.train(*where, "--network", "lenet", "--batch-size", str(rows), data=data)
     _, told = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1

@@ -15,12 +15,11 @@ import pytest
 from largebatch.data import load
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs.prepare import is_whole, prepared_folder
-from tests.driver.data.test_mnist import write_small
-from tests.end_to_end.conftest import Run
-from tests.end_to_end.test_train import wait_for
-from tests.faults.conftest import EPOCHS, Trial, Undisturbed, fill, mount
+from tests.support.command import Run, wait_for
 from tests.support.fault import fault
 from tests.support.patience import TIMEOUT_S
+from tests.support.samples import write_small_mnist
+from tests.support.trials import EPOCHS, Trial, Undisturbed, fill, mount
 
 systemds = pytest.mark.systemds
 
@@ -72,7 +71,7 @@ except RunError as error:
 )
 def test_a_full_disk_ends_a_download(tmp_path: Path, small_disk: Path) -> None:
     mirror = tmp_path / "mirror"
-    sums = write_small(mirror)
+    sums = write_small_mnist(mirror)
     environment = os.environ | {"XDG_CACHE_HOME": str(small_disk), "LARGEBATCH_MIRROR": mirror.as_uri()}
     environment.pop("LARGEBATCH_DATA", None)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.driver.engine.test_java import fake_java
-from tests.end_to_end.test_train import wait_for
-from tests.faults.conftest import Trial, Undisturbed
+from tests.support.command import wait_for
 from tests.support.fault import fault
+from tests.support.java import fake_java
 from tests.support.patience import TIMEOUT_S
+from tests.support.trials import Trial, Undisturbed
 
 DAY_S = 24 * 3600
 

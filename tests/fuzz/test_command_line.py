@@ -15,9 +15,8 @@ from largebatch.cli import doctor
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.studies import command as sweep_command
-from tests.fuzz.test_folders import TRAINING
 from tests.support.command import call
-from tests.support.fuzzing import examples, reads
+from tests.support.fuzzing import TRAINING, examples, reads
 from tests.support.samples import dataset, write_dataset
 from tests.support.study_samples import finished_study
 

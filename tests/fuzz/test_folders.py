@@ -18,17 +18,16 @@ from largebatch.records.study_folder import StudyFolder
 from largebatch.report import figures
 from largebatch.report.compare import compare
 from largebatch.report.write import report
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.config import Execution
 from largebatch.settings.registry import NETWORKS
 from largebatch.settings.study import Study, run_name
 from largebatch.studies.tasks import format_plan, measured, survey
 from largebatch.terminal.table import format_results
-from tests.support.fuzzing import examples, json_files, mutated, reads
+from tests.support.fuzzing import TRAINING, examples, json_files, mutated, reads
 from tests.support.harness import write_matrix
 from tests.support.samples import dataset
 from tests.support.study_samples import finished_study, metrics, write_run
 
-TRAINING = Training(dataset="idx", network="softmax", batch_size=8, epochs=2)
 EXECUTION = Execution(mode="local", memory="1g")
 SOFTMAX = NETWORKS["softmax"]
 STUDY = Study("sample", "Title", "Words.", (TRAINING,))

@@ -1,20 +1,30 @@
-"""The command line, called in this process: starting one for each of hundreds of refusals takes minutes."""
+"""The command line: called in this process, which is quick, or in a process of its own, as users do."""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import os
 import signal
-from collections.abc import Sequence
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
 from largebatch.cli import main as cli
+from tests.support.patience import TIMEOUT_S
+
+Run = Callable[..., CompletedProcess[str]]
+
+# A job that a script starts in the background ignores SIGINT, and so do its children: not this one.
+LISTENING = ("env", "--default-signal=INT")
 
 
 def call(arguments: Sequence[str]) -> CompletedProcess[str]:
-    """What a command printed, and its exit status; streams are as a terminal's."""
+    """What a command printed, and its exit status, called in this process; streams are as a terminal's."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors=e) for e in ("strict", "backslashreplace"))
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -30,3 +40,44 @@ def call(arguments: Sequence[str]) -> CompletedProcess[str]:
         stream.flush()
         stream.seek(0)
     return CompletedProcess(list(arguments), int(end.value.code or 0), out.read(), err.read())
+
+
+def run(folder: Path, *arguments: str | Path) -> CompletedProcess[str]:
+    """The same of a command in a process of its own, with this working directory."""
+    return subprocess.run(
+        [sys.executable, "-m", "largebatch", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+
+def start(arguments: Sequence[str], folder: Path, **environment: str) -> subprocess.Popen[str]:
+    """The command in the background, with temporary files below `folder`."""
+    return subprocess.Popen(
+        [*LISTENING, sys.executable, "-m", "largebatch", *arguments],
+        cwd=folder,
+        env=os.environ | {"TMPDIR": str(folder)} | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    """Read the command's progress until a line holds the text."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return
+    pytest.fail(f"the command ended without {text!r}")
+
+
+def train_arguments(data: Path, out: Path | str, *more: str) -> list[str]:
+    """LeNet, by LARS, on an IDX folder."""
+    return [
+        "train", "--dataset", "idx", "--data-dir", str(data), "--padding", "valid", "--optimizer", "lars",
+        "--batch-size", "256", "--memory", "1g", "--out", str(out), *more,
+    ]  # fmt: skip

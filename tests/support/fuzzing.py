@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from largebatch.errors import RunError, UserError
+from largebatch.settings.config import Training
 
 EXAMPLES = int(os.environ.get("LARGEBATCH_FUZZ_EXAMPLES", "0"))  # 0: few, as a part of the other tests
 SLOWEST_S = 30.0  # an input that takes longer has found something, even on a busy machine
 MIB = 2**20
+TRAINING = Training(dataset="idx", network="softmax", batch_size=8, epochs=2)
 
 inputs: Counter[str] = Counter()
 refused: Counter[str] = Counter()

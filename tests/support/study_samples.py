@@ -21,6 +21,12 @@ EXECUTION = Execution(mode="local", memory="1g")
 VERSIONS = {"largebatch": "0.1.0", "systemds": "3.4.0", "python": "3.11.9", "openblas": None, "cores": 2}
 
 
+def epoch_row(epoch: int, groups: int = 1) -> list[float]:
+    """A row of train.dml's metrics: 10 numbers of the epoch, 3 of each group."""
+    of_epoch = [epoch, 5 * epoch, 40 * epoch, 1 / (3 + epoch), 2 / epoch, 0.5, 2.5 / epoch, 0.25, 0.75, 0.125]
+    return [*of_epoch, *(epoch + group + column / 7 for group in range(groups) for column in range(3))]
+
+
 def metrics(training: Training, epochs: int | None = None) -> pd.DataFrame:
     """Plausible rows of metrics.csv: accuracy grows with the updates, and falls when these are few."""
     rng = np.random.default_rng([training.seed, training.batch_size, len(training.optimizer)])

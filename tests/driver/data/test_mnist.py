@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import urllib.request
 from http.client import HTTPMessage
@@ -13,29 +12,19 @@ import numpy as np
 import pytest
 
 from largebatch.data import download, load, mnist, prepare
-from largebatch.data.idx import idx_header, write_idx
+from largebatch.data.idx import write_idx
 from largebatch.data.idx_folder import PARTS, spellings
 from largebatch.errors import RunError, UserError
+from tests.support.samples import write_small_mnist
 
 IMAGES = "train-images-idx3-ubyte.gz"
-
-
-def write_small(folder: Path) -> dict[str, str]:
-    """A set of 3 training and 2 test images in MNIST's files; returns their sums."""
-    sums = {}
-    for number, part in enumerate(PARTS):
-        rows = 3 if part.startswith("train") else 2
-        array = np.full((rows, 4, 4) if part.endswith("images") else (rows,), number, np.uint8)
-        write_idx(folder / f"{spellings(part)[0]}.gz", array)
-        sums[part] = hashlib.sha256(idx_header(array.shape) + array.tobytes()).hexdigest()
-    return sums
 
 
 @pytest.fixture
 def mirror(tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder served as $LARGEBATCH_MIRROR, with a small set that passes for MNIST."""
     folder = tmp_path / "a mirror"
-    monkeypatch.setattr(mnist, "SHA256", write_small(folder))
+    monkeypatch.setattr(mnist, "SHA256", write_small_mnist(folder))
     monkeypatch.setenv("LARGEBATCH_MIRROR", folder.as_uri())
     return folder
 
@@ -211,7 +200,7 @@ def test_damaged_file_in_data_dir(mirror: Path) -> None:
 def test_variable_names_the_folder_or_the_one_above(
     tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnist, "SHA256", write_small(tmp_path / "sets" / "mnist"))
+    monkeypatch.setattr(mnist, "SHA256", write_small_mnist(tmp_path / "sets" / "mnist"))
     for folder in (tmp_path / "sets", tmp_path / "sets" / "mnist"):
         monkeypatch.setenv("LARGEBATCH_DATA", str(folder))
         assert prepare("mnist") == tmp_path / "sets" / "mnist"

@@ -11,20 +11,7 @@ import pytest
 from largebatch.engine import java
 from largebatch.engine.java import JVM_FLAGS, find_java, probe
 from largebatch.errors import UserError
-
-
-def fake_java(home: Path, version: str) -> Path:
-    """A home with an executable that prints what Java prints."""
-    executable = home / "bin" / "java"
-    executable.parent.mkdir(parents=True)
-    executable.write_text(
-        "#!/bin/sh\n"
-        f"echo '    java.home = {home}' >&2\n"
-        f"echo '    java.version = {version}' >&2\n"
-        f"echo 'openjdk version \"{version}\" 2025-04-15' >&2\n"
-    )
-    executable.chmod(0o755)
-    return executable
+from tests.support.java import fake_java
 
 
 @pytest.fixture(autouse=True)

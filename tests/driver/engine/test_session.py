@@ -26,6 +26,7 @@ from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.settings.config import Execution
 from tests.support.patience import PROMPT_S
+from tests.support.processes import children, java_of, members, wait_until_gone
 from tests.support.sockets import listening
 
 pytestmark = [
@@ -35,53 +36,6 @@ pytestmark = [
 
 PROGRAMS = Path(__file__).parent / "programs"
 STALL_S = 20  # at least; a JVM has to start within it
-
-
-# ---- processes ----
-
-
-@dataclass(frozen=True)
-class Process:
-    pid: int
-    name: str
-    parent: int
-    group: int
-
-
-def processes() -> list[Process]:
-    """All that run; those that have ended and were not collected are left out."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            text = file.read_text()
-        except OSError:  # it has just ended
-            continue
-        name = text[text.index("(") + 1 : text.rindex(")")]
-        state, parent, group = text[text.rindex(")") + 1 :].split()[:3]
-        if state not in "ZX":
-            found.append(Process(int(file.parent.name), name, int(parent), int(group)))
-    return found
-
-
-def children(pid: int) -> set[int]:
-    return {process.pid for process in processes() if process.parent == pid}
-
-
-def members(group: int) -> list[str]:
-    return [process.name for process in processes() if process.group == group]
-
-
-def java_of(group: int) -> int:
-    (java,) = (process.pid for process in processes() if process.group == group and process.name == "java")
-    return java
-
-
-def wait_until_gone(group: int, seconds: float = PROMPT_S) -> None:
-    """Processes of the group may take a moment to go."""
-    until = time.monotonic() + seconds
-    while members(group) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert members(group) == []
 
 
 # ---- sessions ----

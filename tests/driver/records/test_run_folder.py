@@ -22,6 +22,7 @@ from largebatch.settings.config import Execution, Training
 from largebatch.settings.registry import NETWORKS
 from tests.support.harness import write_matrix
 from tests.support.samples import dataset
+from tests.support.study_samples import epoch_row
 
 TRAINING = Training(dataset="idx", network="softmax", batch_size=8, epochs=9)
 EXECUTION = Execution(mode="local", memory="1g")
@@ -32,12 +33,6 @@ AWKWARD = (1 / 3, 0.1, 1e-17, 5e-324, -(2.0**60), 1.7976931348623157e308)  # num
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
     return RunFolder.create(tmp_path / "a run", TRAINING, EXECUTION, dataset())
-
-
-def epoch_row(epoch: int, groups: int = 1) -> list[float]:
-    """A row of train.dml's metrics: 10 numbers of the epoch, 3 of each group."""
-    of_epoch = [epoch, 5 * epoch, 40 * epoch, 1 / (3 + epoch), 2 / epoch, 0.5, 2.5 / epoch, 0.25, 0.75, 0.125]
-    return [*of_epoch, *(epoch + group + column / 7 for group in range(groups) for column in range(3))]
 
 
 def train_epoch(folder: RunFolder, epoch: int, groups: int = 1) -> None:

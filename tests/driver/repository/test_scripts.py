@@ -304,7 +304,9 @@ def test_reliability_is_written_whatever_was_not_held(prepared: Path, fail: str,
     run = bash("scripts/reliability.sh", "2", cwd=prepared, FAIL=fail)
     assert run.returncode == status
     assert run.stdout.count("pytest: -m pytest -m faults --all-faults --junitxml=") == 2
-    assert (prepared / "docs" / "reliability.md").read_text().startswith("python: -m tests.faults.table ")
+    assert (
+        (prepared / "docs" / "reliability.md").read_text().startswith("python: -m tests.support.fault_table ")
+    )
 
 
 @pytest.mark.parametrize(("given", "fail"), [("none", ""), ("0", ""), ("3", "pytest=2")])

@@ -24,9 +24,9 @@ from largebatch.studies.estimate import Timing
 from largebatch.studies.sweep import Limits, Sweep
 from largebatch.studies.tally import Tally
 from largebatch.studies.tasks import Task, survey
-from tests.driver.records.test_run_folder import epoch_row
 from tests.support.harness import write_matrix
 from tests.support.samples import dataset
+from tests.support.study_samples import epoch_row
 
 RUNS = tuple(
     Training(dataset="idx", network="softmax", batch_size=size, epochs=3, optimizer=optimizer)

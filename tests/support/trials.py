@@ -1,0 +1,140 @@
+"""Runs to break, and what they must equal after they were resumed."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from largebatch.data import Dataset
+from largebatch.engine.session import Session
+from largebatch.records.run_folder import RunFolder
+from largebatch.runs.job import Result, Run
+from largebatch.settings.config import Execution, Training
+from tests.support.command import start
+from tests.support.outcomes import assert_equal_runs
+from tests.support.patience import PROMPT_S
+from tests.support.processes import children, session_processes, wait_until, wait_until_gone
+
+EPOCHS = 3
+BATCH = 200
+TRAINING = Training(dataset="idx", network="softmax", optimizer="lars", batch_size=BATCH, epochs=EPOCHS)
+UPDATES = 10  # of an epoch
+MEMORY = "512m"
+
+# Where faults are put into a copy of the program: its file, a line of it, and what comes behind that line.
+AT = UPDATES + UPDATES // 2  # an update in the middle of epoch 2
+CLOCK = '\n  at = as.matrix(model["clock"])\n'
+IN_WORKER = (
+    "dml/worker.dml",
+    "  X = folding::unfold(features, length(features) / nrow(y))",
+    f"{CLOCK}  if (as.scalar(at[1,1]) == {AT} & as.scalar(y[1,2]) == 3)\n    ",
+)
+
+
+@dataclass
+class Trial:
+    """A folder in which a command is run until something happens to it."""
+
+    home: Path
+    data: Path
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    _groups: set[int] = field(default_factory=set)
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.home / "run")
+
+    def train(self, *more: str, data: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+        """A training in the background."""
+        arguments = [
+            "train", "--dataset", "idx", "--data-dir", str(data or self.data), "--network", "softmax",
+            "--optimizer", "lars", "--batch-size", str(BATCH), "--epochs", str(EPOCHS), "--memory", MEMORY,
+            *more,
+        ]  # fmt: skip
+        return self.start(arguments if "--out" in more else [*arguments, "--out", "run"], **environment)
+
+    def session(self) -> int:
+        """The process, and group of processes, of the session that the command has started."""
+        (session,) = children(self.processes[-1].pid)
+        self._groups.add(session)
+        return session
+
+    def start(self, arguments: list[str], **environment: str) -> subprocess.Popen[str]:
+        """A command in the background, which does not outlive its test."""
+        process = start(arguments, self.home, **environment)
+        self.processes.append(process)
+        return process
+
+    def assert_nothing_left(self, *, files: bool = True) -> None:
+        """No process, and no temporary files, soon."""
+        scratch = str(self.home / "largebatch-")
+        wait_until(lambda: not session_processes(scratch), PROMPT_S)
+        for group in self._groups:
+            wait_until_gone(group)
+        assert not files or list(self.home.glob("largebatch-*")) == []
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.communicate()
+
+
+class Undisturbed:
+    """Runs that nothing happens to, and the resumption of others, in a session that stays."""
+
+    def __init__(self, session: Session, dataset: Dataset, home: Path) -> None:
+        self._session = session
+        self._dataset = dataset
+        self._home = home
+
+    def run(self, mode: str) -> RunFolder:
+        """A run that nothing happened to."""
+        folder = RunFolder(self._home / mode)
+        if folder.result() is None:
+            execution = Execution(mode=mode, memory=MEMORY)
+            self.go_on(RunFolder.create(folder.path, TRAINING, execution, self._dataset))
+        return folder
+
+    def copy(self, mode: str, folder: Path) -> RunFolder:
+        """A copy of it."""
+        shutil.copytree(self.run(mode).path, folder)
+        return RunFolder(folder)
+
+    def go_on(self, folder: RunFolder) -> Result:
+        """What `largebatch train --resume` does, without the start of a JVM."""
+        training, execution = folder.settings()
+        with folder.lock():
+            return Run(training, execution, folder, self._dataset).train_in(self._session)
+
+    def assert_goes_on_from(self, folder: RunFolder, epochs: tuple[int, ...]) -> None:
+        """The folder is at one of these epochs, and resumed it ends as if nothing had happened."""
+        assert folder.last_epoch() in epochs
+        assert self.go_on(folder)["status"] == "finished"
+        self.assert_equal(folder)
+
+    def assert_equal(self, folder: RunFolder) -> None:
+        """Metrics and model are those of the run that nothing happened to, to the last bit."""
+        assert_equal_runs(folder.path, self.run(folder.settings()[1].mode).path)
+
+
+Modify = Callable[[str, str, str], str]
+
+
+def mount(*command: str) -> None:
+    """Call mount or umount."""
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def fill(disk: Path) -> Path:
+    """A file that leaves nothing free."""
+    filler = disk / "filler"
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            return filler
+    raise AssertionError("a file system without end")
