@@ -26,7 +26,8 @@ from largebatch.bench.timing import Sitting, shortened, train_in
 from largebatch.data import load
 from largebatch.errors import RunError, UserError
 from largebatch.runs.prepare import prepare
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 
 READY = "ready"  # said by a contestant whose session has begun
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from largebatch.engine.session import Session
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from tests.support.harness import DML
 from tests.support.training import Trainer
 

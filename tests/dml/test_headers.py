@@ -12,7 +12,7 @@ import pytest
 from largebatch.data.dataset import Images, PreparedData
 from largebatch.files.places import dml_root
 from largebatch.runs.program import network_arguments, train_arguments
-from largebatch.settings.config import Training
+from largebatch.settings.training import Training
 from tests.support.harness import PROGRAMS
 
 ROOT = dml_root() / "dml"

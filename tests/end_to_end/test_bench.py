@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from largebatch.bench.formulations import compare
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from tests.support.command import Run
 from tests.support.patience import TIMEOUT_S
 

@@ -21,7 +21,7 @@ from largebatch.engine.java import find_java
 from largebatch.engine.spark import system_ds_jar
 from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder, read_matrix
-from largebatch.settings.registry import NETWORKS
+from largebatch.settings.networks import NETWORKS
 from tests.support.command import Run, start, train_arguments, wait_for
 from tests.support.fault import fault
 from tests.support.outcomes import MODES_AGREE, assert_equal_runs, without_times

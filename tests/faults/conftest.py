@@ -14,7 +14,7 @@ import largebatch as package
 from largebatch.data import load
 from largebatch.engine.session import Session
 from largebatch.files.places import dml_root
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from tests.support.trials import MEMORY, TRAINING, Modify, Trial, Undisturbed, mount
 
 

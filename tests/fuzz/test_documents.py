@@ -8,7 +8,9 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from largebatch.settings.study import MAX_BYTES, SHIPPED, parse, run_name
+from largebatch.settings.study import run_name
+from largebatch.studies.library import MAX_BYTES, SHIPPED
+from largebatch.studies.parser import parse
 from largebatch.studies.toml_lines import locate
 from tests.support.fuzzing import VALUES, changed, examples, mutated, reads
 

@@ -18,8 +18,8 @@ from largebatch.records.study_folder import StudyFolder
 from largebatch.report import figures
 from largebatch.report.compare import compare
 from largebatch.report.write import report
-from largebatch.settings.config import Execution
-from largebatch.settings.registry import NETWORKS
+from largebatch.settings.execution import Execution
+from largebatch.settings.networks import NETWORKS
 from largebatch.settings.study import Study, run_name
 from largebatch.studies.tasks import format_plan, measured, survey
 from largebatch.terminal.table import format_results

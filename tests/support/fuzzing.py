@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from largebatch.errors import RunError, UserError
-from largebatch.settings.config import Training
+from largebatch.settings.training import Training
 
 EXAMPLES = int(os.environ.get("LARGEBATCH_FUZZ_EXAMPLES", "0"))  # 0: few, as a part of the other tests
 SLOWEST_S = 30.0  # an input that takes longer has found something, even on a busy machine

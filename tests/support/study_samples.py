@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from largebatch.records.run_folder import RunFolder
-from largebatch.settings.config import Execution, Training
-from largebatch.settings.registry import NETWORKS
+from largebatch.settings.execution import Execution
+from largebatch.settings.networks import NETWORKS
+from largebatch.settings.training import Training
 from tests.support.samples import dataset
 
 ROWS = 60000

@@ -12,7 +12,8 @@ from largebatch.data import Dataset
 from largebatch.engine.session import Session
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs.job import Result, Run
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 from tests.support.command import start
 from tests.support.outcomes import assert_equal_runs
 from tests.support.patience import PROMPT_S

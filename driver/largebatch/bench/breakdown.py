@@ -10,7 +10,8 @@ from largebatch.bench.timing import Epoch, Plan, Sitting, train_in
 from largebatch.data import Dataset
 from largebatch.errors import RunError
 from largebatch.runs.prepare import prepare
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 
 THREADS, WALL = "thread-seconds", "seconds"
 

@@ -26,8 +26,8 @@ from largebatch.bench.timing import (
 from largebatch.data import Dataset
 from largebatch.errors import UserError
 from largebatch.runs import preflight
-from largebatch.settings.config import Execution, Training
-from largebatch.settings.registry import MODES
+from largebatch.settings.execution import MODES, Execution
+from largebatch.settings.training import Training
 from largebatch.terminal.say import Say
 from largebatch.terminal.table import align, markdown
 

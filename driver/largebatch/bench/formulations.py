@@ -8,7 +8,7 @@ from pathlib import Path
 
 from largebatch.engine.session import Session
 from largebatch.files.names import Argument
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 
 ROWS = 512  # of a micro-batch
 REPETITIONS = 20

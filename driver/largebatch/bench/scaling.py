@@ -17,7 +17,8 @@ from largebatch.data import Dataset
 from largebatch.errors import RunError
 from largebatch.runs.preflight import updates_per_epoch
 from largebatch.runs.prepare import prepare
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 
 NETWORKS = (1e9, 10e9)  # bits per second, of the clusters that are extrapolated to
 MANY = 1024  # workers among which the best number is sought

@@ -20,7 +20,8 @@ from largebatch.files.places import cache_dir
 from largebatch.records.run_folder import read_matrix
 from largebatch.runs.prepare import prepare
 from largebatch.runs.program import train_arguments
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from largebatch.cli.commands import Commands, add_command, add_data_dir
+from largebatch.cli.parsing import add_settings, given
 from largebatch.cli.status import DONE
-from largebatch.settings.config import Execution
-from largebatch.settings.options import add_settings, given
+from largebatch.settings.execution import Execution
 from largebatch.terminal.say import say
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import argparse
 
 from largebatch.cli.commands import Commands, add_command, add_data_dir
 from largebatch.cli.status import DONE
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from largebatch.terminal.say import say
 
 

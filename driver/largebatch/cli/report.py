@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from largebatch.cli.commands import Commands, add_command
+from largebatch.cli.parsing import positive
 from largebatch.cli.status import DONE
-from largebatch.settings.options import positive
 from largebatch.terminal.say import say
 
 

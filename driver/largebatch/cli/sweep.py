@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 
 from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir
-from largebatch.cli.status import DONE, INTERRUPTED
-from largebatch.settings.config import Execution
-from largebatch.settings.options import (
+from largebatch.cli.parsing import (
     add_settings,
     given,
     grouped,
@@ -16,12 +14,14 @@ from largebatch.settings.options import (
     seconds,
     values_of_settings,
 )
+from largebatch.cli.status import DONE, INTERRUPTED
+from largebatch.settings.execution import Execution
 from largebatch.terminal.say import say
 
 
 def add(commands: Commands) -> None:
     """The command and its options."""
-    from largebatch.settings.study import shipped
+    from largebatch.studies.library import shipped
 
     parser = add_command(
         commands,
@@ -60,13 +60,13 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the study, or list its runs."""
-    from largebatch.settings import study
     from largebatch.studies import command as sweep_command
+    from largebatch.studies import library
     from largebatch.studies.sweep import Limits
 
     wishes = sweep_command.Wishes(
         study=options.study,
-        out=options.out or RUNS / study.load(options.study).name,
+        out=options.out or RUNS / library.load(options.study).name,
         runs=options.runs,
         data_dir=options.data_dir,
         only=grouped(options.only),

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 
 from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir
+from largebatch.cli.parsing import add_settings, given, local_path
 from largebatch.cli.status import DONE, FAILED
 from largebatch.errors import UserError
-from largebatch.settings.config import Execution, Training
-from largebatch.settings.options import add_settings, given, local_path
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 from largebatch.terminal.say import say
 
 

@@ -26,7 +26,8 @@ from largebatch.engine.spark import INSTALL_SYSTEMDS, jar_version
 from largebatch.errors import RunError, UserError
 from largebatch.files.places import cache_dir
 from largebatch.runs import preflight
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 
 Status = Literal["ok", "warning", "failed"]
 Finding = tuple[Status, str, str]  # status, what was found, how to mend it

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 
 
 def smoke() -> None:

@@ -35,7 +35,7 @@ from largebatch.errors import RunError
 from largebatch.files.names import DELIMITERS, Argument, check_path
 from largebatch.files.places import cache_dir, dml_root
 from largebatch.files.safe import no_link
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from largebatch.terminal.say import say
 
 OnLine = Callable[[str], None]

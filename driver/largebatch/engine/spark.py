@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from largebatch.engine.java import JVM_FLAGS
 from largebatch.engine.worker_failures import JVM_FLAG as LOG_OF_EXCEPTIONS
 from largebatch.errors import UserError
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from largebatch.settings.spark import REFUSED, joined, parse
 
 # Java's G1 collector looks for garbage among what is old, beside the program, as soon as it expects a need,

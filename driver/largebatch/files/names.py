@@ -1,11 +1,13 @@
-"""Paths and other texts as SystemDS can take them."""
+"""Names of files: what may become part of a path, and what SystemDS can take."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from largebatch.errors import UserError
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of what becomes a part of paths
 Argument = str | int | float | bool  # of a DML program
 DELIMITERS = "\u00b0\u00b7\u2021\u00b6"  # of operands in SystemDS' instructions, where they can't be escaped
 PATTERNS = "*?[]{}\\"  # of names of files to read: such a file is written, and not found again

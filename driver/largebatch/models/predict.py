@@ -13,7 +13,7 @@ from largebatch.engine.session import Session
 from largebatch.errors import UserError
 from largebatch.records.run_folder import RunFolder, read_matrix
 from largebatch.runs.program import network_arguments
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from largebatch.terminal.say import Say
 
 

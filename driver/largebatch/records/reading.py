@@ -16,7 +16,8 @@ import pandas as pd
 from largebatch.errors import UserError
 from largebatch.files.safe import read_file, read_json, readable
 from largebatch.records.run_folder import EPOCH_COLUMNS, MAX_METRICS, RunFolder, parse_metrics
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 
 STUDY_FILE = "study.json"
 FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"  # as result.json says

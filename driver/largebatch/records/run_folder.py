@@ -31,8 +31,9 @@ from largebatch.data.dataset import Images
 from largebatch.errors import UserError
 from largebatch.files.names import check_path
 from largebatch.files.safe import no_link, part_of, read_file, read_json, write_atomically
-from largebatch.settings.config import Execution, Training
-from largebatch.settings.registry import Network
+from largebatch.settings.execution import Execution
+from largebatch.settings.networks import Network
+from largebatch.settings.training import Training
 
 Matrix = npt.NDArray[np.float64]
 

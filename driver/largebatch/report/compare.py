@@ -13,7 +13,7 @@ import pandas as pd
 from largebatch.errors import UserError
 from largebatch.records.reading import RunRecord, is_study, read_run, read_study
 from largebatch.report import tables
-from largebatch.settings.config import Training
+from largebatch.settings.training import Training
 from largebatch.terminal.table import align
 
 _TIMES = ("seconds", "images_per_second", "evaluation_seconds")

@@ -23,7 +23,7 @@ from largebatch.records.reading import StudyRecord
 from largebatch.report import claims, svg, tables
 from largebatch.report.figures import Figure
 from largebatch.report.summary import Comparison
-from largebatch.settings.config import Training
+from largebatch.settings.training import Training
 
 _HEADINGS = {  # of the figures' sections
     "batch-size": "Accuracy against batch size",

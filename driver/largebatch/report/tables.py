@@ -16,7 +16,7 @@ import pandas as pd
 
 from largebatch.records.reading import FINISHED, RunRecord, StudyRecord
 from largebatch.records.run_folder import GROUP_COLUMNS
-from largebatch.settings.config import Training
+from largebatch.settings.training import Training
 
 MEASURES = ("train_accuracy", "test_accuracy", "generalization_error", "median_epoch_seconds")
 EPOCHS_SHOWN = (1, 2, 5, 10, 20, 50, 100)

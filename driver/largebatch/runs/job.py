@@ -25,8 +25,9 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.runs import preflight
 from largebatch.runs.prepare import prepare
 from largebatch.runs.program import train_arguments
-from largebatch.settings.config import Execution, Training
-from largebatch.settings.registry import NETWORKS
+from largebatch.settings.execution import Execution
+from largebatch.settings.networks import NETWORKS
+from largebatch.settings.training import Training
 from largebatch.terminal.progress import Progress
 from largebatch.terminal.say import Say
 

@@ -7,8 +7,9 @@ from largebatch.engine.batch_job import attached
 from largebatch.engine.machine import available_memory
 from largebatch.engine.spark import choose_master, shared_secret
 from largebatch.errors import UserError
-from largebatch.settings.config import Execution, Training
-from largebatch.settings.registry import NETWORKS
+from largebatch.settings.execution import Execution
+from largebatch.settings.networks import NETWORKS
+from largebatch.settings.training import Training
 
 COPIES_OF_DATA = 2  # the training images as read, and cut for the workers
 JVM_BASE_BYTES = 200 * 2**20  # SystemDS, Spark, what the optimizer works on, and gaps between large arrays

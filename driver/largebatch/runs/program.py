@@ -6,8 +6,9 @@ from pathlib import Path
 
 from largebatch.data.dataset import Images, PreparedData
 from largebatch.files.names import Argument
-from largebatch.settings.config import Training
-from largebatch.settings.registry import MODES, PADDINGS
+from largebatch.settings.execution import MODES
+from largebatch.settings.networks import PADDINGS
+from largebatch.settings.training import Training
 
 
 def train_arguments(

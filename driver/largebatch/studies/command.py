@@ -15,9 +15,9 @@ from largebatch.engine.spark import system_ds_jar
 from largebatch.errors import RunError, UserError
 from largebatch.records.study_folder import StudyFolder
 from largebatch.runs import preflight
-from largebatch.settings import study
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study
+from largebatch.studies import library
 from largebatch.studies.sweep import Limits, Sweep
 from largebatch.studies.tally import Tally
 from largebatch.studies.tasks import Only, Task, format_plan, measured, survey
@@ -51,7 +51,7 @@ class Prepared:
 
     def __init__(self, wishes: Wishes, say: Say, *, download: bool) -> None:
         check_options(wishes.given)
-        self.study = study.load(wishes.study)
+        self.study = library.load(wishes.study)
         self.execution = Execution.from_mapping(self.study.execution).updated(wishes.execution)
         self.folder = StudyFolder(wishes.out, wishes.runs)
         self.datasets: dict[str, Dataset] = {}

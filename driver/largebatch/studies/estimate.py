@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 
-from largebatch.settings.config import Training
+from largebatch.settings.training import Training
 
 ROUGH_S = 25.0  # an epoch over ROUGH_ROWS images on two cores, as long as nothing has been measured
 ROUGH_ROWS = 60_000

@@ -19,7 +19,7 @@ from largebatch.errors import RunError, UserError
 from largebatch.records.run_folder import InUseError, RunFolder
 from largebatch.records.study_folder import StudyFolder
 from largebatch.runs.job import Result, Row, Run
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from largebatch.studies.tally import Tally
 from largebatch.studies.tasks import ENDED, Task
 from largebatch.terminal.progress import Progress

@@ -12,8 +12,8 @@ from largebatch.data import Dataset
 from largebatch.errors import UserError
 from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
-from largebatch.settings.config import Training
 from largebatch.settings.study import Study
+from largebatch.settings.training import Training
 from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
 from largebatch.terminal.progress import duration
 from largebatch.terminal.table import align

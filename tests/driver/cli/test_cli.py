@@ -16,7 +16,8 @@ import pytest
 
 import largebatch as package
 from largebatch.records.run_folder import RunFolder
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 from tests.support.command import call
 from tests.support.patience import TIMEOUT_S
 from tests.support.samples import dataset, write_dataset

@@ -24,7 +24,7 @@ import pytest
 from largebatch.engine import session as launch
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from tests.support.patience import PROMPT_S
 from tests.support.processes import children, java_of, members, wait_until_gone
 from tests.support.sockets import listening
@@ -222,7 +222,7 @@ def test_lack_of_memory_is_called_so(tmp_path: Path) -> None:
 PARENT = """
 import sys
 from pathlib import Path
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from largebatch.engine.session import Session
 execution = Execution(mode="local", memory="1g", native_blas=False)
 with Session(execution, workers=2, log=Path(sys.argv[2])) as session:

@@ -29,7 +29,7 @@ from largebatch.engine.spark import (
     systemds_conf,
 )
 from largebatch.errors import UserError
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from largebatch.settings.spark import is_secret
 
 SCRATCH, JAR = Path("/x/scratch"), Path("/opt/SystemDS.jar")

@@ -17,9 +17,11 @@ from largebatch.records.reading import UNREADABLE, read_study
 from largebatch.records.run_folder import RunFolder, locked
 from largebatch.records.study_folder import StudyFolder
 from largebatch.report.write import report
-from largebatch.settings.config import Execution, Training
-from largebatch.settings.registry import NETWORKS
-from largebatch.settings.study import Study, load, run_name
+from largebatch.settings.execution import Execution
+from largebatch.settings.networks import NETWORKS
+from largebatch.settings.study import Study, run_name
+from largebatch.settings.training import Training
+from largebatch.studies.library import load
 from largebatch.studies.tasks import survey
 from tests.support.samples import dataset
 from tests.support.study_samples import finished_study, write_run

@@ -18,8 +18,9 @@ import pytest
 from largebatch.data.dataset import Images
 from largebatch.errors import UserError
 from largebatch.records.run_folder import RunFolder, write_atomically
-from largebatch.settings.config import Execution, Training
-from largebatch.settings.registry import NETWORKS
+from largebatch.settings.execution import Execution
+from largebatch.settings.networks import NETWORKS
+from largebatch.settings.training import Training
 from tests.support.harness import write_matrix
 from tests.support.samples import dataset
 from tests.support.study_samples import epoch_row

@@ -12,8 +12,9 @@ import pytest
 import largebatch
 from largebatch.errors import UserError
 from largebatch.records.study_folder import StudyFolder
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study, run_name
+from largebatch.settings.training import Training
 from largebatch.studies.tasks import measured, survey
 from tests.support.study_samples import write_run
 

@@ -11,7 +11,8 @@ import pytest
 
 from largebatch.errors import UserError
 from largebatch.report.compare import Runs, Studies, compare
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 from tests.support.study_samples import EXECUTION, finished_study, metrics, write_run, write_study
 
 LARS = Training(batch_size=1024, epochs=3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from largebatch.report.write import report
-from largebatch.settings.config import Training
+from largebatch.settings.training import Training
 from tests.support.study_samples import finished_study, write_study
 
 SIZES = (1024, 8000, 16000, 28000, 32000)

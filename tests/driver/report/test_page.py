@@ -12,7 +12,7 @@ import pytest
 from largebatch.records.run_folder import RunFolder
 from largebatch.report import figures
 from largebatch.report.write import report
-from largebatch.settings.config import Training
+from largebatch.settings.training import Training
 from tests.support.browser import CHROMIUM, Browser
 from tests.support.study_samples import finished_study, write_run, write_study
 

@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 
 from largebatch.cli.main import build_parser, main
+from largebatch.cli.parsing import given
 from largebatch.errors import UserError
 from largebatch.records.reading import read_study
 from largebatch.records.run_folder import RunFolder
 from largebatch.report import figures, summary, svg, tables
 from largebatch.report.page import train_command
 from largebatch.report.write import report
-from largebatch.settings.config import Training
-from largebatch.settings.options import given
+from largebatch.settings.training import Training
 from tests.support.study_samples import finished_study, metrics, write_run, write_study
 
 RECORDS = Path(__file__).parents[2] / "recorded"

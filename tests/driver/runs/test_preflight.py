@@ -12,7 +12,8 @@ from largebatch.data import load
 from largebatch.errors import UserError
 from largebatch.runs import preflight
 from largebatch.runs.preflight import COPIES_OF_DATA, ESTIMATE_MARGIN, check, heap_bytes, updates_per_epoch
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 from tests.support.samples import dataset
 
 GB = 2**30

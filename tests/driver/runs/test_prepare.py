@@ -15,7 +15,7 @@ from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.runs import prepare as module
 from largebatch.runs.prepare import prepare, prepared_folder
-from largebatch.settings.config import Execution
+from largebatch.settings.execution import Execution
 from tests.support.samples import dataset
 
 

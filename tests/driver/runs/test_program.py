@@ -10,7 +10,7 @@ import pytest
 
 from largebatch.data.dataset import Images, PreparedData
 from largebatch.runs.program import network_arguments, train_arguments
-from largebatch.settings.config import Training
+from largebatch.settings.training import Training
 
 RECORD = Path(__file__).parents[2] / "recorded" / "train_arguments.json"
 

@@ -13,8 +13,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from largebatch.errors import UserError
-from largebatch.settings.config import NAME, Execution, Training
-from largebatch.settings.registry import NETWORKS, OPTIMIZERS, PADDINGS, SCHEDULES, SCOPES
+from largebatch.files.names import NAME
+from largebatch.settings.execution import Execution
+from largebatch.settings.networks import NETWORKS, PADDINGS
+from largebatch.settings.optimizers import OPTIMIZERS, SCOPES
+from largebatch.settings.schedules import SCHEDULES
+from largebatch.settings.training import Training
 
 NAN, INF = math.nan, math.inf
 

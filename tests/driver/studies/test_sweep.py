@@ -16,8 +16,9 @@ from largebatch.engine.session import Stop, StoppedError
 from largebatch.errors import RunError
 from largebatch.records.study_folder import StudyFolder
 from largebatch.runs import job as train
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study
+from largebatch.settings.training import Training
 from largebatch.studies import sweep
 from largebatch.studies.command import titles
 from largebatch.studies.estimate import Timing

@@ -10,8 +10,9 @@ import pytest
 from largebatch.errors import UserError
 from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
-from largebatch.settings.config import Execution, Training
+from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study, run_name
+from largebatch.settings.training import Training
 from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
 from largebatch.studies.tally import Tally
 from largebatch.studies.tasks import Task, format_plan, measured, select, survey

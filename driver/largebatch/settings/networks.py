@@ -1,4 +1,4 @@
-"""What the program knows by name: networks, optimizers, schedules. The mathematics is in dml/."""
+"""The networks by name. The mathematics is in dml/networks/."""
 
 from __future__ import annotations
 
@@ -32,12 +32,4 @@ NETWORKS = {
     "softmax": Network(("fc",), _weights_and_biases(("fc",)), 2),
 }
 
-# Default learning rate of each optimizer: Table 1 of the paper, but for LARS. With a trust coefficient of
-# 0.001 the printed 0.01 moves a layer by 1e-5 of its norm per step and hardly trains.
-OPTIMIZERS = {"sgd": 0.01, "sgd_momentum": 0.01, "lars": 1.0}
-
-SCHEDULES = ("inverse_time", "constant", "polynomial", "multi_step")
-
 PADDINGS = {"same": 2, "valid": 0}  # rows of zeros around a map, for filters of 5 x 5
-SCOPES = ("layer", "parameter")
-MODES = {"spark": "REMOTE_SPARK", "local": "LOCAL"}

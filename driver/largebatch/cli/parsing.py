@@ -1,4 +1,4 @@
-"""Command-line options for the settings of a run: one per field of Training and Execution."""
+"""The command line's options for settings, and what options are converted to."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ from urllib.parse import unquote, urlsplit
 
 from largebatch.data import SOURCES
 from largebatch.errors import UserError
-from largebatch.settings.config import Execution, Training
-from largebatch.settings.registry import MODES, NETWORKS, OPTIMIZERS, PADDINGS, SCHEDULES, SCOPES
+from largebatch.settings.execution import MODES, Execution
+from largebatch.settings.networks import NETWORKS, PADDINGS
+from largebatch.settings.optimizers import OPTIMIZERS, SCOPES
+from largebatch.settings.schedules import SCHEDULES
+from largebatch.settings.training import Training
 
 _RATES = ", ".join(f"{name} {rate:g}" for name, rate in OPTIMIZERS.items())
 

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from largebatch.errors import UserError
-from largebatch.settings.config import Execution, Training
-from largebatch.settings.options import (
+from largebatch.cli.parsing import (
     add_settings,
     given,
     grouped,
@@ -20,7 +18,10 @@ from largebatch.settings.options import (
     seconds,
     values_of_settings,
 )
-from largebatch.settings.registry import OPTIMIZERS
+from largebatch.errors import UserError
+from largebatch.settings.execution import Execution
+from largebatch.settings.optimizers import OPTIMIZERS
+from largebatch.settings.training import Training
 
 FIELDS = [
     pytest.param(settings, field, id=field.name)

@@ -1,0 +1,34 @@
+"""Studies by name or file: those that come with the program, and a user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from largebatch.errors import UserError
+from largebatch.files.safe import read_file
+from largebatch.settings.study import Study
+from largebatch.studies.parser import parse
+
+SHIPPED = Path(__file__).parent / "shipped"
+MAX_BYTES = 32 * 2**10  # of a file: the parser takes quadratic time for some
+
+
+def shipped() -> list[str]:
+    """Names of the studies that come with the program."""
+    return sorted(file.stem for file in SHIPPED.glob("*.toml"))
+
+
+def load(name_or_file: str) -> Study:
+    """A shipped study by its name, or that of a file, whose name ends in .toml. Raises UserError."""
+    if not name_or_file.endswith(".toml"):
+        if name_or_file not in shipped():
+            raise UserError(
+                f"there is no study {name_or_file!r}; there are {', '.join(shipped())}, "
+                "or name a file that ends in .toml"
+            )
+        return load(str(SHIPPED / f"{name_or_file}.toml"))
+    try:
+        text = read_file(Path(name_or_file), MAX_BYTES, follow=True).decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"the study {name_or_file} can't be read: {error}") from error
+    return parse(text, name_or_file)

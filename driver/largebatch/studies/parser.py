@@ -1,0 +1,172 @@
+"""Studies: which runs a TOML file asks for. Pure.
+
+name = "small"                        [fixed]         settings that all runs share
+title = "What it is about"            epochs = 5
+description = "..."                   [execution]     how they are run, unless the command line says
+fallback = "digits"                   mode = "local"
+                                      [[grid]]        every combination of the lists' values;
+(only name is required)               optimizer = ["lars", "sgd"]
+                                      batch_size = [64, 128]
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+import tomllib
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn, TypeVar
+
+from largebatch.data import SOURCES
+from largebatch.errors import UserError
+from largebatch.files.names import NAME
+from largebatch.files.safe import check_sound
+from largebatch.settings.execution import Execution
+from largebatch.settings.study import Study, run_name
+from largebatch.settings.training import Training
+from largebatch.studies.toml_lines import Lines, locate
+
+MAX_RUNS = 1000
+T = TypeVar("T")
+_TEXTS = ("name", "title", "description", "fallback")
+_TABLES = ("fixed", "execution", "grid")
+_HINTS = {kind: typing.get_type_hints(kind) for kind in (Training, Execution)}
+
+
+def parse(text: str, source: str) -> Study:
+    """The study that a text in TOML describes. Raises UserError that names `source` and the line."""
+    try:
+        document = tomllib.loads(text)
+        check_sound(document)
+    except RecursionError:
+        raise UserError(f"{source} is no study: it is nested too deeply") from None
+    except ValueError as error:  # tomllib's own, and those of numbers
+        raise UserError(f"{source} is not TOML: {error}") from error
+    return _Parser(document, locate(text), source).study()
+
+
+@dataclass(frozen=True)
+class _Parser:
+    document: dict[str, Any]
+    lines: Lines
+    source: str
+
+    def study(self) -> Study:
+        self._check_top()
+        execution = self._table("execution")
+        self._check_names("execution", 0, execution, Execution)
+        self._guarded("execution", 0, Execution.from_mapping, execution)
+        runs = self._runs()
+        fallback = self.document.get("fallback")
+        if fallback is not None and len({run.dataset for run in runs}) > 1:
+            self._refuse("", 0, "fallback", "a fallback is for studies of one data set")
+        name = self.document["name"]
+        return Study(
+            name=name,
+            title=self.document.get("title", name),
+            description=" ".join(self.document.get("description", "").split()),
+            runs=tuple(sorted(runs, key=lambda r: (r.workers, r.dataset, r.batch_size, r.seed))),
+            execution=execution,
+            fallback=fallback,
+        )
+
+    def _check_top(self) -> None:
+        for key in self.document:
+            if key not in (*_TEXTS, *_TABLES):
+                self._refuse("", 0, key, f"unknown field {key}; there are {', '.join((*_TEXTS, *_TABLES))}")
+        for key in _TEXTS:
+            if not isinstance(self.document.get(key, ""), str):
+                self._refuse("", 0, key, f"{key} has to be a text in quotes")
+        name = self.document.get("name", "")
+        if not NAME.fullmatch(name):
+            self._refuse(
+                "", 0, "name", f"name {name!r} has to be letters, digits, '.', '_' and '-', 64 at most"
+            )
+        if self.document.get("fallback", "mnist") not in SOURCES:
+            self._refuse("", 0, "fallback", f"fallback has to be one of {', '.join(SOURCES)}")
+
+    def _table(self, name: str) -> dict[str, Any]:
+        table = self.document.get(name, {})
+        if not isinstance(table, dict):
+            self._refuse(name, 0, "", f"{name} has to be a table: [{name}]")
+        return table
+
+    def _grids(self) -> list[dict[str, Any]]:
+        grids = self.document.get("grid")
+        if not isinstance(grids, list) or not grids or not all(isinstance(grid, dict) for grid in grids):
+            self._refuse("grid", 0, "", "a study needs at least one table [[grid]]")
+        return grids
+
+    def _runs(self) -> list[Training]:
+        fixed = self._table("fixed")
+        self._check_names("fixed", 0, fixed, Training)
+        grids = self._grids()
+        found: dict[str, Training] = {}
+        for number, grid in enumerate(grids):
+            self._check_grid(number, grid, fixed, len(found))
+            for point in _product(grid):
+                training = self._guarded("grid", number, Training.from_mapping, fixed | point)
+                self._check_run(number, training, found)
+                found[run_name(training)] = training
+        return list(found.values())
+
+    def _check_grid(self, number: int, grid: dict[str, Any], fixed: dict[str, Any], before: int) -> None:
+        self._check_names("grid", number, grid, Training)
+        for key, value in grid.items():
+            if key in fixed:
+                self._refuse("grid", number, key, f"{key} is in [fixed] too; it can be in one place only")
+            if value == []:
+                self._refuse("grid", number, key, f"{key} has no values")
+        runs = before + math.prod(len(_values(key, value)) for key, value in grid.items())
+        if runs > MAX_RUNS:
+            self._refuse("grid", number, "", f"this makes {runs} runs; {MAX_RUNS} are the most")
+
+    def _check_run(self, number: int, training: Training, before: dict[str, Training]) -> None:
+        if training.dataset not in SOURCES:
+            there = ", ".join(SOURCES)
+            self._refuse(
+                "grid", number, "dataset", f"there is no data set {training.dataset!r}; there are {there}"
+            )
+        if run_name(training) in before:
+            self._refuse("grid", number, "", f"the run {run_name(training)} is asked for twice")
+
+    def _check_names(
+        self, table: str, number: int, values: dict[str, Any], settings: type[Training] | type[Execution]
+    ) -> None:
+        for key in values:
+            if key not in _HINTS[settings]:
+                there = ", ".join(_HINTS[settings])
+                self._refuse(table, number, key, f"unknown setting {key}; there are {there}")
+
+    def _guarded(
+        self, table: str, number: int, make: Callable[[Mapping[str, Any]], T], values: Mapping[str, Any]
+    ) -> T:
+        """Settings, or their complaint with the line of the first setting that it names."""
+        try:
+            return make(values)
+        except UserError as error:
+            text = re.sub(r"--([a-z][a-z-]*)", lambda flag: flag[1].replace("-", "_"), str(error))
+            key = next((word for word in re.findall(r"\w+", text) if word in values), "")
+            self._refuse(table, number, key, text)
+
+    def _refuse(self, table: str, number: int, key: str, sentence: str) -> NoReturn:
+        if (table, number, key) not in self.lines.places and ("fixed", 0, key) in self.lines.places:
+            table, number = "fixed", 0
+        raise UserError(f"{self.source}, line {self.lines.find(table, number, key)}: {sentence}")
+
+
+def _values(key: str, value: Any) -> list[Any]:
+    """The values that a grid gives a setting. A setting that is a list itself needs a list of lists."""
+    if typing.get_origin(_HINTS[Training][key]) is tuple:
+        several = isinstance(value, list) and all(isinstance(v, list) for v in value)
+    else:
+        several = isinstance(value, list)
+    return list(value) if several else [value]
+
+
+def _product(grid: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for values in itertools.product(*(_values(key, value) for key, value in grid.items())):
+        yield dict(zip(grid, values, strict=True))

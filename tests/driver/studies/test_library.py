@@ -1,0 +1,62 @@
+"""Studies by name: those that come with the program."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from largebatch.errors import UserError
+from largebatch.runs import preflight
+from largebatch.settings.execution import Execution
+from largebatch.studies.library import SHIPPED, load, shipped
+from tests.support.samples import dataset
+
+
+def test_there_are_the_studies_that_are_promised() -> None:
+    assert shipped() == ["paper", "paper-literal", "paper-longer", "paper-per-worker", "quick"]
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_studies_fit_mnist_and_are_called_as_their_files(name: str) -> None:
+    found = load(name)
+    assert found.name == name
+    assert found.title and found.description
+    mnist = dataset(rows=60000, side=28)
+    for run in found.runs:
+        preflight.check(run, Execution(**found.execution), mnist)
+
+
+def test_the_papers_grid_is_the_papers() -> None:
+    paper = load("paper")
+    small = {64, 128, 256, 512, 1024, 2048, 4096}
+    large = {8000, 12000, 16000, 20000, 24000, 28000, 32000}
+    assert {(r.batch_size, r.seed) for r in paper.runs} == {
+        *((size, 1) for size in small), *((size, seed) for size in large for seed in (1, 2, 3)),
+    }  # fmt: skip
+    assert {(r.optimizer, r.learning_rate) for r in paper.runs} == {("sgd_momentum", 0.01), ("lars", 1.0)}
+    assert len(paper.runs) == 2 * (7 + 21)
+    literal = load("paper-literal")
+    assert {r for r in literal.runs if r.optimizer != "lars"} == {
+        r for r in paper.runs if r.optimizer != "lars"
+    }
+    assert {r.learning_rate for r in literal.runs} == {0.01}
+    assert len(literal.runs) == len(paper.runs)
+
+
+def test_quick_is_quick() -> None:
+    quick = load("quick")
+    assert sum(run.epochs for run in quick.runs) <= 8
+    assert {run.optimizer for run in quick.runs} == {"sgd_momentum", "lars"}
+
+
+def test_a_study_that_is_not_there_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UserError, match=r"there is no study 'papers'; there are paper, .*\.toml"):
+        load("papers")
+    with pytest.raises(UserError, match=r"the study missing\.toml can't be read: .*No such file"):
+        load("missing.toml")
+
+
+def test_shipped_files_are_plain_toml() -> None:
+    for file in SHIPPED.glob("*.toml"):
+        assert tomllib.loads(file.read_text())["name"] == file.stem
