@@ -14,10 +14,9 @@ from pathlib import Path
 HEAD = """\
 # What breaks, and what happens then
 
-Written by `scripts/reliability.sh`; every row is a test that breaks a real run, on {machine}.
-Promised of all of them: nothing hangs beyond the stall time, no process is left behind, and nothing is lost
-but at most the running epoch. "Equal" is to the last bit, to a run that nothing happened to. The seconds are
-those of a try, with the resumption.
+Written by `scripts/reliability.sh`. Every row is a test that breaks a real run, on {machine}.
+All of them promise: nothing hangs beyond the stall time, no process is left behind, and at most the running epoch is
+lost. "Equal" means equal to the last bit to an undisturbed run. The seconds are those of one try with its resumption.
 
 | fault | how it is provoked | promise | result | seconds |
 | --- | --- | --- | --- | --- |
