@@ -1,0 +1,116 @@
+"""The walls of the house: which room imports which. They are read from the source; nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PACKAGE = "largebatch"
+
+# A room imports from its own files and from rows above it.
+ROOMS = (
+    ("errors", "__init__"),
+    ("terminal", "files"),
+    ("data",),
+    ("settings",),
+    ("records",),
+    ("engine",),
+    ("runs",),
+    ("models",),
+    ("studies",),
+    ("report",),
+    ("bench",),
+    ("doctor",),
+    ("cli",),
+    ("__main__", "spark"),
+)
+# Rows above that a room leaves alone all the same: a report needs files, and nothing that trains.
+LEFT_ALONE = {"report": ("engine", "runs", "models", "studies")}
+
+Rows = tuple[tuple[str, ...], ...]
+
+
+class Import(NamedTuple):
+    """A file (as a path below its root), and what it imports, in the same form."""
+
+    file: str
+    imported: str
+
+
+def room(path: str) -> str:
+    return path.partition("/")[0].removesuffix(".py")
+
+
+def imports_of(root: Path) -> Iterator[Import]:
+    """Every import of a module of the package below `root`, wherever in a file it stands."""
+    for path in sorted(root.rglob("*.py")):
+        file = path.relative_to(root).as_posix()
+        for node in ast.walk(ast.parse(path.read_text())):
+            for name in names_in(node, (PACKAGE, *file.split("/")[:-1])):
+                if name.startswith(f"{PACKAGE}."):
+                    yield Import(file, name.removeprefix(f"{PACKAGE}.").replace(".", "/"))
+
+
+def names_in(node: ast.AST, package: tuple[str, ...]) -> list[str]:
+    """The absolute names of what an import statement of a module in `package` imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    head = package[: len(package) + 1 - node.level] if node.level else ()
+    base = ".".join((*head, *((node.module,) if node.module else ())))
+    return [f"{base}.{alias.name}" for alias in node.names]
+
+
+def breaches(imports: Iterator[Import], rows: Rows) -> list[str]:
+    """A sentence for each import that goes through a wall."""
+    found = []
+    for file, imported in imports:
+        ours, theirs = room(file), room(imported)
+        allowed = rooms_above(ours, rows)
+        if theirs != ours and theirs not in allowed:
+            found.append(
+                f"{file} imports {imported}: {ours} may import only {', '.join(allowed) or 'nothing'}."
+            )
+    return found
+
+
+def rooms_above(of: str, rows: Rows) -> list[str]:
+    """The rooms that a room may import."""
+    above = [row for row in rows if of in row]
+    assert above, f"{of} is a new room: give it a row in tests/test_house.py"
+    names = [name for row in rows[: rows.index(above[0])] for name in row]
+    return [name for name in names if name not in LEFT_ALONE.get(of, ())]
+
+
+def test_a_room_imports_only_rooms_above_it() -> None:
+    assert breaches(imports_of(REPOSITORY / "driver" / PACKAGE), ROOMS) == []
+
+
+def test_no_test_imports_a_test_module() -> None:
+    for path in sorted((REPOSITORY / "tests").rglob("*.py")):
+        package = path.relative_to(REPOSITORY).parts[:-1]
+        for node in ast.walk(ast.parse(path.read_text())):
+            for name in names_in(node, package):
+                parts = name.split(".")
+                own = [part for part in parts if part.startswith("test_") or part == "conftest"]
+                assert parts[0] != "tests" or not own, f"{path} imports {name}: share it in tests/support"
+
+
+def test_a_breach_is_told_with_the_import_and_what_is_allowed(tmp_path: Path) -> None:
+    for name, text in {
+        "engine/session.py": "from largebatch.errors import RunError\nfrom ..runs.job import train\n",
+        "report/write.py": "def report():\n    import largebatch.engine.java\n",
+        "data/idx.py": "from . import cache\nimport numpy\nfrom largebatch import runs\n",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    head = "errors, __init__, terminal, files"
+    assert breaches(imports_of(tmp_path), ROOMS) == [
+        f"data/idx.py imports runs: data may import only {head}.",
+        f"engine/session.py imports runs/job/train: engine may import only {head}, data, settings, records.",
+        f"report/write.py imports engine/java: report may import only {head}, data, settings, records.",
+    ]
