@@ -16,8 +16,8 @@ HEAD = """\
 
 Written by `scripts/reliability.sh`. Every row is a test that breaks a real run, on {machine}.
 All of them promise: nothing hangs beyond the stall time, no process is left behind, and at most the running
-epoch is lost. "Equal" means equal to the last bit to an undisturbed run. The seconds are those of one try with
-its resumption.
+epoch is lost. "Equal" means equal to the last bit to an undisturbed run. The seconds are those of one try
+with its resumption.
 
 | fault | how it is provoked | promise | result | seconds |
 | --- | --- | --- | --- | --- |
