@@ -237,7 +237,6 @@ class _Attempt:
             updates_total,
             updates_done,
             left=self._sweep.tally.__str__,
-            alone=self._sweep.limits.jobs == 1,
         )
 
     def _epoch(self, row: Row) -> None:

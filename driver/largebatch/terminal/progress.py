@@ -1,17 +1,21 @@
-"""Progress of a run on standard error: one line that is rewritten on a terminal, plain lines elsewhere."""
+"""Progress of a run on standard error: a bar on a terminal or in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 import sys
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
+from tqdm import tqdm
+
+from largebatch.terminal.bars import LOCK, bar_for
 from largebatch.terminal.say import say
 
 REFRESH_S = 0.2
+BAR_FORMAT = "{desc}  |{bar}|  update {n}/{total}{postfix}"
 
 
 def duration(seconds: float) -> str:
@@ -26,10 +30,10 @@ def duration(seconds: float) -> str:
 
 @dataclass
 class Progress:
-    """Shows updates and epochs of one run. `updates_done` of `updates_total` were there at the start.
+    """Shows updates and epochs of one run, whose first `updates_done` updates were done earlier.
 
-    `left` says what is left, if not the time for the run's own updates. `alone` is whether nobody else
-    writes lines meanwhile, so that one can be rewritten.
+    `left` describes the remaining work; its default is the remaining time of this run. Runs of several
+    threads may show their progress at a time.
     """
 
     title: str
@@ -38,33 +42,34 @@ class Progress:
     updates_done: int
     stream: TextIO | None = None
     left: Callable[[], str] | None = None
-    alone: bool = True
 
     def __post_init__(self) -> None:
         self._stream = self.stream or sys.stderr
-        self._live = self.alone and self._stream.isatty()
+        self._kind = bar_for(self._stream)
+        self._bar: tqdm[Any] | None = None
         self._started = time.monotonic()
-        self._shown = 0.0
         self._images = 0
 
     def note(self, text: str) -> None:
         """A line that stays."""
-        self._clear()
-        self._write(f"{text}\n")  # in one piece: other threads may write too
+        say(text, stream=self._stream)
 
     def update(self, updates: int, rows: int, loss: float) -> None:
         """An update with the mean loss of its batch has been done."""
         self._images += rows
-        now = time.monotonic()
-        if not self._live or now - self._shown < REFRESH_S:
+        if self._kind is None:
             return
-        self._shown = now
-        rate = self._images / (now - self._started)
-        self._rewrite(
-            f"{self.title}  epoch {self._epoch_of(updates)}/{self.epochs}  "
-            f"update {updates}/{self.updates_total}  loss {loss:.4g}  "
-            f"{rate:.0f} images/s  {self._left(updates)}"
-        )
+        epoch = max(1, -(-updates * self.epochs // self.updates_total))
+        rate = self._images / (time.monotonic() - self._started)
+        before = f"{self.title}  epoch {epoch}/{self.epochs}"
+        after = f"loss {loss:.4g}, {rate:.0f} images/s, {self._left(updates)}"
+        if self._bar is None:
+            with LOCK:  # a bar that is half made, or half closed, would stay beside others' lines
+                self._bar = self._new_bar(self._kind, updates, before, after)
+        else:
+            self._bar.set_description_str(before, refresh=False)
+            self._bar.set_postfix_str(after, refresh=False)
+            self._bar.update(updates - self._bar.n)
 
     def epoch(self, row: Mapping[Hashable, float]) -> None:
         """An epoch has ended, with this row of metrics.csv."""
@@ -78,24 +83,25 @@ class Progress:
 
     def close(self) -> None:
         """Leave the terminal clean."""
-        self._clear()
+        if self._bar is not None:
+            with contextlib.suppress(BrokenPipeError), LOCK:
+                self._bar.close()
 
-    def _epoch_of(self, updates: int) -> int:
-        return max(1, -(-updates * self.epochs // self.updates_total))
+    def _new_bar(self, kind: type[tqdm[Any]], updates: int, before: str, after: str) -> tqdm[Any]:
+        return kind(
+            total=self.updates_total,
+            initial=updates,
+            desc=before,
+            postfix=after,
+            bar_format=BAR_FORMAT,
+            file=self._stream,
+            leave=False,
+            mininterval=REFRESH_S,
+            miniters=1,
+        )
 
     def _left(self, updates: int) -> str:
         if self.left is not None:
             return self.left()
         done = max(1, updates - self.updates_done)
         return f"{duration((time.monotonic() - self._started) / done * (self.updates_total - updates))} left"
-
-    def _rewrite(self, text: str) -> None:
-        width = shutil.get_terminal_size().columns - 1
-        self._write("\r\x1b[K" + text[:width])
-
-    def _clear(self) -> None:
-        if self._live:
-            self._write("\r\x1b[K")
-
-    def _write(self, text: str) -> None:
-        say(text, end="", stream=self._stream)

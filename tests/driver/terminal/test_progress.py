@@ -2,25 +2,58 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
+import pty
+import re
 import shutil
+import struct
 import sys
+import termios
 from collections.abc import Hashable
-from types import SimpleNamespace
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from types import ModuleType, SimpleNamespace
 
 import pytest
+from tqdm.notebook import tqdm_notebook
 
-from largebatch.terminal import progress
+from largebatch.terminal import bars, progress
 from largebatch.terminal.progress import Progress, duration
+from largebatch.terminal.say import say
+from tests.support.patience import TIMEOUT_S
 
-CLEAR = "\r\x1b[K"
 Clock = list[float]  # its one element is the time
 
 
 class Terminal(io.StringIO):
+    """What was written, and what it looks like; `most_bars` is how many bars were seen at a time."""
+
+    most_bars = 0
+
     def isatty(self) -> bool:
         return True
+
+    def flush(self) -> None:
+        self.most_bars = max(self.most_bars, sum("|" in line for line in self.screen()))
+
+    def screen(self) -> list[str]:
+        """Lines that aren't empty."""
+        lines, row, column = [""], 0, 0
+        for part in re.findall(r"\r|\n|\x1b\[A|[^\r\n\x1b]+", self.getvalue()):
+            if part == "\r":
+                column = 0
+            elif part == "\n":
+                row, column = row + 1, 0
+                lines += [""] * (row - len(lines) + 1)
+            elif part == "\x1b[A":
+                row -= 1
+            else:
+                line = lines[row].ljust(column)
+                lines[row] = line[:column] + part + line[column + len(part) :]
+                column += len(part)
+        return [line.rstrip() for line in lines if line.strip()]
 
 
 @pytest.fixture
@@ -28,7 +61,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """A clock that stands until a test moves it, and a wide terminal."""
     now = [1000.0]
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((200, 24)))
+    monkeypatch.setattr("tqdm.std.time", lambda: now[0])
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((101, 24)))
     return now
 
 
@@ -93,19 +127,21 @@ def test_a_file_gets_a_line_per_epoch_and_note_and_none_per_update(clock: Clock)
     )
 
 
-def test_a_terminal_rewrites_one_line_per_update(clock: Clock) -> None:
+def test_a_terminal_has_a_bar_that_is_redrawn_at_updates(clock: Clock) -> None:
     stream = Terminal()
     shown = Progress("lars 1024", 2, 10, 0, stream)
     clock[0] += 2
     shown.update(1, 1024, 0.5)
+    assert stream.screen() == [
+        f"lars 1024  epoch 1/2  |{'##9':29}|  update 1/10, loss 0.5, 512 images/s, 18s left"
+    ]
     clock[0] += 2
     shown.update(6, 1024, 0.25)
-    assert stream.getvalue() == (
-        f"{CLEAR}lars 1024  epoch 1/2  update 1/10  loss 0.5  512 images/s  18s left"
-        f"{CLEAR}lars 1024  epoch 2/2  update 6/10  loss 0.25  512 images/s  3s left"
-    )
+    assert stream.screen() == [
+        f"lars 1024  epoch 2/2  |{'#' * 17 + '4':29}|  update 6/10, loss 0.25, 512 images/s, 3s left"
+    ]
     shown.close()
-    assert stream.getvalue().endswith(CLEAR)
+    assert stream.screen() == []
 
 
 def test_a_terminal_is_not_flooded(clock: Clock) -> None:
@@ -114,7 +150,7 @@ def test_a_terminal_is_not_flooded(clock: Clock) -> None:
     for update in range(1, 101):
         clock[0] += 0.01
         shown.update(update, 8, 0.5)
-    assert 4 <= stream.getvalue().count(CLEAR) <= 6, "one line per 0.2 s in 1 s"
+    assert 4 <= stream.getvalue().count("\r") <= 6, "one line per 0.2 s in 1 s"
 
 
 def test_images_of_updates_that_are_not_shown_count(clock: Clock) -> None:
@@ -125,29 +161,77 @@ def test_images_of_updates_that_are_not_shown_count(clock: Clock) -> None:
     shown.update(2, 100, 0.5)
     clock[0] += 1
     shown.update(3, 100, 0.5)
-    assert "150 images/s" in stream.getvalue().rpartition(CLEAR)[2]
+    assert "150 images/s" in stream.screen()[0]
 
 
-def test_lines_that_stay_clear_the_line_that_is_rewritten(clock: Clock) -> None:
+def test_lines_that_stay_are_above_the_bar(clock: Clock) -> None:
     stream = Terminal()
     shown = Progress("lars", 1, 4, 0, stream)
     clock[0] += 1
     shown.update(1, 8, 0.5)
     shown.note("a remark")
     shown.epoch(row(1, 4))
-    _, update, note, epoch = stream.getvalue().split(CLEAR)
-    assert update.startswith("lars  epoch 1/1  update 1/4")
-    assert note == "a remark\n"
-    assert epoch.startswith("lars  epoch 1/1  update 4/4") and epoch.endswith("0s left\n")
+    note, epoch, update = stream.screen()
+    assert update.startswith("lars  epoch 1/1  |")
+    assert "update 1/4" in update
+    assert note == "a remark"
+    assert epoch.startswith("lars  epoch 1/1  update 4/4") and epoch.endswith("0s left")
 
 
-def test_a_narrow_terminal_never_wraps(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((20, 24)))
+def test_lines_of_others_are_above_the_bar(clock: Clock) -> None:
+    stream = Terminal()
+    shown = Progress("lars", 1, 4, 0, stream)
+    clock[0] += 1
+    shown.update(1, 8, 0.5)
+    say("another run failed", stream)
+    other, update = stream.screen()
+    assert other == "another run failed"
+    assert update.startswith("lars  epoch 1/1  |")
+
+
+@pytest.mark.parametrize("columns", [5, 20, 60])
+def test_a_narrow_terminal_never_wraps(clock: Clock, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((columns, 24)))
     stream = Terminal()
     shown = Progress("a long title of a run", 1, 4, 0, stream)
     clock[0] += 1
     shown.update(1, 8, 0.5)
-    assert len(stream.getvalue().removeprefix(CLEAR)) == 19
+    assert [len(line) for line in stream.screen()] == [columns - 1]
+
+
+@pytest.mark.parametrize("size", [(70, 20), (0, 0)])
+def test_the_size_is_that_of_the_terminal_itself_if_it_has_one(size: tuple[int, int]) -> None:
+    ours, its = pty.openpty()
+    with os.fdopen(its, "w") as stream, os.fdopen(ours):
+        fcntl.ioctl(stream, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
+        assert bars._size(stream) == (size if size[0] else shutil.get_terminal_size())
+
+
+def test_bars_of_several_threads_do_not_disturb_each_other(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "REFRESH_S", 0)
+    stream = Terminal()
+    runs = [f"run {number} " + "x" * number for number in range(4)]
+    all_shown = Barrier(len(runs))
+
+    def train(name: str) -> None:
+        shown = Progress(name, 5, 20, 0, stream)
+        for update in range(1, 21):
+            clock[0] += 0.1
+            shown.update(update, 8, 0.5)
+            if update == 1:
+                all_shown.wait(TIMEOUT_S)
+            if update % 5 == 0:
+                shown.note(f"{name} {update}")
+                say(f"{name} has said {update}", stream)
+        shown.close()
+
+    with ThreadPoolExecutor(len(runs)) as pool:
+        list(pool.map(train, runs))
+    assert stream.most_bars == len(runs)
+    wanted = [f"{run} {said}{n}" for run in runs for n in range(5, 21, 5) for said in ("", "has said ")]
+    assert sorted(stream.screen()) == sorted(wanted)
 
 
 def test_a_resumed_run_judges_time_by_its_own_updates(clock: Clock) -> None:
@@ -165,7 +249,7 @@ def test_epochs_are_counted_from_1_and_end_with_their_last_update(clock: Clock) 
         shown = Progress("lars", 2, 10, 0, stream)
         clock[0] += 1
         shown.update(update, 8, 0.5)
-        epochs.append(stream.getvalue().split("  ")[1])
+        epochs.append(stream.screen()[0].split("  ")[1])
     assert epochs == ["epoch 1/2", "epoch 1/2", "epoch 2/2", "epoch 2/2"]
 
 
@@ -180,3 +264,40 @@ def test_progress_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> 
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "a remark\n")
     assert not sys.stderr.closed
+
+
+def test_without_standard_error_nothing_is_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    shown = Progress("lars", 1, 4, 0)
+    shown.update(1, 8, 0.5)
+    shown.epoch(row(1, 4))
+    shown.close()
+    assert capsys.readouterr().out == ""
+
+
+# ---- notebooks ----
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A notebook's process, as far as tqdm looks at it, whose output is no terminal."""
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.filterwarnings("error")
+def test_a_notebook_that_has_no_widgets_gets_lines_and_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bars, "find_spec", lambda name: None)
+    assert bars.bar_for(sys.stderr) is None
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.filterwarnings("error")
+def test_a_notebook_that_has_widgets_gets_their_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bars, "find_spec", lambda name: name)
+    monkeypatch.setattr("tqdm.auto.tqdm", tqdm_notebook)
+    assert bars.bar_for(sys.stderr) is tqdm_notebook
+    assert bars.bar_for(io.StringIO()) is None, "a file stays a file"
