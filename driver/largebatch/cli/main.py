@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 import largebatch
-from largebatch.cli import bench, compare, data, doctor, predict, report, sweep, train
+from largebatch.cli import bench, compare, completion, data, doctor, predict, report, sweep, train
 from largebatch.cli.status import FAILED, INTERRUPTED, UNUSABLE
 from largebatch.errors import RunError, UserError
 from largebatch.terminal.say import say
@@ -49,6 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="largebatch", description="Large-batch training of neural networks on Apache SystemDS and Spark."
     )
     parser.add_argument("--version", action="version", version=largebatch.__version__)
+    completion.add(parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)

@@ -1,0 +1,70 @@
+"""`largebatch --print-completion SHELL`: a script by which a shell completes commands, options and paths."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+SHELLS = ("bash", "zsh", "tcsh")
+HELP = (
+    "print a script that completes largebatch's arguments with the Tab key; "
+    'for bash: eval "$(largebatch --print-completion bash)"'
+)
+FOLDERS = ("DIR", "RUN", "A", "B")  # the metavars of arguments that name one
+FILES = ("FILE", "IMAGES")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The option, for the parser of the whole command line."""
+    parser.add_argument("--print-completion", action=_Print, choices=SHELLS, metavar="SHELL", help=HELP)
+
+
+class _Print(argparse.Action):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        print(script(parser, str(values)))
+        parser.exit()
+
+
+def script(parser: argparse.ArgumentParser, shell: str) -> str:
+    """The script for bash, zsh or tcsh."""
+    import shtab
+
+    from largebatch.studies.library import shipped
+
+    for action in _actions(parser):
+        if action.metavar in FOLDERS:
+            action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]  # shtab looks for it there
+        elif action.metavar in FILES:
+            action.complete = shtab.FILE  # type: ignore[attr-defined]
+        elif action.metavar == "STUDY":
+            action.complete = _STUDY  # type: ignore[attr-defined]
+    return shtab.complete(parser, shell, preamble=_study_function(shell, shipped()))
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+    for action in parser._actions:
+        yield action
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from _actions(command)
+
+
+# shtab takes functions with "_file" in their names for such that complete file names.
+_STUDY = {"bash": "_largebatch_study_files", "zsh": "_largebatch_study_files", "tcsh": "f"}
+_STUDY_FUNCTIONS = {
+    "bash": '_largebatch_study_files() {{ compgen -W "{names}" -- "$1"; compgen -f -- "$1"; }}',
+    "zsh": "_largebatch_study_files() {{ _alternative 'studies:study:({names})' 'files:file:_files' }}",
+    "tcsh": "",
+}
+
+
+def _study_function(shell: str, names: Sequence[str]) -> str:
+    """Completes the names of the studies that come with the package, and files."""
+    return _STUDY_FUNCTIONS[shell].format(names=" ".join(names))
