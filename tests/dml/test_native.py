@@ -16,7 +16,8 @@ from largebatch.engine.java import JVM_FLAGS, find_java
 from largebatch.engine.spark import Site, system_ds_jar, systemds_conf
 from largebatch.files.names import Argument
 from largebatch.files.places import dml_root
-from tests.reference import lenet, parameter_count
+from tests.reference import parameter_count
+from tests.reference.networks import lenet
 from tests.support.harness import PROGRAMS, write_matrix
 from tests.support.patience import TIMEOUT_S
 

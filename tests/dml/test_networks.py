@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 import pytest
 
 from largebatch.files.names import Argument
-from tests.reference import Image, lenet, parameter_count, softmax, stack, unstack
+from tests.reference import Image, parameter_count, stack, unstack
+from tests.reference.networks import TWINS, lenet
 from tests.support.harness import DML, Matrix
 
 pytestmark = pytest.mark.systemds
@@ -27,7 +26,6 @@ BLOCKS = 300
 # million times; their mean likewise by 5/sqrt(n) standard deviations.
 SIGMAS = 5
 
-TWINS: dict[str, ModuleType] = {"lenet": lenet, "softmax": softmax}
 CASES: list[tuple[str, Image, int]] = [
     ("lenet", (1, 8, 8), 2),
     ("lenet", (2, 8, 10), 2),

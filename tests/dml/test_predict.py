@@ -9,7 +9,7 @@ import pytest
 
 from largebatch.files.places import dml_root
 from largebatch.records.run_folder import read_matrix
-from tests.reference import lenet
+from tests.reference.networks import lenet
 from tests.support.harness import DML, write_matrix
 from tests.support.training import SETTINGS, Trainer, synthetic
 

@@ -19,7 +19,7 @@ BEYOND = 5  # updates looked at after the last
 WARMUP = 4
 HYPER: dict[str, Argument] = {
     "learning_rate": PEAK, "decay": 0.5, "power": 2.0, "end_learning_rate": 0.1, "factor": 0.1,
-    "milestones": "0.5 0.75", "milestone_count": 2, "schedule_updates": T,
+    "milestones": "0.5 0.75", "milestone_count": 2,
 }  # fmt: skip
 # The rate at counts of the schedule itself, which begin behind the warm-up: at the start, on both sides of
 # each boundary, at the end and beyond.
@@ -38,9 +38,12 @@ every_schedule = pytest.mark.parametrize("schedule", COUNTED)
 every_warmup = pytest.mark.parametrize("warmup", [0, WARMUP])
 
 
-def rates(dml: DML, schedule: str, warmup: int, first: int, count: int, **hyper: Argument) -> Matrix:
-    """Rates (count,) in DML."""
-    arguments: dict[str, Argument] = HYPER | {"schedule": schedule, "warmup_updates": warmup} | hyper
+def rates(
+    dml: DML, schedule: str, warmup: int, first: int, count: int, *, after: int = T, **hyper: Argument
+) -> Matrix:
+    """Rates (count,) in DML, of a schedule with `after` updates behind the warm-up; an epoch is an update."""
+    arguments: dict[str, Argument] = HYPER | {"schedule": schedule, "warmup_epochs": float(warmup)} | hyper
+    arguments["updates"] = warmup + after
     return dml.call("rates.dml", {}, ("rates",), first=first, count=count, **arguments)["rates"][:, 0]
 
 
@@ -80,13 +83,11 @@ def test_an_epochs_rates_are_a_slice_of_all(dml: DML, schedule: str, warmup: int
 
 def test_a_single_milestone_in_a_schedule_of_odd_length(dml: DML) -> None:
     """0.5 * 7 = 3.5: the fourth update, of count 3, is before it."""
-    found = rates(
-        dml, "multi_step", 0, 0, 7, schedule_updates=7, milestones="0.5", milestone_count=1, factor=0.5
-    )
+    found = rates(dml, "multi_step", 0, 0, 7, after=7, milestones="0.5", milestone_count=1, factor=0.5)
     assert found.tolist() == [0.4, 0.4, 0.4, 0.4, 0.2, 0.2, 0.2]
 
 
 def test_warmup_may_fill_the_whole_run(dml: DML) -> None:
     """Nothing is left for the schedule."""
-    found = rates(dml, "polynomial", 4, 0, 4, schedule_updates=0)
+    found = rates(dml, "polynomial", 4, 0, 4, after=0)
     np.testing.assert_allclose(found, [0.1, 0.2, 0.3, 0.4], rtol=ROUNDING)

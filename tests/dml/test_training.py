@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from largebatch.records.run_folder import EPOCH_COLUMNS, read_matrix
-from tests.reference import lenet, optimizers
+from tests.reference import optimizers
+from tests.reference.networks import lenet
 from tests.support.training import SECONDS, SETTINGS, Trainer, batches, norms_of, synthetic, train_in_numpy
 
 pytestmark = pytest.mark.systemds

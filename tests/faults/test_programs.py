@@ -95,12 +95,12 @@ def test_an_error_in_a_function_of_paramserv_is_told(
 def test_a_loss_that_is_no_number_ends_the_run(
     trial: Trial, undisturbed: Undisturbed, modified: Modify
 ) -> None:
-    line = "[g, loss, correct] = network::gradient(hyperparams, w, X, y[,1])"
+    line = "[g, sums] = network::gradient(x, X, y[,1])"
     spoiled = f"""{{
     {line}
     {CLOCK}
     if (as.scalar(at[1,1]) == {AT} & as.scalar(y[1,2]) == 3)
-      loss = 0.0 / 0.0
+      sums[1,1] = 0.0 / 0.0
     print("computed after " + as.scalar(at[1,1]))
   }}"""
     process = trial.train("--mode", "local", "--json", PYTHONPATH=modified("dml/worker.dml", line, spoiled))

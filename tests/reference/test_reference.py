@@ -9,8 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from . import Floats, Image, Ints, lenet, optimizers, parameter_count, schedules, softmax, stack, unstack
-from .loss import softmax_cross_entropy
+from tests.reference import Floats, Image, Ints, optimizers, parameter_count, schedules, stack, unstack
+from tests.reference.loss import softmax_cross_entropy
+from tests.reference.networks import lenet, softmax
+from tests.reference.optimizers.problem import GROUPS, HYPER, RATE, G, V, W
 
 # Numbers worked by hand: a few roundings of numbers of order 1.
 EXACT = 1e-14
@@ -242,46 +244,30 @@ def test_warm_up_climbs_to_the_peak_which_two_updates_then_have(schedule: dict[s
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4], rel=EXACT)
 
 
-HYPER = {"momentum": 0.5, "weight_decay": 0.1, "trust_coefficient": 0.2}
-GROUPS = np.array([[1, 2, 1], [3, 3, 0]])
-W = np.array([3.0, 4.0, 2.0])
-G = np.array([0.0, 2.0, 1.0])  # with weight decay: 0.3, 2.4, 1.2
-V = np.array([[1.0], [-1.0], [0.5]])
-RATE = 2.0
-# New w, v and ratio.
-STEPS: dict[str, tuple[list[float], list[float], list[float]]] = {
-    # 3 - 2*0.3, 4 - 2*2.4, 2 - 2*1.2
-    "sgd": ([2.4, -0.8, -0.4], [], [1, 1]),
-    # v: 0.5 - 0.6, -0.5 - 4.8, 0.25 - 2.4
-    "sgd_momentum": ([2.9, -1.3, -0.15], [-0.1, -5.3, -2.15], [1, 1]),
-    # first ratio: 0.2*5 / (2 + 0.1*5) = 0.4; v: 0.5 - 0.4*0.6, -0.5 - 0.4*4.8, 0.25 - 2.4
-    "lars": ([3.26, 1.58, -0.15], [0.26, -2.42, -2.15], [0.4, 1]),
-}
-
-
-@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+@pytest.mark.parametrize("name", optimizers.TWINS)
 def test_step_by_hand(name: str) -> None:
-    state = V[:, : optimizers.STATE_COLUMNS[name]]
-    w, state, ratio = optimizers.step(name, W, G, state, 0, RATE, GROUPS, HYPER)
-    new_w, new_v, new_ratio = STEPS[name]
+    twin = optimizers.TWINS[name]
+    w, state, ratio = twin.step(W, G, V[:, : twin.STATE_COLUMNS], 1, RATE, GROUPS, HYPER)
+    new_w, new_v, new_ratio = twin.BY_HAND
     np.testing.assert_allclose(w, new_w, rtol=0, atol=EXACT)
     np.testing.assert_allclose(state.ravel(), new_v, rtol=0, atol=EXACT)
     np.testing.assert_allclose(ratio, new_ratio, rtol=0, atol=EXACT)
-    assert state.shape == (3, optimizers.STATE_COLUMNS[name])
+    assert state.shape == (3, twin.STATE_COLUMNS)
 
 
-@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+@pytest.mark.parametrize("name", optimizers.TWINS)
 def test_zero_rate_from_the_initial_state_is_a_no_op(name: str) -> None:
     state = optimizers.initial_state(name, len(W))
-    w, new_state, _ = optimizers.step(name, W, G, state, 0, 0.0, GROUPS, HYPER)
+    w, new_state, _ = optimizers.TWINS[name].step(W, G, state, 1, 0.0, GROUPS, HYPER)
     np.testing.assert_array_equal(w, W)
     np.testing.assert_array_equal(new_state, state)
 
 
-@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+@pytest.mark.parametrize("name", optimizers.TWINS)
 def test_step_leaves_its_arguments_alone(name: str) -> None:
-    w, g, state = W.copy(), G.copy(), V[:, : optimizers.STATE_COLUMNS[name]].copy()
-    optimizers.step(name, w, g, state, 0, RATE, GROUPS, HYPER)
+    twin = optimizers.TWINS[name]
+    w, g, state = W.copy(), G.copy(), V[:, : twin.STATE_COLUMNS].copy()
+    twin.step(w, g, state, 1, RATE, GROUPS, HYPER)
     np.testing.assert_array_equal(w, W)
     np.testing.assert_array_equal(g, G)
     np.testing.assert_array_equal(state, V[:, : state.shape[1]])
@@ -293,8 +279,8 @@ def test_lars_ratio_is_one_where_a_norm_is_zero(zero: str) -> None:
     w, g = W.copy(), G.copy()
     (w if zero == "w" else g)[:2] = 0
     both_adapt = np.array([[1, 2, 1], [3, 3, 1]])
-    new_w, _, ratio = optimizers.step(
-        "lars", w, g, optimizers.initial_state("lars", 3), 0, RATE, both_adapt, HYPER
+    new_w, _, ratio = optimizers.TWINS["lars"].step(
+        w, g, optimizers.initial_state("lars", 3), 1, RATE, both_adapt, HYPER
     )
     np.testing.assert_allclose(ratio, [1, 1 / 3], rtol=EXACT)
     expected = [0, -4, 1.2] if zero == "w" else [3 - 0.6, 4 - 0.8, 1.2]

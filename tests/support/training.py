@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from largebatch.records.run_folder import EPOCH_COLUMNS, read_matrix
-from tests.reference import Floats, Image, Ints, lenet, optimizers, schedules, softmax
+from tests.reference import Floats, Image, Ints, optimizers, schedules
 from tests.reference.loss import softmax_cross_entropy
+from tests.reference.networks import TWINS
 from tests.support.harness import DML, Matrix, write_matrix
 
 IMAGE: Image = (1, 8, 8)
 CLASSES = 4
 TRAIN, TEST = 240, 61  # four workers: equally many training rows, not equally many test rows
-NETWORKS: dict[str, ModuleType] = {"lenet": lenet, "softmax": softmax}
 SECONDS = [EPOCH_COLUMNS.index("seconds"), EPOCH_COLUMNS.index("evaluation_seconds")]
 
 # 240 rows in batches of 64: four updates an epoch, the last of 48 rows.
@@ -156,7 +155,7 @@ def batches(order: Ints, workers: int, batch_size: int) -> list[Ints]:
 
 def train_in_numpy(settings: dict[str, Any], data: Data, w: Floats, orders: Ints) -> tuple[Matrix, Matrix]:
     """Parameters (P, 1+s) and metrics, without the columns of seconds, after the last epoch; by the twins."""
-    twin, name = NETWORKS[settings["network"]], settings["optimizer"]
+    twin, name = TWINS[settings["network"]], settings["optimizer"]
     geometry = (IMAGE, CLASSES, settings["padding"])
     groups = optimizers.groups(twin.shapes(*geometry), "layer", adapt_biases=True)
     rates = {**settings, "rate": settings["learning_rate"], "warmup": 0}
@@ -167,8 +166,8 @@ def train_in_numpy(settings: dict[str, Any], data: Data, w: Floats, orders: Ints
         for rows in batches(order, settings["workers"], settings["batch_size"]):
             g = twin.gradient(w, data.X_train[rows] / 255, data.y_train[rows], *geometry)[0] / len(rows)
             before, rate = w, schedules.rate(rates, t)
-            w, state, ratio = optimizers.step(name, w, g, state, t, rate, groups, settings)
             t, examples = t + 1, examples + len(rows)
+            w, state, ratio = optimizers.TWINS[name].step(w, g, state, t, rate, groups, settings)
         figures = [
             *evaluate(twin.forward(w, data.X_train / 255, *geometry), data.y_train),
             *evaluate(twin.forward(w, data.X_test / 255, *geometry), data.y_test),

