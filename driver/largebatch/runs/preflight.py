@@ -45,7 +45,7 @@ def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:
     if mode == "spark":  # it puts the workers' rows together as dense matrices
         together = (
             4 if dataset.height * dataset.width % 4 == 0 else 1
-        )  # pixels in a number: dml/transport/folding.dml
+        )  # pixels a number: transport/folding.dml
         data += DENSE_BYTES * dataset.train_images.size // together - train
     rows_at_a_time = min(training.micro_batch, training.batch_size // training.workers)
     pixels = dataset.height * dataset.width * rows_at_a_time * training.workers
