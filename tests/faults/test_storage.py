@@ -57,7 +57,7 @@ from largebatch.data import mnist
 from largebatch.errors import RunError
 mnist.SHA256 = {sums}
 try:
-    print(len(data.load("mnist").train_images))
+    print(len(data.load("mnist").train))
 except RunError as error:
     sys.exit(str(error))
 """

@@ -16,16 +16,23 @@ def dataset(rows: int = 40, side: int = 4, title: str = "tiny", shift: int = 0) 
     """`rows` training and 8 test images of side x side pixels, three classes; `shift` alters the pixels."""
     pixels = (np.arange((rows + 8) * side * side) + shift).astype(np.uint8).reshape(-1, side, side)
     labels = (np.arange(rows + 8) % 3).astype(np.uint8)
-    return Dataset("idx", title, pixels[:rows], pixels[rows:], labels[:rows], labels[rows:])
+    train, test = slice(rows), slice(rows, None)
+    return Dataset.from_arrays(
+        "idx",
+        title,
+        train_images=pixels[train],
+        train_labels=labels[train],
+        test_images=pixels[test],
+        test_labels=labels[test],
+    )
 
 
 def write_dataset(folder: Path, rows: int = 40, side: int = 4) -> Path:
     """The four IDX files of `dataset`; returns the folder."""
-    data = dataset(rows, side)
-    write_idx(folder / "train-images-idx3-ubyte", data.train_images)
-    write_idx(folder / "train-labels-idx1-ubyte", data.train_labels)
-    write_idx(folder / "t10k-images-idx3-ubyte", data.test_images)
-    write_idx(folder / "t10k-labels-idx1-ubyte", data.test_labels)
+    parts = dataset(rows, side).parts
+    for name, word in (("train", "train"), ("test", "t10k")):
+        write_idx(folder / f"{word}-images-idx3-ubyte", parts[name].X[:, 0])
+        write_idx(folder / f"{word}-labels-idx1-ubyte", parts[name].y)
     return folder
 
 

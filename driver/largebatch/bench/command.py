@@ -118,7 +118,7 @@ def _checked(
 ) -> tuple[Dataset, list[tuple[Training, Execution]]]:
     """The data, and what is to be trained on them how, in sessions one after the other or all at once."""
     dataset = data.load(wishes.dataset, wishes.data_dir, say=say)
-    dataset = shortened(dataset, wishes.rows or len(dataset.train_images))
+    dataset = shortened(dataset, wishes.rows or len(dataset.train))
     trainings = [
         (_training(dataset, size, workers, wishes.plan), dataclasses.replace(wishes.execution, mode=mode))
         for size in wishes.batch_sizes

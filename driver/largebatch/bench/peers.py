@@ -29,7 +29,7 @@ class Torch:
 
     def __init__(self, sitting: Sitting, dtype: str, data: Path) -> None:
         self.name = f"PyTorch, {dtype}"
-        self.images = len(sitting.dataset.train_images)
+        self.images = len(sitting.dataset.train)
         words = {
             "data": data, "dtype": dtype, "batch-size": self.batch_size, "threads": os.cpu_count() or 1,
         }  # fmt: skip
@@ -72,7 +72,7 @@ def torch(sitting: Sitting, mode: str) -> list[Contestant]:
     if importlib.util.find_spec("torch") is None:
         raise UserError("--peers torch needs the package torch: pip install 'largebatch[bench]'")
     data = sitting.folder / "data.npz"
-    np.savez(data, images=sitting.dataset.train_images, labels=sitting.dataset.train_labels)
+    np.savez(data, images=sitting.dataset.train.X, labels=sitting.dataset.train.y)
     return [Torch(sitting, dtype, data) for dtype in ("float64", "float32")]
 
 
@@ -83,7 +83,7 @@ class Upstream:
 
     def __init__(self, sitting: Sitting, mode: str) -> None:
         self.name = f"SystemDS' own layers, {mode}"
-        self.images = len(sitting.dataset.train_images)
+        self.images = len(sitting.dataset.train)
         self.opens = not sitting.has_session(mode, WORKERS)
         self._mode = mode
         self._session = sitting.session(mode, WORKERS)

@@ -94,7 +94,7 @@ def measure(training: Training, execution: Execution, dataset: Dataset, plan: Pl
         epochs = train_in(session, training, execution.mode, prepare(dataset, session))
     if not (traffic.total.pushed and traffic.total.pulled):
         raise RunError("ss saw no bytes between workers and server: --scaling is for local masters, local[n]")
-    images = len(dataset.train_images)
+    images = len(dataset.train)
     updates = updates_per_epoch(training, images)
     return Measured(
         workers=training.workers,

@@ -170,7 +170,7 @@ class Largebatch:
     def __init__(self, sitting: Sitting, training: Training, mode: str) -> None:
         self.name = contestant(training, mode)
         self.batch_size = training.batch_size
-        self.images = len(sitting.dataset.train_images)
+        self.images = len(sitting.dataset.train)
         self._training = dataclasses.replace(training, epochs=2)
         self._mode = mode
         self.opens = not sitting.has_session(mode, training.workers)
@@ -189,13 +189,12 @@ class Largebatch:
 
 def shortened(dataset: Dataset, rows: int) -> Dataset:
     """The first rows of the training set, with all of the test set."""
-    if rows >= len(dataset.train_images):
+    if rows >= len(dataset.train):
         return dataset
     return dataclasses.replace(
         dataset,
         title=f"{dataset.title}, {rows} images",
-        train_images=dataset.train_images[:rows],
-        train_labels=dataset.train_labels[:rows],
+        train=dataset.train.rows(slice(rows)),
     )
 
 

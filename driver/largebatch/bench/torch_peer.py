@@ -18,7 +18,7 @@ def main() -> None:
     import torch
 
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", required=True, help=".npz with images (N, H, W) and labels (N,), uint8")
+    parser.add_argument("--data", required=True, help=".npz with images (N, C, H, W) and labels (N,), uint8")
     parser.add_argument("--dtype", choices=("float32", "float64"), required=True)
     parser.add_argument("--batch-size", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
@@ -27,12 +27,12 @@ def main() -> None:
     torch.manual_seed(1)
     dtype = getattr(torch, options.dtype)
     with np.load(options.data, allow_pickle=False) as data:
-        images = torch.tensor(data["images"]).to(dtype).div(255).unsqueeze(1)
+        images = torch.tensor(data["images"]).to(dtype).div(255)
         labels = torch.tensor(data["labels"]).long()
     side = (images.shape[2] // 2 // 2, images.shape[3] // 2 // 2)
     nn = torch.nn
     network = nn.Sequential(
-        nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(images.shape[1], 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(6, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
         nn.Linear(16 * side[0] * side[1], 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10),
     ).to(dtype)  # fmt: skip

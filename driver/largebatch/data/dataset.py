@@ -7,81 +7,176 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from largebatch.errors import UserError
 from largebatch.terminal.say import Say
 
+Array = npt.NDArray[Any]
 UInt8Array = npt.NDArray[np.uint8]
 
-
-@dataclass(frozen=True, eq=False)
-class Dataset:
-    """Grey images with labels, split into training and test rows.
-
-    Images are uint8 of shape (N, height, width), labels uint8 of shape (N,), classes 0..C-1.
-    `title` is what results show.
-    """
-
-    name: str
-    title: str
-    train_images: UInt8Array
-    test_images: UInt8Array
-    train_labels: UInt8Array
-    test_labels: UInt8Array
-
-    @property
-    def height(self) -> int:
-        """Rows of pixels per image."""
-        return int(self.train_images.shape[1])
-
-    @property
-    def width(self) -> int:
-        """Columns of pixels per image."""
-        return int(self.train_images.shape[2])
-
-    @property
-    def classes(self) -> int:
-        """Number of classes C: one more than the largest label of both parts."""
-        return int(max(self.train_labels.max(), self.test_labels.max())) + 1
-
-    @cached_property
-    def nonzero(self) -> tuple[int, int]:
-        """Pixels that are not zero, of the training and of the test images."""
-        return int(np.count_nonzero(self.train_images)), int(np.count_nonzero(self.test_images))
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) over the set's name and the name, shape and bytes of each array."""
-        digest = hashlib.sha256(f"{self.name}\n".encode())
-        for field in ("train_images", "test_images", "train_labels", "test_labels"):
-            array: UInt8Array = getattr(self, field)
-            digest.update(f"{field} {array.shape}\n".encode())
-            digest.update(array.tobytes())
-        return digest.hexdigest()
+KINDS = (np.uint8, np.float32, np.float64)  # of the numbers in X
+BYTE_SCALE = 255  # pixels in bytes are divided by it
 
 
 @dataclass(frozen=True)
 class Images:
-    """Size of the images of a data set and the number of its classes."""
+    """Size of the images of a data set, the number of its classes, and what the pixels are divided by."""
 
     height: int
     width: int
     classes: int
     channels: int = 1
+    pixel_scale: int = BYTE_SCALE
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows of a data set.
+
+    X holds images, of shape (N, channels, height, width), or features, of shape (N, D), as uint8, float32 or
+    float64. y, of shape (N,), holds the rows' classes: whole numbers from 0. Raises UserError for other
+    arrays.
+    """
+
+    X: Array
+    y: Array
+
+    def __post_init__(self) -> None:
+        if self.X.dtype not in KINDS or self.X.ndim not in (2, 4) or not self.X.size:
+            raise UserError(
+                f"X is of type {self.X.dtype} and shape {self.X.shape}; it must be uint8, float32 or "
+                "float64 of shape (N, channels, height, width) or (N, features), and not empty"
+            )
+        if self.y.dtype.kind not in "ui" or self.y.shape != self.X.shape[:1] or self.y.min() < 0:
+            raise UserError(
+                f"y is of type {self.y.dtype} and shape {self.y.shape}; it must hold whole numbers from 0, "
+                f"one for each of the {len(self.X)} rows of X"
+            )
+        if self.X.dtype != np.uint8 and not np.isfinite(self.X).all():
+            raise UserError("X has numbers that are not finite: leave out or mend these rows")
+
+    def __len__(self) -> int:
+        """Number of rows N."""
+        return len(self.X)
+
+    @cached_property
+    def nonzero(self) -> int:
+        """Numbers in X that are not zero."""
+        return int(np.count_nonzero(self.X))
+
+    def rows(self, which: slice | npt.NDArray[np.intp]) -> Part:
+        """The part with these rows only, in this order."""
+        return Part(self.X[which], self.y[which])
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A data set in parts: rows to train on, to test on, and to choose settings by (validation).
+
+    `title` is what results show. `cut_from` is the fingerprint of the set that a validation part was cut off.
+    Raises UserError for parts whose rows are unlike.
+    """
+
+    name: str
+    title: str
+    train: Part
+    test: Part | None = None
+    validation: Part | None = None
+    cut_from: str | None = None
+
+    def __post_init__(self) -> None:
+        kinds = {part: (rows.X.shape[1:], rows.X.dtype) for part, rows in self.parts.items()}
+        if len(set(kinds.values())) > 1:
+            shown = ", ".join(f"{part} {dtype} {shape}" for part, (shape, dtype) in kinds.items())
+            raise UserError(f"the parts of {self.title} must have rows of one shape and type, not {shown}")
+
+    @classmethod
+    def from_arrays(cls, name: str, title: str, **arrays: Array) -> Self:
+        """A set from train_images, train_labels, and, where it has them, test_images, test_labels.
+
+        Images of one channel may be of shape (N, height, width).
+        """
+        parts = {
+            field.removesuffix("_images"): Part(_with_channels(X), arrays[field.replace("images", "labels")])
+            for field, X in arrays.items()
+            if field.endswith("_images")
+        }
+        return cls(name, title, parts["train"], parts.get("test"), parts.get("validation"))
+
+    @property
+    def parts(self) -> dict[str, Part]:
+        """The parts that there are, by name."""
+        named = {"train": self.train, "test": self.test, "validation": self.validation}
+        return {name: part for name, part in named.items() if part is not None}
+
+    @property
+    def images(self) -> Images:
+        """Size of the images. D features are an image with one row of D pixels."""
+        shape = self.train.X.shape[1:]
+        channels, height, width = shape if len(shape) == 3 else (1, 1, *shape)
+        scale = BYTE_SCALE if self.train.X.dtype == np.uint8 else 1
+        return Images(height, width, self.classes, channels, scale)
+
+    @cached_property
+    def classes(self) -> int:
+        """Number of classes C: one more than the largest label of all parts."""
+        return max(int(part.y.max()) for part in self.parts.values()) + 1
+
+    @property
+    def origin(self) -> str:
+        """Fingerprint of the set as it was loaded, whether or not a validation part was cut off it since."""
+        return self.cut_from or self.fingerprint
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over the set's name and the name, shape, type and values of each array."""
+        digest = hashlib.sha256(f"{self.name}\n".encode())
+        parts = self.parts
+        fields = {f"{name}_images": _without_one_channel(part.X) for name, part in parts.items()}
+        fields |= {f"{name}_labels": _in_bytes(part.y) for name, part in parts.items()}
+        for field, array in fields.items():
+            kind = "" if array.dtype == np.uint8 else f" {array.dtype}"
+            digest.update(f"{field} {array.shape}{kind}\n".encode())
+            digest.update(np.ascontiguousarray(array).data.cast("B"))
+        return digest.hexdigest()
+
+
+def _with_channels(X: Array) -> Array:
+    """Images of shape (N, height, width) as (N, 1, height, width); all others as they are."""
+    return X[:, None] if X.ndim == 3 else X
+
+
+def _without_one_channel(X: Array) -> Array:
+    """The reverse: run folders hold fingerprints from before there were channels."""
+    return X[:, 0] if X.ndim == 4 and X.shape[1] == 1 else X
+
+
+def _in_bytes(y: Array) -> Array:
+    """Equal labels in equal types, as bytes where they fit."""
+    return y.astype(np.uint8 if y.max() < 256 else np.int64)
 
 
 @dataclass(frozen=True)
 class PreparedData:
-    """A data set in SystemDS' binary format: four matrices in one folder."""
+    """A data set in SystemDS' binary format: two matrices for each of its parts, in one folder."""
 
     folder: Path
     images: Images
+    parts: tuple[str, ...] = ("train", "test")
 
     def matrix(self, name: str) -> Path:
-        """File of train_images, train_labels, test_images or test_labels."""
+        """File of a matrix, such as train_images."""
         return self.folder / name
+
+    @property
+    def matrices(self) -> dict[str, Path]:
+        """The files by name: train_images, train_labels, and those of the other parts."""
+        names = (f"{part}_{kind}" for part in self.parts for kind in ("images", "labels"))
+        return {name: self.matrix(name) for name in names}
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ def split(labels: UInt8Array, rng: np.random.Generator) -> tuple[npt.NDArray[np.
 
 
 def make(train_rows: int = TRAIN_ROWS, test_rows: int = TEST_ROWS) -> dict[str, UInt8Array]:
-    """The arrays of the set, by field of Dataset; equal at every call."""
+    """The arrays of the set, by the names that Dataset.from_arrays takes; equal at every call."""
     from sklearn.datasets import load_digits
 
     bunch = load_digits()
@@ -134,7 +134,7 @@ def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
         say(f"making digits from scikit-learn's images in {_cache_file()}")
         arrays = make()
         _write_cache(arrays, say)
-    return Dataset("digits", "digits (augmented)", **arrays)
+    return Dataset.from_arrays("digits", "digits (augmented)", **arrays)
 
 
 def _write_cache(arrays: dict[str, UInt8Array], say: Say) -> None:

@@ -15,7 +15,7 @@ FOLDER_VARIABLE = "LARGEBATCH_DATA"
 
 MAX_LABEL = 254  # classes are counted from 1 for SystemDS, in a byte
 
-# Field of Dataset: (accepted first words, rest of the name).
+# Array of the set: (accepted first words, rest of the name).
 _PARTS = {
     "train_images": (("train",), "images", "idx3-ubyte"),
     "train_labels": (("train",), "labels", "idx1-ubyte"),
@@ -86,7 +86,14 @@ def read_folder(folder: Path, name: str, title: str) -> Dataset:
             f"{files['train_images']} has images of {_size(train_images)} pixels but {files['test_images']} "
             f"of {_size(test_images)}; both parts need the same size"
         )
-    return Dataset(name, title, train_images, test_images, train_labels, test_labels)
+    return Dataset.from_arrays(
+        name,
+        title,
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+    )
 
 
 def _size(images: UInt8Array) -> str:

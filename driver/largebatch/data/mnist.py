@@ -98,7 +98,7 @@ def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
         arrays = {part: _read_user_file(folder, part) for part in PARTS}
     else:
         arrays = {part: _read_cached(part, download, say) for part in PARTS}
-    return Dataset("mnist", "MNIST", **arrays)
+    return Dataset.from_arrays("mnist", "MNIST", **arrays)
 
 
 SOURCE = Source(

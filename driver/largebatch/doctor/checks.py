@@ -25,7 +25,7 @@ from largebatch.engine.machine import available_memory, cgroup_limit
 from largebatch.engine.spark import INSTALL_SYSTEMDS, jar_version
 from largebatch.errors import RunError, UserError
 from largebatch.files.places import cache_dir
-from largebatch.runs import preflight
+from largebatch.runs.memory import heap_bytes
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 
@@ -264,7 +264,7 @@ def _data(source: Source, workers: int, data_dir: Path | None) -> Finding:
     if where is not None:
         dataset = load(source.name, data_dir, download=False)
         training = Training(workers=workers, batch_size=workers * Training.micro_batch)
-        local, spark = (preflight.heap_bytes(training, mode, dataset) / 2**30 for mode in ("local", "spark"))
+        local, spark = (heap_bytes(training, mode, dataset) / 2**30 for mode in ("local", "spark"))
         return "ok", f"{where}; LeNet takes a heap of {local:.1f} GB at least, {spark:.1f} GB on Spark", ""
     if source.needs_network:
         return "warning", "not here", source.how

@@ -31,7 +31,7 @@ from largebatch.settings.spark import is_secret
 
 Request = dict[str, Any]
 LOOK_S = 0.5  # between two looks for executors
-PIECE = 2**22  # numbers that are converted at a time: 32 MB of doubles
+PIECE = 2**22  # bytes that are converted at a time: 32 MB of doubles at most
 MANY_INSTRUCTIONS = 200  # more than there are, to have the times of all
 
 # Exit status of an executor: of its JVM by -XX:+ExitOnOutOfMemoryError, and of Spark.
@@ -180,18 +180,19 @@ class SystemDS:
         config.ConfigurationManager.setGlobalConfig(settings)
 
     def convert(self, array_file: str, out: str) -> None:
-        """Write a .npy file of uint8 rows as a matrix in SystemDS' binary format.
+        """Write a .npy file of rows, uint8, float32 or float64, as a matrix in SystemDS' binary format.
 
         Some rows at a time: what SystemDS is given becomes dense before it is stored sparse.
         """
         array = np.load(array_file, mmap_mode="r", allow_pickle=False)
         convert = self._jvm.org.apache.sysds.runtime.util.Py4jConverterUtils.convertPy4JArrayToMB
-        uint8 = self._jvm.org.apache.sysds.common.Types.ValueType.UINT8
-        pieces = np.array_split(array, max(-(-array.size // PIECE), 1))
+        types = self._jvm.org.apache.sysds.common.Types.ValueType
+        kind = {"uint8": types.UINT8, "float32": types.FP32, "float64": types.FP64}[array.dtype.name]
+        pieces = np.array_split(array, min(-(-array.nbytes // PIECE), len(array)))
         names = [f"X{i}" for i in range(len(pieces))]
         script = self._api.ScriptFactory.dml(f"X = {_stacked(names)}\nwrite(X, $out, format='binary')")
         for name, piece in zip(names, pieces, strict=True):
-            self._input(script, name, convert(piece.tobytes(), *piece.shape, uint8))
+            self._input(script, name, convert(piece.tobytes(), *piece.shape, kind))
         self._input(script, "$out", out)
         self._context.execute(script)
 

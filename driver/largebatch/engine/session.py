@@ -204,7 +204,10 @@ class Session:
         )
 
     def convert(self, array_file: Path, out: Path) -> None:
-        """Write a .npy file of uint8 rows as a matrix in SystemDS' binary format. Raises as `run` does."""
+        """Write a .npy file of rows as a matrix in SystemDS' binary format: uint8, float32 or float64.
+
+        Raises as `run` does.
+        """
         check_path(out)
         self._request("convert", array_file=str(array_file), out=str(out))
 

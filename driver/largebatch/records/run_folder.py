@@ -19,6 +19,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,10 @@ EPOCH_COLUMNS = (
 )
 GROUP_COLUMNS = ("weight_norm", "gradient_norm", "trust_ratio")
 _CONFIG = {"training": dict, "execution": dict, "data": dict}  # what config.json holds
-_DATA = {"height": int, "width": int, "classes": int, "fingerprint": str}
+_DATA = {
+    "height": int, "width": int, "classes": int, "channels": int, "pixel_scale": int, "fingerprint": str,
+}  # fmt: skip
+_DATA_OF_OLD = {"channels": 1, "pixel_scale": 255}  # where it doesn't say so: all images were grey bytes
 _TEXTS_OF_RESULT = ("dataset", "network", "optimizer", "status", "reason", "folder")
 _NUMBERS_OF_RESULT = (
     "batch_size", "epochs", "updates", "train_accuracy", "test_accuracy", "generalization_error",
@@ -192,12 +196,7 @@ class RunFolder:
             settings = {
                 "training": training.to_mapping(),
                 "execution": execution.to_mapping(),
-                "data": {
-                    "height": dataset.height,
-                    "width": dataset.width,
-                    "classes": dataset.classes,
-                    "fingerprint": dataset.fingerprint,
-                },
+                "data": {**asdict(dataset.images), "fingerprint": dataset.origin},
             }
             write_atomically(folder._config, _json(settings))
         except OSError as error:
@@ -221,11 +220,11 @@ class RunFolder:
     def images(self) -> Images:
         """Size of the images that the run is trained on. Raises UserError as `settings` does."""
         values = self._read_config()["data"]
-        return Images(values["height"], values["width"], values["classes"])
+        return Images(**{size.name: values[size.name] for size in fields(Images)})
 
     def check_data(self, dataset: Dataset) -> None:
         """Raises UserError if the run was begun on other data."""
-        if self._read_config()["data"]["fingerprint"] != dataset.fingerprint:
+        if self._read_config()["data"]["fingerprint"] != dataset.origin:
             raise UserError(
                 f"{self.path} was begun on other data than the {dataset.title} found now: "
                 "name the folder of that data by --data-dir"
@@ -238,7 +237,10 @@ class RunFolder:
             raise UserError(f"{self.path} is not the folder of a run: it has no config.json") from None
         except (OSError, ValueError) as error:
             raise UserError(f"{self._config} can't be read as a run's settings: {error}") from error
-        lacking = _lacking(values, _CONFIG) or _lacking(values["data"], _DATA)
+        lacking = _lacking(values, _CONFIG)
+        if not lacking:
+            values["data"] = _DATA_OF_OLD | values["data"]
+            lacking = _lacking(values["data"], _DATA)
         if lacking:
             raise UserError(f"{self._config} is no run's settings: it lacks {', '.join(lacking)}")
         return values

@@ -84,7 +84,7 @@ class Run:
             self.last = self.folder.metrics().iloc[-1].to_dict()
         title = f"{self.training.optimizer} {self.training.batch_size}"
         new_progress = self.new_progress or functools.partial(Progress, title, self.training.epochs)
-        per_epoch = preflight.updates_per_epoch(self.training, len(self.dataset.train_images))
+        per_epoch = preflight.updates_per_epoch(self.training, len(self.dataset.train))
         self.progress = new_progress(per_epoch * self.training.epochs, per_epoch * self.done)
         for epoch in damaged:
             kept = f"it goes on from epoch {self.done}" if self.done else "it starts afresh"

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from largebatch.data import Dataset
-from largebatch.data.dataset import Images, PreparedData
+from largebatch.data.dataset import Array, Part, PreparedData
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.files.places import cache_dir
@@ -27,11 +27,11 @@ def prepared_folder(dataset: Dataset) -> Path:
 def prepare(dataset: Dataset, session: Session) -> PreparedData:
     """The prepared files of a data set, made now if they aren't there yet, or not whole.
 
-    Images become rows of pixels 0..255, labels classes 1..C. Raises RunError if the cache can't be
-    written or the session fails.
+    Each image becomes a row of numbers: channel by channel, and in each channel pixel row by pixel row.
+    Labels become classes 1..C. Raises RunError if the cache can't be written or the session fails.
     """
     folder = prepared_folder(dataset)
-    data = PreparedData(folder, Images(dataset.height, dataset.width, dataset.classes))
+    data = PreparedData(folder, dataset.images, tuple(dataset.parts))
     if is_whole(folder):
         return data
     try:
@@ -62,19 +62,20 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _write(dataset: Dataset, session: Session, folder: Path) -> None:
-    """The four matrices, each by way of a .npy file."""
+    """The matrices of each part, each by way of a .npy file."""
     folder.mkdir()
     array_file = folder / "array.npy"
-    for part in ("train", "test"):
-        images = getattr(dataset, f"{part}_images")
-        labels = getattr(dataset, f"{part}_labels")
-        for name, array in (
-            ("images", images.reshape(len(images), -1)),
-            ("labels", labels.reshape(-1, 1) + np.uint8(1)),
-        ):
+    for name, part in dataset.parts.items():
+        for kind, array in _matrices(part).items():
             np.save(array_file, array)
-            session.convert(array_file, folder / f"{part}_{name}")
+            session.convert(array_file, folder / f"{name}_{kind}")
     array_file.unlink()
+
+
+def _matrices(part: Part) -> dict[str, Array]:
+    """X as rows, of shape (N, channels*height*width), and the classes, of shape (N, 1)."""
+    rows = part.X.reshape(len(part), -1)
+    return {"images": rows, "labels": part.y.astype(np.float64).reshape(-1, 1) + 1}
 
 
 def _publish(made: Path, folder: Path) -> None:

@@ -18,7 +18,7 @@ def train_arguments(
     t = training
     assert t.learning_rate is not None  # noqa: S101 - set by Training itself
     return {
-        **{n: str(data.matrix(n)) for n in ("train_images", "train_labels", "test_images", "test_labels")},
+        **{name: str(file) for name, file in data.matrices.items()},
         **network_arguments(t, data.images),
         "out": str(out),
         "resume": "" if resume is None else str(resume),
@@ -55,6 +55,6 @@ def network_arguments(training: Training, images: Images) -> dict[str, Argument]
         "height": images.height,
         "width": images.width,
         "classes": images.classes,
-        "pixel_scale": 255,
+        "pixel_scale": images.pixel_scale,
         "micro_batch": training.micro_batch,
     }

@@ -66,7 +66,7 @@ def survey(study: Study, folder: StudyFolder, only: Only, datasets: Mapping[str,
 
 def _task(training: Training, folder: RunFolder, datasets: Mapping[str, Dataset]) -> Task:
     dataset = datasets.get(training.dataset)
-    rows = len(dataset.train_images) if dataset else ROUGH_ROWS
+    rows = len(dataset.train) if dataset else ROUGH_ROWS
     if folder.path.is_symlink():
         raise UserError(f"{folder.path} is a link, through which a run does not write: remove it")
     if not folder.exists():

@@ -128,7 +128,7 @@ def test_every_form_has_every_contestant() -> None:
 def test_a_shortened_set_is_another_one() -> None:
     whole = dataset()
     short = shortened(whole, 4)
-    assert len(short.train_images) == len(short.train_labels) == 4
+    assert len(short.train) == 4
     assert short.fingerprint != whole.fingerprint
     assert shortened(whole, 10**6) is whole
 

@@ -14,35 +14,35 @@ from largebatch.data import Dataset, digits, load, prepare
 @pytest.fixture(scope="module")
 def full() -> Dataset:
     """The whole set, without a cache."""
-    return Dataset("digits", "digits (augmented)", **digits.make())
+    return Dataset.from_arrays("digits", "digits (augmented)", **digits.make())
 
 
 def test_shapes_and_range(full: Dataset) -> None:
-    assert full.train_images.shape == (60000, 28, 28)
-    assert full.test_images.shape == (10000, 28, 28)
-    assert full.train_labels.shape == (60000,)
-    assert full.test_labels.shape == (10000,)
-    assert full.train_images.dtype == full.train_labels.dtype == np.uint8
-    assert (full.train_images.min(), full.train_images.max()) == (0, 255)
+    assert full.train.X.shape == (60000, 1, 28, 28)
+    assert full.parts["test"].X.shape == (10000, 1, 28, 28)
+    assert full.train.y.shape == (60000,)
+    assert full.parts["test"].y.shape == (10000,)
+    assert full.train.X.dtype == full.train.y.dtype == np.uint8
+    assert (full.train.X.min(), full.train.X.max()) == (0, 255)
     assert full.classes == 10
 
 
 def test_classes_are_balanced(full: Dataset) -> None:
-    for labels in (full.train_labels, full.test_labels):
+    for labels in (full.train.y, full.parts["test"].y):
         share = np.bincount(labels) / len(labels)
         assert 0.09 < share.min() < share.max() < 0.11
 
 
 def test_rows_are_shuffled(full: Dataset) -> None:
     for start in range(0, 60000, 6000):
-        assert np.bincount(full.train_labels[start : start + 6000], minlength=10).min() > 400
+        assert np.bincount(full.train.y[start : start + 6000], minlength=10).min() > 400
 
 
 def test_ink_stays_inside(full: Dataset) -> None:
     """Shifts cut nothing off: the outermost pixels hold next to no ink."""
     border = np.ones((28, 28), bool)
     border[1:-1, 1:-1] = False
-    assert full.train_images[:, border].sum() < 0.001 * full.train_images.sum(dtype=np.int64)
+    assert full.train.X[:, 0, border].sum() < 0.001 * full.train.X.sum(dtype=np.int64)
 
 
 def test_made_the_same_each_time() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from largebatch.data import load
+from largebatch.data.dataset import Images
 from largebatch.data.idx import write_idx
 from largebatch.data.idx_folder import read_pair
 from largebatch.errors import UserError
@@ -41,9 +42,9 @@ def test_spellings(tmp_path: Path, cache_home: Path, spelling: str, suffix: str)
     fill(tmp_path / "my set", spelling, suffix)
     data = load("idx", tmp_path / "my set")
     assert (data.name, data.title) == ("idx", "IDX folder my set")
-    assert (data.height, data.width, data.classes) == (5, 7, 3)
-    assert data.train_images.shape == (6, 5, 7)
-    assert data.test_labels.tolist() == [0, 1, 0, 1]
+    assert data.images == Images(5, 7, 3)
+    assert data.train.X.shape == (6, 1, 5, 7)
+    assert data.parts["test"].y.tolist() == [0, 1, 0, 1]
 
 
 def test_named_by_the_variable(tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

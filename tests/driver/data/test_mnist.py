@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from largebatch.data import download, load, mnist, prepare
+from largebatch.data.dataset import Images
 from largebatch.data.idx import write_idx
 from largebatch.data.idx_folder import PARTS, spellings
 from largebatch.errors import RunError, UserError
@@ -37,7 +38,7 @@ def cached(cache_home: Path) -> list[str]:
 def test_download_fills_the_cache(mirror: Path, cache_home: Path) -> None:
     said: list[str] = []
     data = load("mnist", say=said.append)
-    assert (data.name, data.title, data.train_images.shape) == ("mnist", "MNIST", (3, 4, 4))
+    assert (data.name, data.title, data.train.X.shape) == ("mnist", "MNIST", (3, 1, 4, 4))
     assert sum(line.startswith("downloading file://") for line in said) == 4
     assert cached(cache_home) == sorted(p.name for p in mirror.iterdir())
 
@@ -106,7 +107,7 @@ def test_failure_keeps_the_files_that_were_sound(mirror: Path, cache_home: Path)
 def test_second_mirror_is_tried(mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LARGEBATCH_MIRROR")
     monkeypatch.setattr(mnist, "MIRRORS", ((tmp_path / "none").as_uri(), mirror.as_uri() + "/"))
-    assert load("mnist").train_images.shape == (3, 4, 4)
+    assert load("mnist").train.X.shape == (3, 1, 4, 4)
 
 
 def test_size_limit(mirror: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +179,7 @@ def test_redirection_cannot_leave_https() -> None:
 
 
 def test_data_dir_is_read(mirror: Path, cache_home: Path) -> None:
-    assert load("mnist", mirror).train_images.shape == (3, 4, 4)
+    assert load("mnist", mirror).train.X.shape == (3, 1, 4, 4)
     assert prepare("mnist", mirror) == mirror
     assert cached(cache_home) == []
 
@@ -211,18 +212,29 @@ def test_variable_without_mnist_falls_through(
     mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LARGEBATCH_DATA", str(tmp_path))
-    assert load("mnist").train_images.shape == (3, 4, 4)
+    assert load("mnist").train.X.shape == (3, 1, 4, 4)
 
 
 def test_real_mnist(mnist_dir: Path, cache_home: Path) -> None:
     data = load("mnist", mnist_dir)
-    assert data.train_images.shape == (60000, 28, 28)
-    assert data.test_images.shape == (10000, 28, 28)
-    assert (data.height, data.width, data.classes) == (28, 28, 10)
-    assert int(data.train_images.sum()) == 1567298545
-    assert int(data.test_images.sum()) == 264923200
-    assert data.train_labels[:5].tolist() == [5, 0, 4, 1, 9]
-    assert np.bincount(data.test_labels).tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
+    assert data.train.X.shape == (60000, 1, 28, 28)
+    assert data.parts["test"].X.shape == (10000, 1, 28, 28)
+    assert data.images == Images(28, 28, 10)
+    assert int(data.train.X.sum()) == 1567298545
+    assert int(data.parts["test"].X.sum()) == 264923200
+    assert data.train.y[:5].tolist() == [5, 0, 4, 1, 9]
+    assert np.bincount(data.parts["test"].y).tolist() == [
+        980,
+        1135,
+        1032,
+        1010,
+        982,
+        892,
+        958,
+        1028,
+        974,
+        1009,
+    ]
 
 
 def test_real_mnist_through_a_mirror(

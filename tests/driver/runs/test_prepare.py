@@ -37,12 +37,14 @@ def test_equal_data_share_a_folder(cache_home: Path) -> None:
     assert prepared_folder(dataset()) == prepared_folder(dataset(title="of another name"))
 
 
-@pytest.mark.parametrize("part", ["train_images", "test_images", "train_labels", "test_labels"])
-def test_one_other_value_makes_another_folder(cache_home: Path, part: str) -> None:
+@pytest.mark.parametrize("array", ["X", "y"])
+@pytest.mark.parametrize("part", ["train", "test", "validation"])
+def test_one_other_value_makes_another_folder(cache_home: Path, part: str, array: str) -> None:
     data = dataset()
-    values: UInt8Array = getattr(data, part).copy()
+    data = dataclasses.replace(data, validation=data.test)
+    values: UInt8Array = getattr(data.parts[part], array).copy()
     values.flat[-1] ^= 1
-    changed: dict[str, Any] = {part: values}
+    changed: dict[str, Any] = {part: dataclasses.replace(data.parts[part], **{array: values})}
     assert prepared_folder(dataclasses.replace(data, **changed)) != prepared_folder(data)
 
 
@@ -51,13 +53,13 @@ def test_other_names_shapes_and_layouts_make_other_folders(
 ) -> None:
     data = dataset()
     renamed = dataclasses.replace(data, name="mnist")
-    reshaped = Dataset(
+    reshaped = Dataset.from_arrays(
         data.name,
         data.title,
-        data.train_images.reshape(-1, 2, 8),
-        data.test_images.reshape(-1, 2, 8),
-        data.train_labels,
-        data.test_labels,
+        train_images=data.parts["train"].X.reshape(-1, 2, 8),
+        test_images=data.parts["test"].X.reshape(-1, 2, 8),
+        train_labels=data.parts["train"].y,
+        test_labels=data.parts["test"].y,
     )
     folders = {prepared_folder(d) for d in (data, renamed, reshaped)}
     monkeypatch.setattr(module, "LAYOUT", module.LAYOUT + 1)

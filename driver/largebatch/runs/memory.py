@@ -1,0 +1,72 @@
+"""The heap that a run needs, estimated before it starts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from largebatch.data import Dataset
+from largebatch.data.dataset import Part
+from largebatch.engine.machine import available_memory
+from largebatch.errors import UserError
+from largebatch.settings.execution import Execution
+from largebatch.settings.networks import NETWORKS
+from largebatch.settings.training import Training
+
+COPIES_OF_DATA = 2  # the training images as read, and cut for the workers
+JVM_BASE_BYTES = 200 * 2**20  # SystemDS, Spark, what the optimizer works on, and gaps between large arrays
+
+ESTIMATE_MARGIN = 1.3  # by which the estimate may be too low
+
+FURTHER_CHANNEL = 2  # doubles per pixel of a micro-batch for each channel after the first
+
+# SystemDS stores a matrix sparse below this share of numbers that are not zero: column and value for each.
+DENSE_FROM = 0.4
+SPARSE_BYTES = 12
+DENSE_BYTES = 8
+
+
+def memory_remarks(training: Training, execution: Execution, dataset: Dataset, sessions: int) -> list[str]:
+    """A remark if the heap may be too small. Raises UserError if the machine has less than the heaps take."""
+    heap, there = execution.memory_bytes, available_memory()
+    need = heap_bytes(training, execution.mode, dataset)
+    if there is not None and heap * sessions > there:
+        wanted, remedy = f"--memory {execution.memory}", "lower it"
+        if sessions > 1:
+            wanted, remedy = f"{wanted} for each of {sessions} sessions", "lower it or --jobs"
+        raise UserError(f"{wanted} is more than the {there / 2**30:.1f} GB free here; {remedy}")
+    if ESTIMATE_MARGIN * need > heap:
+        return [
+            f"About {need / 2**30:.1f} GB of heap are the least for this, --memory is {execution.memory}: "
+            "it may run out, or be slow; raise --memory or lower --micro-batch."
+        ]
+    return []
+
+
+def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:
+    """Estimate of the smallest heap that is enough for a run, all workers in the driver's JVM.
+
+    With less the run fails, or is slow: SystemDS writes matrices to disk, Java collects garbage all the time.
+    Above the micro-batch the estimate does not depend on the batch size.
+    """
+    train, images = dataset.train, dataset.images
+    data = (COPIES_OF_DATA - 1) * _stored_bytes(train) + sum(map(_stored_bytes, dataset.parts.values()))
+    if mode == "spark":  # it puts the workers' rows together as dense matrices
+        data += DENSE_BYTES * train.X.size // (4 if packable(train) else 1) - _stored_bytes(train)
+    rows_at_a_time = min(training.micro_batch, training.batch_size // training.workers)
+    pixels = images.height * images.width * rows_at_a_time * training.workers
+    values_per_pixel = NETWORKS[training.network].values_per_pixel + FURTHER_CHANNEL * (images.channels - 1)
+    maps = DENSE_BYTES * pixels * values_per_pixel
+    return JVM_BASE_BYTES + data + maps
+
+
+def packable(part: Part) -> bool:
+    """Whether Spark's workers are sent four numbers of X as one: `packable` of dml/transport/folding.dml."""
+    X = part.X
+    whole_bytes = X.dtype == np.uint8 or bool(X.min() >= 0 and X.max() <= 255 and (np.floor(X) == X).all())
+    return X[0].size % 4 == 0 and whole_bytes
+
+
+def _stored_bytes(part: Part) -> int:
+    """Bytes of X as a matrix in SystemDS."""
+    sparse = part.nonzero < DENSE_FROM * part.X.size
+    return SPARSE_BYTES * part.nonzero if sparse else DENSE_BYTES * part.X.size
