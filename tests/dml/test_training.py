@@ -12,7 +12,16 @@ import pytest
 from largebatch.records.run_folder import EPOCH_COLUMNS, read_matrix
 from tests.reference import optimizers
 from tests.reference.networks import lenet
-from tests.support.training import SECONDS, SETTINGS, Trainer, batches, norms_of, synthetic, train_in_numpy
+from tests.support.training import (
+    SECONDS,
+    SETTINGS,
+    Trained,
+    Trainer,
+    batches,
+    norms_of,
+    synthetic,
+    train_in_numpy,
+)
 
 pytestmark = pytest.mark.systemds
 
@@ -180,6 +189,43 @@ def test_resumed_training_equals_an_uninterrupted_one_to_the_last_bit(
     np.testing.assert_array_equal(resumed.metrics(4), whole.metrics(4))
     seconds = [trained.recorded(4)[:2, SECONDS] for trained in (resumed, whole)]
     np.testing.assert_array_equal(seconds[0], seconds[1])
+
+
+def test_a_training_in_two_parts_equals_an_uninterrupted_one_to_the_last_bit(train: Trainer) -> None:
+    """The schedule is laid out for all epochs from the start, however far a call goes."""
+    settings: dict[str, Any] = {"network": "softmax", "epochs": 4, "schedule": "polynomial"}
+    whole, first = train(**settings), train(until=2, **settings)
+    assert first.epochs == 2
+    second = train(resume=str(first.checkpoint(2)), until=4, **settings)
+    np.testing.assert_array_equal(second.parameters(4), whole.parameters(4))
+    np.testing.assert_array_equal(second.metrics(4), whole.metrics(4))
+
+
+def test_columns_are_named_and_those_of_a_part_without_file_are_missing(train: Trainer) -> None:
+    groups = [f"1.{norm}" for norm in ("weight_norm", "gradient_norm", "trust_ratio")]
+    settings: dict[str, Any] = {"network": "softmax", "epochs": 1}
+    assert columns(train(**settings)) == [*EPOCH_COLUMNS, *groups]
+    alone = train(test_images="", test_labels="", **settings)
+    assert columns(alone) == [name for name in (*EPOCH_COLUMNS, *groups) if not name.startswith("test")]
+    assert len(columns(alone)) == alone.recorded().shape[1]
+
+
+def test_a_validation_part_is_evaluated_and_changes_nothing_else(train: Trainer, tmp_path: Path) -> None:
+    """Here it is the test part a second time."""
+    settings: dict[str, Any] = {"network": "softmax", "epochs": 2}
+    files = synthetic().write(tmp_path)
+    without = train(**settings)
+    found = train(validation_images=files["test_images"], validation_labels=files["test_labels"], **settings)
+    names = columns(found)
+    at = names.index("validation_loss")
+    assert names[at : at + 4] == ["validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
+    np.testing.assert_array_equal(found.recorded()[:, at : at + 2], found.recorded()[:, at + 2 : at + 4])
+    np.testing.assert_array_equal(found.parameters(), without.parameters())
+
+
+def columns(trained: Trained) -> list[str]:
+    """The names of the columns of the metrics."""
+    return (trained.folder / "columns").read_text().strip().split(",")
 
 
 @pytest.mark.parametrize(

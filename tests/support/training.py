@@ -132,7 +132,7 @@ class Trainer:
         folder = self._root / str(self._count)
         folder.mkdir()
         out = folder / "out"
-        lines = self._dml.train(**(SETTINGS | settings), **data.write(folder), out=str(out))
+        lines = self._dml.train(**(SETTINGS | data.write(folder) | settings), out=str(out))
         return Trained(out, lines)
 
     def start(self, settings: dict[str, Any], rows: int) -> tuple[Floats, Ints]:
