@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -30,7 +31,19 @@ ROOMS = (
 # Rows above that a room leaves alone all the same: a report needs files, and nothing that trains.
 LEFT_ALONE = {"report": ("engine", "runs", "models", "studies")}
 
+DML_ROOMS = (
+    ("seeds", "images"),
+    ("parameters", "schedules"),
+    ("layers",),
+    ("networks", "optimizers", "protocols"),
+    ("transport", "model"),
+    ("worker", "server", "evaluation"),
+    ("train", "predict"),
+    ("bench",),
+)
+
 Rows = tuple[tuple[str, ...], ...]
+SOURCE = re.compile(r'^source\("\./dml/([^"]+)\.dml"\)', re.MULTILINE)
 
 
 class Import(NamedTuple):
@@ -41,7 +54,7 @@ class Import(NamedTuple):
 
 
 def room(path: str) -> str:
-    return path.partition("/")[0].removesuffix(".py")
+    return path.partition("/")[0].removesuffix(".py").removesuffix(".dml")
 
 
 def imports_of(root: Path) -> Iterator[Import]:
@@ -63,6 +76,13 @@ def names_in(node: ast.AST, package: tuple[str, ...]) -> list[str]:
     head = package[: len(package) + 1 - node.level] if node.level else ()
     base = ".".join((*head, *((node.module,) if node.module else ())))
     return [f"{base}.{alias.name}" for alias in node.names]
+
+
+def sources_of(root: Path) -> Iterator[Import]:
+    """Every `source` of a DML file of the program below `root`, which is the folder dml."""
+    for path in sorted(root.rglob("*.dml")):
+        for name in SOURCE.findall(path.read_text()):
+            yield Import(path.relative_to(root).as_posix(), name)
 
 
 def breaches(imports: Iterator[Import], rows: Rows) -> list[str]:
@@ -90,6 +110,16 @@ def test_a_room_imports_only_rooms_above_it() -> None:
     assert breaches(imports_of(REPOSITORY / "driver" / PACKAGE), ROOMS) == []
 
 
+def test_a_dml_file_sources_only_rooms_above_it() -> None:
+    assert breaches(sources_of(REPOSITORY / "dml"), DML_ROOMS) == []
+
+
+def test_no_file_of_a_dml_folder_knows_who_finds_it_by_name() -> None:
+    for file, sourced in sources_of(REPOSITORY / "dml"):
+        own_by_name = f"{room(file)}/by_name"
+        assert sourced != own_by_name, f"{file} sources {sourced}, which sources {file}"
+
+
 def test_no_test_imports_a_test_module() -> None:
     for path in sorted((REPOSITORY / "tests").rglob("*.py")):
         package = path.relative_to(REPOSITORY).parts[:-1]
@@ -113,4 +143,11 @@ def test_a_breach_is_told_with_the_import_and_what_is_allowed(tmp_path: Path) ->
         f"data/idx.py imports runs: data may import only {head}.",
         f"engine/session.py imports runs/job/train: engine may import only {head}, data, settings, records.",
         f"report/write.py imports engine/java: report may import only {head}, data, settings, records.",
+    ]
+
+
+def test_a_source_line_that_goes_down_is_told(tmp_path: Path) -> None:
+    (tmp_path / "parameters.dml").write_text('source("./dml/networks/lenet.dml") as lenet\n')
+    assert breaches(sources_of(tmp_path), DML_ROOMS) == [
+        "parameters.dml imports networks/lenet: parameters may import only seeds, images."
     ]

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from largebatch.files.matrices import read_matrix
-from largebatch.records.metrics import EPOCH_COLUMNS
+from largebatch.records.run_folder import EPOCH_COLUMNS, read_matrix
 from tests.reference import optimizers
 from tests.reference.networks import lenet
 from tests.support.training import (
