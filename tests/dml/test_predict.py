@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from largebatch.files.matrices import read_matrix
 from largebatch.files.places import dml_root
-from largebatch.records.run_folder import read_matrix
 from tests.reference.networks import lenet
 from tests.support.harness import DML, write_matrix
 from tests.support.training import SETTINGS, Trainer, synthetic

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
-from largebatch.records.run_folder import EPOCH_COLUMNS, read_matrix
+from largebatch.files.matrices import read_matrix
+from largebatch.records.metrics import EPOCH_COLUMNS
 from tests.reference import optimizers
 from tests.reference.networks import lenet
 from tests.support.training import (

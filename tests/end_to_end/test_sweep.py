@@ -18,7 +18,15 @@ import pytest
 
 from tests.support.command import Run, start, wait_for
 from tests.support.fault import fault
-from tests.support.outcomes import MODES_AGREE, assert_equal_runs, results, runs, statuses, without_times
+from tests.support.outcomes import (
+    MODES_AGREE,
+    assert_equal_runs,
+    results,
+    runs,
+    status,
+    statuses,
+    without_times,
+)
 from tests.support.patience import TIMEOUT_S
 from tests.support.processes import send_to_all, session_processes, wait_until
 from tests.support.samples import write_bars
@@ -66,7 +74,7 @@ def finished_files(out: Path) -> dict[Path, int]:
     return {
         file: file.stat().st_mtime_ns
         for run in runs(out)
-        if (run.result() or {}).get("status") == "finished"
+        if status(run) == "finished"
         for file in (run.result_file, run.metrics_file, run.model_file)
     }
 

@@ -19,8 +19,9 @@ import pytest
 from largebatch.data.idx import read_idx, write_idx
 from largebatch.engine.java import find_java
 from largebatch.engine.spark import system_ds_jar
+from largebatch.files.matrices import read_matrix
 from largebatch.files.places import dml_root
-from largebatch.records.run_folder import RunFolder, read_matrix
+from largebatch.records.run_folder import RunFolder
 from largebatch.settings.networks import NETWORKS
 from tests.support.command import Run, start, train_arguments, wait_for
 from tests.support.fault import fault

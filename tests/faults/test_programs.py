@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.command import wait_for
 from tests.support.fault import fault
-from tests.support.outcomes import runs, statuses
+from tests.support.outcomes import runs, status, statuses
 from tests.support.patience import PROMPT_S, TIMEOUT_S
 from tests.support.samples import write_bars
 from tests.support.trials import AT, CLOCK, IN_WORKER, MEMORY, UPDATES, Modify, Trial, Undisturbed
@@ -80,7 +80,7 @@ def test_an_error_in_a_function_of_paramserv_is_told(
     assert message.startswith("largebatch: ") and message.endswith("; see run/log.txt")
     assert said in message
     assert len(message) < 200, "a sentence, no stack"
-    assert (trial.folder.result() or {})["status"] == "failed"
+    assert status(trial.folder) == "failed"
     trial.assert_nothing_left()
     undisturbed.assert_goes_on_from(trial.folder, (1,))
 
@@ -196,5 +196,5 @@ def test_lack_of_memory_is_told(
     _, told = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1
     assert f"largebatch: {said}" in told
-    assert (trial.folder.result() or {})["status"] == "failed"
+    assert status(trial.folder) == "failed"
     trial.assert_nothing_left()

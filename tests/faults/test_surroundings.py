@@ -14,6 +14,7 @@ import pytest
 from tests.support.command import wait_for
 from tests.support.fault import fault
 from tests.support.java import fake_java
+from tests.support.outcomes import status
 from tests.support.patience import TIMEOUT_S
 from tests.support.trials import Trial, Undisturbed
 
@@ -157,6 +158,6 @@ def test_a_reader_that_has_gone_does_not_stop_a_run(trial: Trial, undisturbed: U
     process.stdout.close()
     process.stderr.close()
     assert process.wait(timeout=TIMEOUT_S) == 1, "the result could not be printed"
-    assert (trial.folder.result() or {})["status"] == "finished"
+    assert status(trial.folder) == "finished"
     undisturbed.assert_equal(trial.folder)
     trial.assert_nothing_left()

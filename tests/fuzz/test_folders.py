@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from largebatch.errors import UserError
 from largebatch.records.reading import read_run, read_study
+from largebatch.records.result import Result
 from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
 from largebatch.report import figures
@@ -53,7 +54,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run of two epochs, as a sweep leaves it."""
     path = tmp_path_factory.mktemp("runs") / run_name(TRAINING)
     folder = write_run(path, TRAINING, execution=EXECUTION)
-    folder.write_result(RESULT)
+    folder.write_result(Result.from_mapping(RESULT))
     for epoch in (1, 2):
         state = folder.checkpoint(epoch)
         state.mkdir(parents=True)
@@ -115,8 +116,8 @@ def test_settings(run: RunFolder, content: bytes) -> None:
 def test_results(run: RunFolder, content: bytes) -> None:
     for _ in _with(run.result_file, content):
         result = reads("result.json", run.result)
-        if isinstance(result, dict):
-            format_results([TRAINING.to_mapping() | result]).encode("utf-8", "surrogateescape")
+        if isinstance(result, Result):
+            format_results([TRAINING.to_mapping() | result.to_mapping()]).encode("utf-8", "surrogateescape")
         reads("result.json", lambda: read_run(run.path))
 
 
@@ -152,7 +153,7 @@ def test_checkpoints(run: RunFolder, name: str, content: bytes, sealed: bool) ->
         if sealed:  # by one who wants it to be taken for whole
             _seal(state)
         reads("checkpoints", run.last_epoch)
-        reads("checkpoints", lambda: run._read_metrics(2, SOFTMAX))
+        reads("checkpoints", lambda: run._rows_until(2, SOFTMAX))
         reads("checkpoints", lambda: run.arrays(2, SOFTMAX))
     (state / "manifest.json").write_bytes(manifest)
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from largebatch.engine.session import Session
+from largebatch.files.matrices import read_matrix
 from largebatch.files.names import Argument
-from largebatch.records.run_folder import read_matrix
 
 PROGRAMS = Path(__file__).parents[1] / "dml" / "programs"
 Matrix = npt.NDArray[np.float64]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from largebatch.records.result import Status
 from largebatch.records.run_folder import RunFolder
 
 MODES_AGREE = 1e-10  # sums in the same order, but operators that may be fused differently
@@ -38,8 +39,14 @@ def runs(out: Path) -> list[RunFolder]:
 
 def results(out: Path) -> list[dict[str, Any]]:
     """The runs' results without what differs between equal runs."""
-    found = [run.result() or {} for run in runs(out)]
+    found = [result.to_mapping() if (result := run.result()) else {} for run in runs(out)]
     return [{k: v for k, v in r.items() if k not in ("seconds", "folder")} for r in found]
+
+
+def status(run: RunFolder) -> Status | None:
+    """How a run ended; None without a result."""
+    result = run.result()
+    return result.status if result else None
 
 
 def statuses(out: Path) -> list[str | None]:

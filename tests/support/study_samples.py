@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
 from largebatch.settings.networks import NETWORKS
@@ -70,13 +71,36 @@ def metrics(training: Training, epochs: int | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
+def result(training: Training, status: Status, epochs: int, reason: str | None = None) -> Result:
+    """The result of a run that ended so, after some epochs."""
+    table = metrics(training, epochs)
+    last = table.iloc[-1] if epochs and status == Status.FINISHED else None
+    train, test = (None, None) if last is None else (last["train_accuracy"], last["test_accuracy"])
+    return Result(
+        dataset="tiny",
+        network=training.network,
+        optimizer=training.optimizer,
+        batch_size=training.batch_size,
+        epochs=epochs,
+        updates=int(table["updates"].iloc[-1]) if epochs else 0,
+        train_accuracy=train,
+        test_accuracy=test,
+        generalization_error=None if last is None else train - test,
+        seconds=round(float((table["seconds"] + table["evaluation_seconds"]).sum()), 3),
+        status=status,
+        seed=training.seed,
+        folder=f"runs/{training.name}",
+        reason=reason,
+    )
+
+
 def write_run(
     path: Path,
     training: Training,
     status: str | None = "finished",
     epochs: int | None = None,
     execution: Execution = EXECUTION,
-    **result: Any,
+    reason: str | None = None,
 ) -> RunFolder:
     """The folder of a run after some epochs (default: all), with result.json unless the status is None."""
     folder = RunFolder.create(path, training, execution, dataset())
@@ -85,7 +109,7 @@ def write_run(
     if len(table):
         table.to_csv(folder.metrics_file, index=False)
     if status:
-        folder.write_result({"status": status, "epochs": len(table), **result})
+        folder.write_result(result(training, Status(status), len(table), reason))
     return folder
 
 

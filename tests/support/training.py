@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from largebatch.records.run_folder import EPOCH_COLUMNS, read_matrix
+from largebatch.files.matrices import read_matrix
+from largebatch.records.metrics import EPOCH_COLUMNS
 from tests.reference import Floats, Image, Ints, optimizers, schedules
 from tests.reference.loss import softmax_cross_entropy
 from tests.reference.networks import TWINS

@@ -16,8 +16,8 @@ from largebatch.data.dataset import PreparedData
 from largebatch.engine.machine import peak_resident
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
+from largebatch.files.matrices import read_matrix
 from largebatch.files.places import cache_dir
-from largebatch.records.run_folder import read_matrix
 from largebatch.runs.prepare import prepare
 from largebatch.runs.program import train_arguments
 from largebatch.settings.execution import Execution

@@ -31,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
     """Train, print the result."""
     from largebatch.engine.java import find_java
     from largebatch.engine.spark import system_ds_jar
+    from largebatch.records.result import Status
     from largebatch.records.run_folder import RunFolder
     from largebatch.runs import preflight
     from largebatch.runs.job import load_data, train
@@ -48,8 +49,9 @@ def run(options: argparse.Namespace) -> int:
         folder = RunFolder.create(options.out or _new_folder(training.name), training, execution, dataset)
     say(f"Run folder: {folder.path}")
     result = train(training, execution, folder, dataset)
-    print(json.dumps(result) if options.json else format_results([result]), flush=True)
-    return DONE if result["status"] == "finished" else FAILED
+    values = result.to_mapping()
+    print(json.dumps(values) if options.json else format_results([values]), flush=True)
+    return DONE if result.status == Status.FINISHED else FAILED
 
 
 def _settings(options: argparse.Namespace) -> tuple[Training, Execution]:

@@ -11,7 +11,8 @@ import pandas as pd
 from largebatch.data.pictures import read_images
 from largebatch.engine.session import Session
 from largebatch.errors import UserError
-from largebatch.records.run_folder import RunFolder, read_matrix
+from largebatch.files.matrices import read_matrix
+from largebatch.records.run_folder import RunFolder
 from largebatch.runs.program import network_arguments
 from largebatch.settings.execution import Execution
 from largebatch.terminal.say import Say

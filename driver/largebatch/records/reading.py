@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,31 @@ import pandas as pd
 
 from largebatch.errors import UserError
 from largebatch.files.safe import read_file, read_json, readable
-from largebatch.records.run_folder import EPOCH_COLUMNS, MAX_METRICS, RunFolder, parse_metrics
+from largebatch.records.metrics import MAX_METRICS, no_epochs, parse_metrics
+from largebatch.records.result import Result, Status
+from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 
 STUDY_FILE = "study.json"
-FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"  # as result.json says
-UNFINISHED, NOT_BEGUN, UNREADABLE = "unfinished", "not begun", "unreadable"
 _STUDY = {
     "name": str, "title": str, "description": str, "largebatch": str,
     "varied": list, "execution": dict, "runs": list,
 }  # fmt: skip
 _RUN = {"name": str, "folder": str, "training": dict}
-_RESULT = {"status": str, "epochs": int}
 _SCHEDULES_OF_UPDATES = ("constant", "inverse_time")  # the others depend on the number of epochs
 
 
 class _DamagedError(Exception):
     """A file of a run that does not hold what it should; the text names it."""
+
+
+class NoResult(StrEnum):
+    """How a run stands that has no result."""
+
+    UNFINISHED = "unfinished"
+    NOT_BEGUN = "not begun"
+    UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -42,10 +50,10 @@ class RunRecord:
     name: str
     folder: str  # as the study names it
     training: Training
-    status: str
+    status: Status | NoResult
     reason: str = ""
     execution: Execution | None = None
-    metrics: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=list(EPOCH_COLUMNS)))
+    metrics: pd.DataFrame = field(default_factory=no_epochs)
     versions: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -64,7 +72,9 @@ class StudyRecord:
     @property
     def problems(self) -> list[str]:
         """A sentence for every run that had to be skipped because its files are damaged."""
-        return [f"{run.name} is left out: {run.reason}" for run in self.runs if run.status == UNREADABLE]
+        return [
+            f"{run.name} is left out: {run.reason}" for run in self.runs if run.status == NoResult.UNREADABLE
+        ]
 
     @property
     def schedules_need_the_end(self) -> bool:
@@ -87,11 +97,11 @@ class StudyRecord:
 def _cut(run: RunRecord, epoch: int) -> RunRecord:
     """The run as if it had stopped after an epoch."""
     reached = len(run.metrics) >= epoch
-    if reached and not (run.status == DIVERGED and len(run.metrics) == epoch):
-        return dataclasses.replace(run, status=FINISHED, reason="", metrics=run.metrics.iloc[:epoch])
-    if run.status == FINISHED:
+    if reached and not (run.status == Status.DIVERGED and len(run.metrics) == epoch):
+        return dataclasses.replace(run, status=Status.FINISHED, reason="", metrics=run.metrics.iloc[:epoch])
+    if run.status == Status.FINISHED:
         return dataclasses.replace(
-            run, status=UNFINISHED, reason=f"was trained for {len(run.metrics)} epochs"
+            run, status=NoResult.UNFINISHED, reason=f"was trained for {len(run.metrics)} epochs"
         )
     return run
 
@@ -136,17 +146,17 @@ def _study_run(path: Path, entry: Any) -> RunRecord:
     except UserError as error:
         raise _DamagedError(f"{STUDY_FILE}: run {entry['name']}: {error}") from error
     shown = readable(entry)
-    planned = RunRecord(shown["name"], shown["folder"], training, NOT_BEGUN)
+    planned = RunRecord(shown["name"], shown["folder"], training, NoResult.NOT_BEGUN)
     if Path(entry["folder"]).is_absolute():
         return dataclasses.replace(
-            planned, status=UNREADABLE, reason="its folder is named by an absolute path"
+            planned, status=NoResult.UNREADABLE, reason="its folder is named by an absolute path"
         )
     folder = RunFolder(path / entry["folder"])
     try:
         begun = folder.exists() or folder.metrics_file.exists()
     except OSError as error:
         reason = f"its folder can't be read: {error.strerror}"
-        return dataclasses.replace(planned, status=UNREADABLE, reason=reason)
+        return dataclasses.replace(planned, status=NoResult.UNREADABLE, reason=reason)
     return _read(planned, folder) if begun else planned
 
 
@@ -166,8 +176,8 @@ def read_run(path: Path) -> RunRecord:
     """The run in a folder. Raises UserError if it is no run's or damaged."""
     folder = RunFolder(path)
     training, _ = folder.settings()
-    run = _read(RunRecord(path.name, str(path), training, NOT_BEGUN), folder)
-    if run.status == UNREADABLE:
+    run = _read(RunRecord(path.name, str(path), training, NoResult.NOT_BEGUN), folder)
+    if run.status == NoResult.UNREADABLE:
         raise UserError(f"{path}: {run.reason}")
     return run
 
@@ -178,14 +188,14 @@ def _read(planned: RunRecord, folder: RunFolder) -> RunRecord:
         execution = _execution(planned, folder)
         result = _result(folder)  # before the metrics: a sweep writes it after them
         metrics = _metrics(folder)
-        if result["status"] in (FINISHED, DIVERGED) and len(metrics) != result["epochs"]:
-            raise _DamagedError(f"metrics.csv has {len(metrics)} epochs, result.json {result['epochs']}")
+        if result and result.status != Status.FAILED and len(metrics) != result.epochs:
+            raise _DamagedError(f"metrics.csv has {len(metrics)} epochs, result.json {result.epochs}")
     except _DamagedError as error:
-        return dataclasses.replace(planned, status=UNREADABLE, reason=str(error))
+        return dataclasses.replace(planned, status=NoResult.UNREADABLE, reason=str(error))
     return dataclasses.replace(
         planned,
-        status=result["status"],
-        reason=str(result.get("reason", "")),
+        status=result.status if result else NoResult.UNFINISHED,
+        reason=(result and result.reason) or "",
         execution=execution,
         metrics=metrics,
         versions=_versions(folder),
@@ -204,24 +214,24 @@ def _execution(planned: RunRecord, folder: RunFolder) -> Execution:
     return execution
 
 
-def _result(folder: RunFolder) -> dict[str, Any]:
+def _result(folder: RunFolder) -> Result | None:
     try:
-        result: dict[str, Any] = readable(read_json(folder.result_file))
+        values = readable(read_json(folder.result_file))
     except FileNotFoundError:
-        return {"status": UNFINISHED}
+        return None
     except (OSError, ValueError) as error:
         raise _DamagedError(f"result.json can't be read: {error}") from error
-    _check(result, _RESULT, "result.json")
-    if result["status"] not in (FINISHED, DIVERGED, FAILED):
-        raise _DamagedError(f"result.json has the unknown status {result['status']!r}")
-    return result
+    try:
+        return Result.from_mapping(values)
+    except ValueError as error:
+        raise _DamagedError(f"result.json {error}") from error
 
 
 def _metrics(folder: RunFolder) -> pd.DataFrame:
     try:
         return parse_metrics(read_file(folder.metrics_file, MAX_METRICS))
     except FileNotFoundError:
-        return pd.DataFrame(columns=list(EPOCH_COLUMNS))
+        return no_epochs()
     except OSError as error:
         raise _DamagedError(f"metrics.csv can't be read: {error.strerror}") from error
     except ValueError as error:

@@ -16,8 +16,9 @@ from typing import Any
 
 import largebatch
 from largebatch.errors import UserError
+from largebatch.files.lock import LOCK, locked
 from largebatch.files.safe import no_link, part_of, read_json, write_atomically
-from largebatch.records.run_folder import LOCK, RunFolder, locked
+from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study, run_name
 from largebatch.settings.training import Training

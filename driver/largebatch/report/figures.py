@@ -20,6 +20,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from largebatch.records.result import Status
 from largebatch.report import svg
 from largebatch.report.tables import groups, line_names
 
@@ -113,7 +114,7 @@ def _against_batch_size(results: pd.DataFrame, cells: pd.DataFrame) -> Iterator[
     if cells.empty:
         return
     note = "Mean over the seeds, with the lowest and the highest. " if (cells["runs"] > 1).any() else ""
-    if (results["status"] == "diverged").any():
+    if (results["status"] == Status.DIVERGED).any():
         note += "A cross at the bottom: a run diverged."
     for number, measure in ((2, "test_accuracy"), (3, "train_accuracy"), (4, "generalization_error")):
         words = measure.replace("_", " ")
@@ -141,7 +142,7 @@ def _draw_measure(ax: Axes, results: pd.DataFrame, cells: pd.DataFrame, measure:
         ax.yaxis.set_major_formatter(lambda value, _: f"{value * 100:+.1f}" if value else "0")
     else:
         ax.set_ylim(top=min(1.005, ax.get_ylim()[1]))
-    diverged = results[results["status"] == "diverged"]
+    diverged = results[results["status"] == Status.DIVERGED]
     for name, sizes in diverged.groupby("line")["batch_size"]:
         color = svg.CATEGORIES[names.index(str(name)) % len(svg.CATEGORIES)]
         ax.plot(

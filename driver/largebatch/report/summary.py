@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from largebatch.records.reading import FINISHED, StudyRecord
+from largebatch.records.reading import StudyRecord
+from largebatch.records.result import Status
 from largebatch.report import claims, tables
 from largebatch.report.claims import Claim, Values
 
@@ -49,7 +50,7 @@ def _judge(results: pd.DataFrame, sgd: str, lars: str) -> tuple[Claim, ...]:
 
     A mean of three can be ahead by a point while one of the three is behind: the verdict alone hides that.
     """
-    pair = results[results["line"].isin([sgd, lars]) & (results["status"] == FINISHED)]
+    pair = results[results["line"].isin([sgd, lars]) & (results["status"] == Status.FINISHED)]
     seeds = {
         seed: (_settings(part), claims.judge(tables.cells(part), sgd, lars))
         for seed in sorted(map(int, pair["seed"].unique()))
@@ -102,7 +103,7 @@ def sizes(values: Iterable[int], among: Sequence[int]) -> str:
 
 def _progress(results: pd.DataFrame) -> str:
     counts = Counter(results["status"])
-    finished = counts.pop(FINISHED, 0)
+    finished = counts.pop(Status.FINISHED, 0)
     others = "".join(f", {count} {status}" for status, count in counts.items())
     return f"{finished} of {len(results)} runs finished{others}."
 

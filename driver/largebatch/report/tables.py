@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from largebatch.records.reading import FINISHED, RunRecord, StudyRecord
-from largebatch.records.run_folder import GROUP_COLUMNS
+from largebatch.records.metrics import GROUP_COLUMNS
+from largebatch.records.reading import RunRecord, StudyRecord
+from largebatch.records.result import Status
 from largebatch.settings.training import Training
 
 MEASURES = ("train_accuracy", "test_accuracy", "generalization_error", "median_epoch_seconds")
@@ -86,7 +87,7 @@ def result(run: RunRecord, line: str) -> dict[str, Any]:
     """The row of one run."""
     metrics = run.metrics
     last = metrics.iloc[-1] if len(metrics) else None
-    ended = last if run.status == FINISHED else None
+    ended = last if run.status == Status.FINISHED else None
     settings = {k: shown(v) if isinstance(v, list) else v for k, v in run.training.to_mapping().items()}
     seconds = float(metrics["seconds"].sum())
     return {
@@ -94,7 +95,7 @@ def result(run: RunRecord, line: str) -> dict[str, Any]:
         "folder": run.folder,
         "line": line,
         **settings,
-        "status": run.status,
+        "status": run.status.value,
         "reason": run.reason,
         "epochs_done": len(metrics),
         "updates": 0 if last is None else int(last["updates"]),
@@ -165,7 +166,9 @@ def cells(results_table: pd.DataFrame) -> pd.DataFrame:
     `runs` counts them, `names` lists them; a measure is a mean with its lowest (_min) and highest (_max).
     """
     columns = [f"{name}{end}" for name in MEASURES for end in ("", "_min", "_max")]
-    finished = results_table[results_table["status"] == FINISHED] if len(results_table) else results_table
+    finished = (
+        results_table[results_table["status"] == Status.FINISHED] if len(results_table) else results_table
+    )
     rows = [
         {"line": line, "optimizer": group["optimizer"].iloc[0], "batch_size": batch_size, **_cell(group)}
         for (line, batch_size), group in (

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import os
 import platform
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,7 @@ from largebatch.engine.java import find_java
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.files.places import cache_dir
+from largebatch.records.result import EpochRow, Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs import preflight
 from largebatch.runs.prepare import prepare
@@ -31,8 +32,6 @@ from largebatch.settings.training import Training
 from largebatch.terminal.progress import Progress
 from largebatch.terminal.say import Say
 
-Result = dict[str, Any]
-Row = dict[Hashable, float]
 NewProgress = Callable[[int, int], Progress]  # from the updates of all epochs, and those done before
 
 
@@ -56,7 +55,7 @@ def train(training: Training, execution: Execution, folder: RunFolder, dataset: 
         ) from error
 
 
-def _ignore(row: Row) -> None:
+def _ignore(row: EpochRow) -> None:
     pass
 
 
@@ -72,16 +71,16 @@ class Run:
     execution: Execution
     folder: RunFolder
     dataset: Dataset
-    on_epoch: Callable[[Row], None] = _ignore
+    on_epoch: Callable[[EpochRow], None] = _ignore
     new_progress: NewProgress | None = None
 
     def __post_init__(self) -> None:
         self.network = NETWORKS[self.training.network]
         damaged = self.folder.damaged_epochs()
         self.done = self.folder.rewind(self.network)
-        self.last: Row = {}  # the last epoch's row of metrics.csv
+        self.last: EpochRow | None = None
         if self.done:
-            self.last = self.folder.metrics().iloc[-1].to_dict()
+            self.last = EpochRow.from_mapping(self.folder.metrics().iloc[-1].to_dict())
         title = f"{self.training.optimizer} {self.training.batch_size}"
         new_progress = self.new_progress or functools.partial(Progress, title, self.training.epochs)
         per_epoch = preflight.updates_per_epoch(self.training, len(self.dataset.train))
@@ -102,15 +101,17 @@ class Run:
 
     def fail(self, error: RunError) -> None:
         """Have the folder say that the run failed."""
-        self.folder.write_result(self._result("failed") | {"reason": str(error)})
+        self.folder.write_result(self._result(Status.FAILED, str(error)))
 
     def _carry_out(self, session: Session) -> Result:
         self._record_versions(versions(self.execution, session.dml))
         if self.done < self.training.epochs:
             self._run_program(session, prepare(self.dataset, session))
-        epoch = int(self.last["epoch"])
+        if self.last is None:
+            raise RunError(f"train.dml ended without an epoch; see {self.folder.log}")
+        epoch = self.last.epoch
         self.folder.write_model(epoch, self.network)
-        result = self._result("finished" if epoch == self.training.epochs else "diverged")
+        result = self._result(Status.FINISHED if epoch == self.training.epochs else Status.DIVERGED)
         self.folder.write_result(result)
         return result
 
@@ -131,8 +132,6 @@ class Run:
             single_node=self.execution.mode == "local",
             on_line=self._on_line,
         )
-        if not self.last:
-            raise RunError(f"train.dml ended without an epoch; see {self.folder.log}")
 
     def _on_line(self, line: str) -> None:
         kind, _, rest = line.partition(" ")
@@ -140,38 +139,39 @@ class Run:
             updates, rows, loss = rest.split()
             self.progress.update(int(updates), int(rows), float(loss))
         elif kind == "epoch":
-            self.last = self.folder.commit(int(rest), self.network).to_dict()
+            self.last = row = self.folder.commit(int(rest), self.network)
             try:
-                self.on_epoch(self.last)
+                self.on_epoch(row)
             finally:
-                self.progress.epoch(self.last)
+                self.progress.epoch(row.to_mapping())
         else:
             self.progress.note(rest)
 
-    def _result(self, status: str) -> Result:
-        """The result object. Accuracies are those of a run that came to its end, else None."""
-        ended = status == "finished"
-        train_accuracy = self.last["train_accuracy"] if ended else None
-        test_accuracy = self.last["test_accuracy"] if ended else None
-        return {
-            "dataset": self.dataset.title,
-            "network": self.training.network,
-            "optimizer": self.training.optimizer,
-            "batch_size": self.training.batch_size,
-            "epochs": int(self.last.get("epoch", 0)),
-            "updates": int(self.last.get("updates", 0)),
-            "train_accuracy": train_accuracy,
-            "test_accuracy": test_accuracy,
-            "generalization_error": _difference(train_accuracy, test_accuracy),
-            "seconds": round(self._training_seconds(), 3),
-            "status": status,
-            "seed": self.training.seed,
-            "folder": str(self.folder.path),
-        }
+    def _result(self, status: Status, reason: str | None = None) -> Result:
+        """The result. Accuracies are those of a run that came to its end, else None."""
+        row = self.last if status == Status.FINISHED else None
+        accuracies = (row.train_accuracy, row.test_accuracy) if row else (None, None)
+        return Result(
+            dataset=self.dataset.title,
+            network=self.training.network,
+            optimizer=self.training.optimizer,
+            batch_size=self.training.batch_size,
+            epochs=self.last.epoch if self.last else 0,
+            updates=self.last.updates if self.last else 0,
+            train_accuracy=accuracies[0],
+            test_accuracy=accuracies[1],
+            generalization_error=_difference(*accuracies),
+            seconds=round(self._training_seconds(), 3),
+            status=status,
+            seed=self.training.seed,
+            folder=str(self.folder.path),
+            reason=reason,
+            validation_accuracy=row.validation_accuracy if row else None,
+        )
 
     def _training_seconds(self) -> float:
         """Seconds of training and evaluation over all epochs, also those of sittings before this one."""
-        if not self.last:
+        if self.last is None:
             return 0.0
         metrics = self.folder.metrics()
         return float(metrics["seconds"].sum() + metrics["evaluation_seconds"].sum())

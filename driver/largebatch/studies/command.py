@@ -169,7 +169,7 @@ def _rates_vary(of: Study) -> bool:
 
 
 def _results(of: Study, tasks: Sequence[Task]) -> str:
-    rows = [task.training.to_mapping() | task.result for task in tasks if task.result]
+    rows = [task.training.to_mapping() | task.result.to_mapping() for task in tasks if task.result]
     if not rows:
         return "No run has ended yet."
     dataset = ", ".join(dict.fromkeys(row["dataset"] for row in rows))
@@ -177,14 +177,9 @@ def _results(of: Study, tasks: Sequence[Task]) -> str:
 
 
 def _unfinished(tasks: Sequence[Task]) -> list[str]:
-    failed = [task for task in tasks if task.result and not task.ended]
-    not_run = [task for task in tasks if task.result is None]
-    lines = [
-        f"failed: {task.name}: {(task.result or {}).get('reason', 'no reason known')}" for task in failed
-    ]
-    if not_run:
-        lines.append(f"not finished: {', '.join(task.name for task in not_run)}")
-    return lines
+    lines = [f"failed: {task.name}: {task.result.reason}" for task in tasks if task.result and task.failed]
+    others = [task.name for task in tasks if not (task.ended or task.failed)]
+    return [*lines, f"not finished: {', '.join(others)}"] if others else lines
 
 
 def _status(tasks: Sequence[Task], out_of_time: bool, say: Say) -> int:

@@ -16,12 +16,14 @@ from largebatch.data import Dataset
 from largebatch.engine.batch_job import attached
 from largebatch.engine.session import Session, Stop
 from largebatch.errors import RunError, UserError
-from largebatch.records.run_folder import InUseError, RunFolder
+from largebatch.files.lock import InUseError
+from largebatch.records.result import EpochRow, Result
+from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
-from largebatch.runs.job import Result, Row, Run
+from largebatch.runs.job import Run
 from largebatch.settings.execution import Execution
 from largebatch.studies.tally import Tally
-from largebatch.studies.tasks import ENDED, Task
+from largebatch.studies.tasks import Task
 from largebatch.terminal.progress import Progress
 from largebatch.terminal.say import Say
 
@@ -190,7 +192,7 @@ class _Attempt:
             task.folder.path.mkdir(parents=True, exist_ok=True)
             with task.folder.lock():
                 result = self._result()
-            note(f"{task.name} {result['status']}")
+            note(f"{task.name} {result.status}")
             self._sweep.tally.drop(task.name)
         except RunError as error:
             self._failed(str(error))
@@ -211,7 +213,7 @@ class _Attempt:
         if not task.folder.exists():
             RunFolder.create(task.folder.path, task.training, execution, dataset)
         there = task.folder.result()
-        if there is not None and there["status"] in ENDED:
+        if there is not None and there.status.ended:
             return there  # another sweep on the same runs was faster
         run = Run(task.training, execution, task.folder, dataset, self._epoch, self._progress)
         try:
@@ -239,9 +241,9 @@ class _Attempt:
             left=self._sweep.tally.__str__,
         )
 
-    def _epoch(self, row: Row) -> None:
+    def _epoch(self, row: EpochRow) -> None:
         now = time.monotonic()
         self._sweep.tally.epoch(self._task.name, now - self._mark)
         self._mark = now
-        if row["epoch"] < self._task.training.epochs and not self._sweep.has_time(self._task):
+        if row.epoch < self._task.training.epochs and not self._sweep.has_time(self._task):
             raise OutOfTimeError

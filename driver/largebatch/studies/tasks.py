@@ -10,6 +10,7 @@ from typing import Any
 
 from largebatch.data import Dataset
 from largebatch.errors import UserError
+from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
 from largebatch.settings.study import Study
@@ -18,7 +19,6 @@ from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
 from largebatch.terminal.progress import duration
 from largebatch.terminal.table import align
 
-ENDED = ("finished", "diverged")  # both are results; all else is tried again
 Only = Mapping[str, Sequence[str]]  # of a setting the values wanted, as they are written
 
 
@@ -29,7 +29,7 @@ class Task:
     training: Training
     folder: RunFolder
     rows: int
-    result: dict[str, Any] | None
+    result: Result | None
     epochs_done: int
 
     @property
@@ -40,7 +40,12 @@ class Task:
     @property
     def ended(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.result is not None and self.result["status"] in ENDED
+        return self.result is not None and self.result.status.ended
+
+    @property
+    def failed(self) -> bool:
+        """Whether the last attempt failed."""
+        return self.result is not None and self.result.status == Status.FAILED
 
     @property
     def epochs_left(self) -> int:
@@ -51,9 +56,9 @@ class Task:
     def state(self) -> str:
         """As --dry-run shows it."""
         if self.ended and self.result:
-            return str(self.result["status"])
+            return self.result.status.value
         begun = f"from epoch {self.epochs_done}" if self.epochs_done else "new"
-        return f"failed, again {begun}" if self.result else begun
+        return f"failed, again {begun}" if self.failed else begun
 
 
 def survey(study: Study, folder: StudyFolder, only: Only, datasets: Mapping[str, Dataset]) -> list[Task]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -26,6 +26,13 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def _accuracies(row: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+    """Accuracy on each part of the data that is there."""
+    for part in ("train", "validation", "test"):
+        if f"{part}_accuracy" in row:
+            yield part, row[f"{part}_accuracy"]
 
 
 @dataclass
@@ -71,13 +78,13 @@ class Progress:
             self._bar.set_postfix_str(after, refresh=False)
             self._bar.update(updates - self._bar.n)
 
-    def epoch(self, row: Mapping[Hashable, float]) -> None:
+    def epoch(self, row: Mapping[str, float]) -> None:
         """An epoch has ended, with this row of metrics.csv."""
         updates = int(row["updates"])
         self.note(
             f"{self.title}  epoch {row['epoch']:.0f}/{self.epochs}  update {updates}/{self.updates_total}  "
             f"loss {row['train_loss']:.4g}  "
-            f"train {row['train_accuracy']:.2%}  test {row['test_accuracy']:.2%}  "
+            f"{''.join(f'{part} {value:.2%}  ' for part, value in _accuracies(row))}"
             f"{row['images_per_second']:.0f} images/s  {self._left(updates)}"
         )
 

@@ -11,6 +11,7 @@ _COLUMNS = (
     ("epochs", "epochs", "{}"),
     ("updates", "updates", "{}"),
     ("train_accuracy", "train accuracy", "{:.2%}"),
+    ("validation_accuracy", "validation accuracy", "{:.2%}"),
     ("test_accuracy", "test accuracy", "{:.2%}"),
     ("generalization_error", "generalization error", "{:+.2%}"),
     ("seconds", "seconds", "{:.0f}"),
@@ -24,10 +25,15 @@ def format_results(results: Sequence[dict[str, Any]], also: Sequence[str] = ()) 
     """
     usual = {key for key, _, _ in _COLUMNS}
     more = [(key, key.replace("_", " "), "{}") for key in also if key not in usual]
-    columns = [*_COLUMNS[:2], *more, *_COLUMNS[2:]]
+    columns = [c for c in (*_COLUMNS[:2], *more, *_COLUMNS[2:]) if _has_place(c[0], results)]
     rows = [[heading for _, heading, _ in columns]]
     rows += [[_cell(result, key, form) for key, _, form in columns] for result in results]
     return align(rows)
+
+
+def _has_place(key: str, results: Sequence[dict[str, Any]]) -> bool:
+    """Whether a column is shown: that of the validation part only where there is one."""
+    return key != "validation_accuracy" or any(key in result for result in results)
 
 
 def align(rows: Sequence[Sequence[str]]) -> str:

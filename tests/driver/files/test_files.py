@@ -12,9 +12,10 @@ import pytest
 
 from largebatch.engine.session import Session
 from largebatch.errors import RunError, UserError
+from largebatch.files.lock import locked
 from largebatch.files.safe import MAX_BYTES, part_of, read_file, read_json, readable, write_atomically
-from largebatch.records.reading import UNREADABLE, read_study
-from largebatch.records.run_folder import RunFolder, locked
+from largebatch.records.reading import NoResult, read_study
+from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
 from largebatch.report.write import report
 from largebatch.settings.execution import Execution
@@ -113,7 +114,7 @@ def test_a_study_with_a_folder_that_can_t_be_is_reported_with_it(
     value["runs"][0]["folder"] = change
     (tmp_path / "study.json").write_text(json.dumps(value))
     (found,) = read_study(tmp_path).runs
-    assert (found.status, found.reason) == (UNREADABLE, reason)
+    assert (found.status, found.reason) == (NoResult.UNREADABLE, reason)
 
 
 @pytest.mark.parametrize(
@@ -205,4 +206,4 @@ def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
     (study / "runs").symlink_to("runs")
     assert StudyFolder(study).runs == study / "runs"
     (run,) = read_study(study).runs
-    assert run.status in (UNREADABLE, "not begun")
+    assert run.status in (NoResult.UNREADABLE, "not begun")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -17,13 +18,15 @@ import pytest
 
 from largebatch.data.dataset import Images
 from largebatch.errors import UserError
-from largebatch.records.run_folder import RunFolder, write_atomically
+from largebatch.files.safe import write_atomically
+from largebatch.records.result import Status
+from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
 from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
 from tests.support.harness import write_matrix
 from tests.support.samples import dataset
-from tests.support.study_samples import epoch_row
+from tests.support.study_samples import epoch_row, result
 
 TRAINING = Training(dataset="idx", network="softmax", batch_size=8, epochs=9)
 EXECUTION = Execution(mode="local", memory="1g")
@@ -196,8 +199,8 @@ def test_commit_appends_one_row_per_epoch_and_returns_it(folder: RunFolder) -> N
         after = folder.metrics_file.read_bytes()
         assert after.startswith(before), "what was there stays, to the byte"
         assert rows(folder) == list(range(1, epoch + 1))
-        assert row["epoch"] == epoch
-        assert row.to_dict() == folder.metrics().iloc[-1].to_dict(), "the file keeps every digit"
+        assert row.epoch == epoch
+        assert row.to_mapping() == folder.metrics().iloc[-1].to_dict(), "the file keeps every digit"
         before = after
 
 
@@ -234,8 +237,8 @@ def test_metrics_have_the_columns_of_train_dml_and_the_speed(folder: RunFolder) 
 def test_groups_are_named_by_layer_or_by_array(folder: RunFolder, groups: int, names: list[str]) -> None:
     train_epoch(folder, 1, groups)
     row = folder.commit(1, LENET)
-    assert [name.removesuffix("_trust_ratio") for name in row.index if "trust_ratio" in name] == names
-    assert row[f"{names[-1]}_weight_norm"] == 1 + groups - 1
+    assert [name.removesuffix("_trust_ratio") for name in row.more if "trust_ratio" in name] == names
+    assert row.more[f"{names[-1]}_weight_norm"] == 1 + groups - 1
 
 
 def test_a_loss_that_is_not_a_number_is_kept(folder: RunFolder) -> None:
@@ -243,7 +246,7 @@ def test_a_loss_that_is_not_a_number_is_kept(folder: RunFolder) -> None:
     state.mkdir(parents=True)
     (state / "parameters").write_text("NaN,0\n")
     (state / "metrics").write_text("1,5,40,1.0,NaN,0.1,Infinity,0.1,1.0,1.0,NaN,NaN,NaN\n")
-    assert np.isnan(folder.commit(1, SOFTMAX)["train_loss"])
+    assert np.isnan(folder.commit(1, SOFTMAX).train_loss)
     assert np.isnan(folder.metrics()["train_loss"].iloc[0])
     assert np.isinf(folder.metrics()["test_loss"].iloc[0])
     assert folder.last_epoch() == 1
@@ -315,7 +318,7 @@ def test_rewind_mends_metrics_from_the_checkpoint(folder: RunFolder, damage: Cal
 
 def test_rewind_forgets_the_result(folder: RunFolder) -> None:
     train_epochs(folder, 1)
-    folder.write_result({"status": "failed"})
+    folder.write_result(result(TRAINING, Status.FAILED, 1))
     folder.rewind(SOFTMAX)
     assert not folder.result_file.exists()
 
@@ -400,9 +403,12 @@ def test_lenet_has_an_array_for_each_of_its_names(folder: RunFolder) -> None:
 
 def test_result_and_versions_are_json(folder: RunFolder) -> None:
     folder.write_versions({"java": "17.0.1", "openblas": None})
-    folder.write_result({"status": "finished", "test_accuracy": 1 / 3})
+    found = dataclasses.replace(result(TRAINING, Status.FINISHED, 1), test_accuracy=1 / 3)
+    folder.write_result(found)
     assert json.loads((folder.path / "versions.json").read_text()) == {"java": "17.0.1", "openblas": None}
-    assert json.loads(folder.result_file.read_text()) == {"status": "finished", "test_accuracy": 1 / 3}
+    values = json.loads(folder.result_file.read_text())
+    assert (values["status"], values["test_accuracy"]) == ("finished", 1 / 3)
+    assert folder.result() == found
 
 
 # ---- writing ----

@@ -156,9 +156,9 @@ DAMAGE: list[tuple[Callable[[RunFolder], object], str]] = [
     (lambda run: (run.path / "config.json").unlink(), "runs/{} is not the folder of a run: it has no config"),
     (lambda run: _half(run.result_file), "result.json can't be read: "),
     (lambda run: run.result_file.write_text("[]"), "result.json has a list where an object has to be"),
-    (lambda run: run.result_file.write_text('{"status": "finished"}'), "result.json lacks epochs, or"),
+    (lambda run: run.result_file.write_text('{"status": "finished"}'), "result.json lacks dataset, or"),
     (
-        lambda run: run.write_result({"status": "odd", "epochs": 3}),
+        lambda run: run.result_file.write_text(run.result_file.read_text().replace("finished", "odd")),
         "result.json has the unknown status 'odd'",
     ),
     (lambda run: _half(run.metrics_file), " epochs, result.json 3"),

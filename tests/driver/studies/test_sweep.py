@@ -126,7 +126,7 @@ class Swept:
 
     @property
     def reasons(self) -> list[str]:
-        return [task.result["reason"] for task in self.tasks if task.result and not task.ended]
+        return [str(task.result.reason) for task in self.tasks if task.result and not task.ended]
 
 
 def carry_out(

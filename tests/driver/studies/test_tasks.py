@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from largebatch.errors import UserError
+from largebatch.records.result import Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
 from largebatch.settings.execution import Execution
@@ -17,6 +18,7 @@ from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
 from largebatch.studies.tally import Tally
 from largebatch.studies.tasks import Task, format_plan, measured, select, survey
 from tests.support.samples import dataset
+from tests.support.study_samples import result
 
 BASE = Training(dataset="idx", network="softmax", batch_size=8, epochs=4, optimizer="sgd")
 RUNS = tuple(
@@ -79,6 +81,7 @@ def begin(folder: StudyFolder, training: Training) -> RunFolder:
         ("finished", "finished", 0),
         ("diverged", "diverged", 0),
         ("failed", "failed, again new", 4),
+        ("paused", "new", 4),
     ],
 )
 def test_what_has_ended_is_left_alone_and_all_else_is_to_do(
@@ -87,7 +90,7 @@ def test_what_has_ended_is_left_alone_and_all_else_is_to_do(
     folder = StudyFolder(tmp_path)
     run = begin(folder, RUNS[0])
     if status:
-        run.write_result({"status": status})
+        run.write_result(result(RUNS[0], Status(status), 0))
     task, other = survey(SMALL, folder, {"batch_size": ["8"], "seed": ["1"]}, DATA)
     assert (task.state, task.epochs_left, task.ended) == (state, left, left == 0)
     assert (other.state, other.name) == ("new", run_name(RUNS[1]))
@@ -147,7 +150,7 @@ def test_a_plan_shows_states_and_adds_up() -> None:
     tasks = [
         task(RUNS[0]),
         task(RUNS[1], done=3),
-        dataclasses.replace(task(RUNS[2], done=4), result={"status": "finished"}),
+        dataclasses.replace(task(RUNS[2], done=4), result=result(RUNS[2], Status.FINISHED, 4)),
     ]
     timing = Timing()
     assert format_plan(tasks, timing, 1).endswith(

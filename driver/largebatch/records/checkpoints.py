@@ -1,0 +1,72 @@
+"""The checkpoints of a run: the state after an epoch, which counts once its manifest is there and fits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+from pathlib import Path
+
+from largebatch.files.safe import no_link, read_json, write_atomically
+
+KEPT = 2  # the newest, and the one before in case the newest is damaged
+_FILES = ("parameters", "metrics")  # what train.dml writes after every epoch
+
+
+class Checkpoints:
+    """The folder of them all, with a folder per epoch. Epochs count from 1."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def folder(self, epoch: int) -> Path:
+        """Where the state after an epoch is."""
+        return self._path / str(epoch)
+
+    def commit(self, epoch: int) -> None:
+        """Make the state that train.dml has written after an epoch the one to resume from."""
+        hashes = {name: _sha256(self.folder(epoch) / name) for name in _FILES}
+        write_atomically(self._manifest(epoch), (json.dumps(hashes, indent=2) + "\n").encode())
+
+    def last(self) -> int:
+        """The last epoch whose state is whole; 0 if none."""
+        return max((epoch for epoch in self._on_disk() if self._is_whole(epoch)), default=0)
+
+    def damaged(self) -> list[int]:
+        """Epochs newer than the last whole one whose state was committed, and damaged since."""
+        last = self.last()
+        return [epoch for epoch in self._on_disk() if epoch > last and self._manifest(epoch).exists()]
+
+    def remove_older(self, epoch: int) -> None:
+        """Remove what is not needed any more, now that an epoch is committed."""
+        for old in self._on_disk():
+            if old <= epoch - KEPT:
+                shutil.rmtree(self.folder(old), ignore_errors=True)
+
+    def remove_newer(self, epoch: int) -> None:
+        """Remove what came after an epoch."""
+        for other in self._on_disk():
+            if other > epoch:
+                shutil.rmtree(self.folder(other))
+
+    def _on_disk(self) -> list[int]:
+        if not self._path.is_dir():
+            return []
+        folders = (p.name for p in self._path.iterdir() if p.is_dir() and not p.is_symlink())
+        return sorted(int(name) for name in folders if re.fullmatch("[1-9][0-9]{0,9}", name))
+
+    def _manifest(self, epoch: int) -> Path:
+        return self.folder(epoch) / "manifest.json"
+
+    def _is_whole(self, epoch: int) -> bool:
+        try:
+            hashes = read_json(self._manifest(epoch))
+            return all(_sha256(self.folder(epoch) / name) == hashes[name] for name in _FILES)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb", opener=no_link) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
