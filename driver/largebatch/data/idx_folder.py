@@ -1,4 +1,7 @@
-"""The data set "idx": any folder of four IDX files, of whatever image size and number of classes."""
+"""The data set "idx": any folder of IDX files, of whatever image size and number of classes.
+
+There are two files to train on, and two to test on or none.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,6 @@ from largebatch.terminal.say import Say
 
 FOLDER_VARIABLE = "LARGEBATCH_DATA"
 
-MAX_LABEL = 254  # classes are counted from 1 for SystemDS, in a byte
-
 # Array of the set: (accepted first words, rest of the name).
 _PARTS = {
     "train_images": (("train",), "images", "idx3-ubyte"),
@@ -22,7 +23,8 @@ _PARTS = {
     "test_images": (("t10k", "test"), "images", "idx3-ubyte"),
     "test_labels": (("t10k", "test"), "labels", "idx1-ubyte"),
 }
-PARTS = tuple(_PARTS)
+TRAIN_PARTS, TEST_PARTS = ("train_images", "train_labels"), ("test_images", "test_labels")
+PARTS = (*TRAIN_PARTS, *TEST_PARTS)
 
 
 def spellings(part: str) -> list[str]:
@@ -38,13 +40,16 @@ def find_part(folder: Path, part: str) -> Path | None:
     return next((folder / name for name in spellings(part) if _is_file(folder / name)), None)
 
 
-def is_complete(folder: Path) -> bool:
-    """Whether all four files are there (unread)."""
-    return all(find_part(folder, part) for part in PARTS)
+def missing(folder: Path, *, needs_test: bool = True) -> list[str]:
+    """Usual names of files that the folder lacks; both test files may be absent where they aren't needed."""
+    absent = [part for part in PARTS if find_part(folder, part) is None]
+    if not needs_test and absent == list(TEST_PARTS):
+        return []
+    return [spellings(part)[0] for part in absent]
 
 
-def user_folder(name: str, data_dir: Path | None) -> Path | None:
-    """Folder of the set's four files that the user named by --data-dir, else by $LARGEBATCH_DATA, or None.
+def user_folder(name: str, data_dir: Path | None, *, needs_test: bool = True) -> Path | None:
+    """Folder of the set's files that the user named by --data-dir, else by $LARGEBATCH_DATA, or None.
 
     Either may name the files' folder or the one above a folder `name`. Raises UserError if --data-dir is
     given and lacks files; the variable may lack this set, since one folder serves several.
@@ -55,11 +60,13 @@ def user_folder(name: str, data_dir: Path | None) -> Path | None:
         return None
     if data_dir is not None and not data_dir.is_dir():
         raise UserError(f"{data_dir}, named by --data-dir, is not a folder")
-    found = next((folder for folder in (top, top / name) if is_complete(folder)), None)
-    if found is None and data_dir is not None:
-        missing = [spellings(part)[0] for part in PARTS if find_part(data_dir, part) is None]
-        raise UserError(f"{data_dir} lacks {', '.join(missing)} (each may be gzipped and end in .gz)")
-    return found
+    for folder in (top, top / name):
+        if not missing(folder, needs_test=needs_test):
+            return folder
+    if data_dir is not None:
+        lacking = ", ".join(missing(data_dir, needs_test=needs_test))
+        raise UserError(f"{data_dir} lacks {lacking} (each may be gzipped and end in .gz)")
+    return None
 
 
 def read_pair(images_path: Path, labels_path: Path) -> tuple[UInt8Array, UInt8Array]:
@@ -71,29 +78,25 @@ def read_pair(images_path: Path, labels_path: Path) -> tuple[UInt8Array, UInt8Ar
         raise UserError(f"{labels_path} has {labels.ndim} dimensions; labels need 1: count")
     if len(images) != len(labels):
         raise UserError(f"{images_path} has {len(images)} images but {labels_path} has {len(labels)} labels")
-    if labels.max() > MAX_LABEL:
-        raise UserError(f"{labels_path} has the label {labels.max()}; labels are 0 to {MAX_LABEL}")
     return images, labels
 
 
 def read_folder(folder: Path, name: str, title: str) -> Dataset:
-    """The set in a folder with all four files. Raises UserError for damaged or unlike files."""
+    """The set in a folder, without a test part if it has no files of one.
+
+    Raises UserError for damaged or unlike files.
+    """
     files = {part: find_part(folder, part) or folder / spellings(part)[0] for part in PARTS}
-    train_images, train_labels = read_pair(files["train_images"], files["train_labels"])
-    test_images, test_labels = read_pair(files["test_images"], files["test_labels"])
-    if train_images.shape[1:] != test_images.shape[1:]:
+    arrays = dict(zip(TRAIN_PARTS, read_pair(*(files[part] for part in TRAIN_PARTS)), strict=True))
+    if not any(find_part(folder, part) for part in TEST_PARTS):
+        return Dataset.from_arrays(name, title, **arrays)
+    arrays |= zip(TEST_PARTS, read_pair(*(files[part] for part in TEST_PARTS)), strict=True)
+    if arrays["train_images"].shape[1:] != arrays["test_images"].shape[1:]:
         raise UserError(
-            f"{files['train_images']} has images of {_size(train_images)} pixels but {files['test_images']} "
-            f"of {_size(test_images)}; both parts need the same size"
+            f"{files['train_images']} has images of {_size(arrays['train_images'])} pixels but "
+            f"{files['test_images']} of {_size(arrays['test_images'])}; both parts need the same size"
         )
-    return Dataset.from_arrays(
-        name,
-        title,
-        train_images=train_images,
-        train_labels=train_labels,
-        test_images=test_images,
-        test_labels=test_labels,
-    )
+    return Dataset.from_arrays(name, title, **arrays)
 
 
 def _size(images: UInt8Array) -> str:
@@ -108,7 +111,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _find(data_dir: Path | None) -> Path | None:
-    return user_folder("idx", data_dir)
+    return user_folder("idx", data_dir, needs_test=False)
 
 
 def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
@@ -118,7 +121,8 @@ def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
             f"the data set idx is read from a folder with {', '.join(spellings(part)[0] for part in PARTS)}; "
             f"name it by --data-dir or ${FOLDER_VARIABLE}"
         )
-    say(f"reading {folder}")
+    without = ", which has no test files: nothing is tested" if missing(folder) else ""
+    say(f"reading {folder}{without}")
     return read_folder(folder, "idx", f"IDX folder {folder.resolve().name}")
 
 
@@ -126,7 +130,7 @@ SOURCE = Source(
     name="idx",
     title="IDX folder",
     needs_network=False,
-    how=f"name a folder of four IDX files by --data-dir or ${FOLDER_VARIABLE}",
+    how=f"name a folder of IDX files by --data-dir or ${FOLDER_VARIABLE}",
     find=_find,
     load=_load,
 )

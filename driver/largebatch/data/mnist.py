@@ -10,7 +10,7 @@ from largebatch.data.cache import data_cache, write_atomic
 from largebatch.data.dataset import Dataset, Source, UInt8Array
 from largebatch.data.download import MIRROR_VARIABLE, fetch_from_any, mirrors
 from largebatch.data.idx import decode_idx, idx_header, read_idx
-from largebatch.data.idx_folder import FOLDER_VARIABLE, PARTS, find_part, is_complete, spellings, user_folder
+from largebatch.data.idx_folder import FOLDER_VARIABLE, PARTS, find_part, missing, spellings, user_folder
 from largebatch.errors import RunError, UserError
 from largebatch.terminal.say import Say
 
@@ -88,7 +88,7 @@ def _file_name(part: str) -> str:
 
 def _find(data_dir: Path | None) -> Path | None:
     cache = data_cache("mnist")
-    return user_folder("mnist", data_dir) or (cache if is_complete(cache) else None)
+    return user_folder("mnist", data_dir) or (None if missing(cache) else cache)
 
 
 def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:

@@ -12,7 +12,6 @@ import pytest
 from largebatch.data import load
 from largebatch.data.dataset import Images
 from largebatch.data.idx import write_idx
-from largebatch.data.idx_folder import read_pair
 from largebatch.errors import UserError
 
 
@@ -64,6 +63,9 @@ def test_missing_files_are_named(tmp_path: Path, cache_home: Path) -> None:
     (tmp_path / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(UserError, match="lacks t10k-labels-idx1-ubyte "):
         load("idx", tmp_path)
+    (tmp_path / "train-labels-idx1-ubyte.gz").unlink()
+    with pytest.raises(UserError, match="lacks train-labels-idx1-ubyte, t10k-labels-idx1-ubyte "):
+        load("idx", tmp_path)
     with pytest.raises(UserError, match="absent, named by --data-dir, is not a folder"):
         load("idx", tmp_path / "absent")
 
@@ -101,8 +103,30 @@ def test_fingerprint_follows_every_array(tmp_path: Path, cache_home: Path) -> No
         assert load("idx", tmp_path / "b").fingerprint != first
 
 
-def test_a_label_that_has_no_class_in_a_byte_is_refused(tmp_path: Path) -> None:
-    write_idx(tmp_path / "images", np.ones((2, 2, 2), np.uint8))
-    write_idx(tmp_path / "labels", np.array([0, 255], np.uint8))
-    with pytest.raises(UserError, match="labels has the label 255; labels are 0 to 254"):
-        read_pair(tmp_path / "images", tmp_path / "labels")
+def test_the_largest_label_of_a_byte_is_a_class(tmp_path: Path, cache_home: Path) -> None:
+    fill(tmp_path, replaced={"train_labels": np.array([0, 1, 2, 0, 1, 255], np.uint8)})
+    assert load("idx", tmp_path).classes == 256
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_folder_without_test_files_is_a_set_without_a_test_part(
+    tmp_path: Path, cache_home: Path, suffix: str
+) -> None:
+    fill(tmp_path, suffix=suffix)
+    whole = load("idx", tmp_path)
+    for what in ("images-idx3", "labels-idx1"):
+        (tmp_path / f"t10k-{what}-ubyte{suffix}").unlink()
+    said: list[str] = []
+    alone = load("idx", tmp_path, say=said.append)
+    assert list(alone.parts) == ["train"]
+    assert alone.images == whole.images
+    assert alone.fingerprint != whole.fingerprint
+    assert said == [f"reading {tmp_path}, which has no test files: nothing is tested"]
+
+
+def test_training_files_alone_are_not_enough_for_other_sets(tmp_path: Path, cache_home: Path) -> None:
+    fill(tmp_path)
+    for file in tmp_path.glob("t10k-*"):
+        file.unlink()
+    with pytest.raises(UserError, match="lacks t10k-images-idx3-ubyte, t10k-labels-idx1-ubyte "):
+        load("mnist", tmp_path)
