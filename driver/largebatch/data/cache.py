@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
 from largebatch.errors import RunError
 from largebatch.files.places import cache_dir
+from largebatch.files.safe import write_atomically
 
 
 def data_cache(name: str) -> Path:
@@ -14,21 +14,14 @@ def data_cache(name: str) -> Path:
     return cache_dir() / "data" / name
 
 
-def write_atomic(target: Path, data: bytes) -> None:
-    """Put `data` at `target` at one stroke: readers see the old file, the new one, or none.
+def write_cached(target: Path, data: bytes) -> None:
+    """Write a file that other processes may read or write at the same time; its folder is made if need be.
 
-    Raises RunError if the file can't be written; no partial file remains.
+    Readers see the old file, the new one, or none. Raises RunError if the file can't be written.
     """
-    # Not tempfile: its files are private to the user, a cache may be shared.
-    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("xb") as file:
-                file.write(data)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        write_atomically(target, data, alone=False)
     except OSError as error:
         raise RunError(
             f"{target} cannot be written: {error.strerror or error}; "

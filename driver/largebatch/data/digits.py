@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from largebatch.data.cache import data_cache, write_atomic
+from largebatch.data.cache import data_cache, write_cached
 from largebatch.data.dataset import Dataset, Source, UInt8Array
 from largebatch.errors import RunError
 from largebatch.terminal.say import Say
@@ -148,7 +148,7 @@ def _write_cache(arrays: dict[str, UInt8Array], say: Say) -> None:
         test_labels=arrays["test_labels"],
     )
     try:
-        write_atomic(_cache_file(), stored.getvalue())
+        write_cached(_cache_file(), stored.getvalue())
     except RunError as error:
         say(str(error))
 

@@ -12,7 +12,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from largebatch.data.cache import write_atomic
+from largebatch.data.cache import write_cached
 from largebatch.data.dataset import UInt8Array
 from largebatch.errors import UserError
 
@@ -115,7 +115,7 @@ def write_idx(path: Path, array: UInt8Array) -> None:
             f"uint8 with one to {MAX_DIMENSIONS} dimensions, none of them zero"
         )
     data = idx_header(array.shape) + array.tobytes()
-    write_atomic(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+    write_cached(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
 def _times(shape: tuple[int, ...]) -> str:

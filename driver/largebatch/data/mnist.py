@@ -6,7 +6,7 @@ import hashlib
 import io
 from pathlib import Path
 
-from largebatch.data.cache import data_cache, write_atomic
+from largebatch.data.cache import data_cache, write_cached
 from largebatch.data.dataset import Dataset, Source, UInt8Array
 from largebatch.data.download import MIRROR_VARIABLE, fetch_from_any, mirrors
 from largebatch.data.idx import decode_idx, idx_header, read_idx
@@ -60,7 +60,7 @@ def _read_cached(part: str, download: bool, say: Say) -> UInt8Array:
         if path.exists():
             say(str(error))
     data = _download(part, say)
-    write_atomic(path, data)
+    write_cached(path, data)
     return _decode(part, data, str(path))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import secrets
 import stat
 from pathlib import Path
 from typing import Any, NoReturn
@@ -74,16 +75,24 @@ def readable(value: Any) -> Any:
 
 
 def part_of(path: Path) -> Path:
-    """Where a file is while it is being written."""
+    """Where a file is while its only writer writes it."""
     return path.with_name(f".{path.name}.part")
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that at every moment it is there whole, in its old form or its new one."""
-    part = part_of(path)
+def write_atomically(path: Path, data: bytes, *, alone: bool = True) -> None:
+    """Write a file so that at every moment it is there whole, in its old form or its new one.
+
+    `alone` says that no other process writes it at the same time, as where a folder is locked: what a killed
+    writer left behind is then removed. Raises OSError; no partial file remains.
+    """
+    # Not tempfile: its files are private to the user, a cache may be shared.
+    part = part_of(path) if alone else path.with_name(f".{path.name}.{secrets.token_hex(8)}.part")
     part.unlink(missing_ok=True)  # of a writer that was killed; or a link
-    with part.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -148,6 +150,34 @@ def test_no_file_is_written_through_a_link(tmp_path: Path, mine: Path) -> None:
     with pytest.raises(RunError, match=r"log\.txt can't be written"):
         Session(Execution(mode="local", native_blas=False), 1, tmp_path / "log.txt").__enter__()
     assert mine.read_bytes() == MINE
+
+
+def test_writers_of_one_file_at_the_same_time_each_write_it_whole(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    contents = [bytes([letter]) * 2**20 for letter in b"abcd"]
+    start = threading.Barrier(len(contents))
+
+    def write(content: bytes) -> None:
+        start.wait()
+        write_atomically(target, content, alone=False)
+
+    with ThreadPoolExecutor(len(contents)) as writers:
+        list(writers.map(write, contents))
+    assert target.read_bytes() in contents
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    def full_disk(_: int) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_atomically(tmp_path / "file", b"new", alone=alone)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("name", ["lock", "log.txt", "metrics.csv", "shapes", "checkpoints", "checkpoints/1"])
