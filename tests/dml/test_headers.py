@@ -10,17 +10,18 @@ from typing import NamedTuple
 import pytest
 
 from largebatch.data.dataset import Images, PreparedData
+from largebatch.files.names import Argument
 from largebatch.files.places import dml_root
 from largebatch.runs.program import network_arguments, train_arguments
-from largebatch.settings.training import Training
 from tests.support.harness import PROGRAMS
+from tests.support.settings import every_choice
 
 ROOT = dml_root() / "dml"
 FILES = sorted(ROOT.rglob("*.dml"))
 TRAINING = [path for path in FILES if path.parent.name != "bench"]  # what results come from
 TESTED = [*FILES, *sorted(PROGRAMS.glob("*.dml"))]
 LONGEST = 250  # lines of a file
-LEFT_TO_DEFAULTS = {"protocol", "until", "validation_images", "validation_labels"}
+LEFT_TO_DEFAULTS = {"until", "validation_images", "validation_labels"}
 SIZE = Images(28, 28, 10)
 
 COMMENT = re.compile(r"/\*.*?\*/|#.*?$", re.DOTALL | re.MULTILINE)
@@ -129,21 +130,28 @@ def test_predict_has_the_defaults_of_train() -> None:
     assert shared == {name: train[name] for name in shared}
 
 
-def test_the_command_line_passes_every_argument_of_train() -> None:
+def passed_to_train() -> dict[str, Argument]:
+    """What the command line passes: the defaults of all settings, each where it counts."""
     data = PreparedData(Path("data"), SIZE)
-    passed = train_arguments(Training(), "local", data, Path("out"), resume=None)
-    assert set(passed) | LEFT_TO_DEFAULTS == set(read("train.dml"))
+    found: dict[str, Argument] = {}
+    for training in every_choice():
+        found |= train_arguments(training, "local", data, Path("out"), resume=None)
+    return found
+
+
+def test_the_command_line_passes_every_argument_of_train() -> None:
+    assert set(passed_to_train()) | LEFT_TO_DEFAULTS == set(read("train.dml"))
 
 
 def test_the_command_line_passes_every_argument_of_predict() -> None:
     files = {"images", "parameters", "out"}
-    assert files | set(network_arguments(Training(), SIZE)) == set(read("predict.dml"))
+    passed = {name for training in every_choice() for name in network_arguments(training, SIZE)}
+    assert files | passed == set(read("predict.dml"))
 
 
 def test_defaults_are_those_of_the_command_line() -> None:
     """Not those of learning rate and mode, which are the whole program's, nor the files."""
-    data = PreparedData(Path("data"), SIZE)
-    passed = train_arguments(Training(), "local", data, Path("out"), resume=None)
+    passed = passed_to_train()
     defaults = {name: default for name, default in read("train.dml").items() if default is not None}
     for name in ("learning_rate", "mode", "test_images", "test_labels", *LEFT_TO_DEFAULTS):
         defaults.pop(name)

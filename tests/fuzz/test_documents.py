@@ -18,7 +18,10 @@ SOUND = tuple((SHIPPED / f"{name}.toml").read_bytes() for name in ("quick", "pap
 MODEL = json.dumps(
     {
         "name": "a", "title": "b", "description": "c", "fallback": "digits",
-        "fixed": {"epochs": 2, "learning_rate": 0.5, "scope": "layer", "milestones": [0.5]},
+        "fixed": {
+            "epochs": 2, "learning_rate": 0.5, "scope": "layer",
+            "schedule": "multi_step", "milestones": [0.5],
+        },
         "execution": {"mode": "local", "memory": "1g", "stall_timeout": 3.5, "master": "local[2]"},
         "grid": [{"optimizer": ["lars", "sgd"], "batch_size": [64, 128], "seed": [1]}, {"workers": 2}],
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import re
 import typing
 from collections.abc import Callable, Collection, Sequence
@@ -11,58 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from largebatch.data import SOURCES
 from largebatch.errors import UserError
-from largebatch.settings.execution import MODES, Execution
-from largebatch.settings.networks import NETWORKS, PADDINGS
-from largebatch.settings.optimizers import OPTIMIZERS, SCOPES
-from largebatch.settings.schedules import SCHEDULES
-from largebatch.settings.training import Training
-
-_RATES = ", ".join(f"{name} {rate:g}" for name, rate in OPTIMIZERS.items())
-
-_HELP = {
-    "dataset": "data set",
-    "network": "network",
-    "padding": "zero padding of LeNet's convolutions",
-    "optimizer": "optimizer",
-    "batch_size": "rows of the global batch, a multiple of --workers",
-    "epochs": "passes over the training rows",
-    "workers": "parallel batches: workers of the parameter server",
-    "learning_rate": f"global learning rate (default: {_RATES})",
-    "momentum": "momentum",
-    "weight_decay": "weight decay, inside the gradient",
-    "trust_coefficient": "LARS' trust coefficient",
-    "scope": "what gets a trust ratio of its own: a layer with its bias, or every array",
-    "adapt_biases": "give biases a trust ratio too",
-    "schedule": "learning-rate schedule",
-    "decay": "of schedule inverse_time: rate / (1 + decay * updates)",
-    "power": "of schedule polynomial",
-    "end_learning_rate": "of schedule polynomial",
-    "factor": "of schedule multi_step: rate * factor at each milestone",
-    "milestones": "of schedule multi_step: fractions of all updates, separated by commas",
-    "warmup_epochs": "epochs of linear warm-up, may be fractional",
-    "micro_batch": "rows a worker computes on at a time; bounds the memory, not the result",
-    "deterministic": "equal runs are equal to the last bit",
-    "seed": "seed of start values and permutations",
-    "mode": "where the workers run: spark (tasks on executors) or local (threads)",
-    "master": "Spark master (default: local[WORKERS])",
-    "memory": "heap of the driver's JVM",
-    "native_blas": "use OpenBLAS if it is found",
-    "stall_timeout": "seconds without progress after which a run is stopped",
-    "conf": "a setting of Spark such as spark.executor.memory=2g; may be given several times (default: none)",
-    "secure": "Spark's connections are authenticated and encrypted, see docs/clusters.md",
-    "cluster_timeout": "seconds within which a cluster has to have slots for all workers",
-}
-_CHOICES = {
-    "dataset": tuple(SOURCES),
-    "network": tuple(NETWORKS),
-    "padding": tuple(PADDINGS),
-    "optimizer": tuple(OPTIMIZERS),
-    "scope": SCOPES,
-    "schedule": SCHEDULES,
-    "mode": tuple(MODES),
-}
+from largebatch.settings.values import Setting, Settings, declared
 
 
 def _fractions(text: str) -> tuple[float, ...]:
@@ -73,47 +22,53 @@ def _fractions(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(message) from None
 
 
-def _shown(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
 def add_settings(
-    parser: argparse.ArgumentParser,
-    settings: type[Training] | type[Execution],
-    only: Collection[str] | None = None,
+    parser: argparse.ArgumentParser, settings: type[Settings], only: Collection[str] | None = None
 ) -> None:
-    """Options for the fields of a settings class, or some; those not given on the command line stay None."""
-    hints = typing.get_type_hints(settings)
-    for field in dataclasses.fields(settings):
-        if only is not None and field.name not in only:
-            continue
-        help_text = _HELP[field.name]
-        if field.default not in (None, ()):
-            help_text += f" (default: {_shown(field.default)})"
-        _add(parser, field.name, hints[field.name], help_text)
+    """Options for the settings of a class, or for some; those not given on the command line stay None."""
+    for name, setting in declared(settings).items():
+        if only is None or name in only:
+            _add(parser, setting, _help(settings, setting))
 
 
-def _add(parser: argparse.ArgumentParser, name: str, hint: Any, help_text: str) -> None:
-    flag = "--" + name.replace("_", "-")
-    if hint is bool:
-        parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=help_text)
-        return
-    if hint == tuple[str, ...]:
-        parser.add_argument(flag, action="append", metavar="KEY=VALUE", help=help_text)
-        return
-    convert: Callable[[str], Any] = str
-    if float in (hint, *typing.get_args(hint)):
-        convert = _fractions if typing.get_origin(hint) is tuple else float
-    elif hint is int:
-        convert = int
-    choices = _CHOICES.get(name)
-    metavar = None if choices else name.rsplit("_", maxsplit=1)[-1].upper()
-    parser.add_argument(flag, type=convert, choices=choices, metavar=metavar, help=help_text)
+def _add(parser: argparse.ArgumentParser, setting: Setting, help_text: str) -> None:
+    if setting.kind is bool:
+        action = argparse.BooleanOptionalAction
+        parser.add_argument(setting.flag, action=action, default=None, help=help_text)
+    elif setting.kind == tuple[str, ...]:
+        parser.add_argument(setting.flag, action="append", metavar="KEY=VALUE", help=help_text)
+    else:
+        parser.add_argument(
+            setting.flag,
+            type=_converter(setting.kind),
+            choices=setting.offered or None,
+            metavar=None if setting.offered else setting.name.rsplit("_", maxsplit=1)[-1].upper(),
+            help=help_text,
+        )
 
 
-def given(arguments: argparse.Namespace, settings: type[Training] | type[Execution]) -> dict[str, Any]:
+def _converter(kind: Any) -> Callable[[str], Any]:
+    """Makes a value of a type from an option's text."""
+    if float in (kind, *typing.get_args(kind)):
+        return _fractions if typing.get_origin(kind) is tuple else float
+    return int if kind is int else str
+
+
+def _help(settings: type[Settings], setting: Setting) -> str:
+    """What a setting is, to whom it belongs unless to all, and its default."""
+    default, text = setting.default, setting.description
+    if default not in (None, ()):
+        shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+        text += f" (default: {shown})"
+    owners = settings.owners(setting.name)
+    if not owners or len(owners) == len(declared(settings)[setting.of].rows):
+        return text
+    return f"of {setting.of} {', '.join(owners)}: {text}"
+
+
+def given(arguments: argparse.Namespace, settings: type[Settings]) -> dict[str, Any]:
     """The settings that were given on the command line."""
-    values = {f.name: getattr(arguments, f.name, None) for f in dataclasses.fields(settings)}
+    values = {name: getattr(arguments, name, None) for name in declared(settings)}
     return {
         name: tuple(value) if isinstance(value, list) else value
         for name, value in values.items()

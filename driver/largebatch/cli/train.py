@@ -59,7 +59,7 @@ def _settings(options: argparse.Namespace) -> tuple[Training, Execution]:
     from largebatch.records.run_folder import RunFolder
 
     if not options.resume:
-        return Training(**given(options, Training)), Execution().updated(given(options, Execution))
+        return Training.from_given(given(options, Training)), Execution().updated(given(options, Execution))
     changed = given(options, Training)
     if changed:
         flags = ", ".join("--" + name.replace("_", "-") for name in changed)

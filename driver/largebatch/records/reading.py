@@ -20,6 +20,7 @@ from largebatch.records.metrics import MAX_METRICS, no_epochs, parse_metrics
 from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
+from largebatch.settings.schedules import SCHEDULES
 from largebatch.settings.training import Training
 
 STUDY_FILE = "study.json"
@@ -28,7 +29,6 @@ _STUDY = {
     "varied": list, "execution": dict, "runs": list,
 }  # fmt: skip
 _RUN = {"name": str, "folder": str, "training": dict}
-_SCHEDULES_OF_UPDATES = ("constant", "inverse_time")  # the others depend on the number of epochs
 
 
 class _DamagedError(Exception):
@@ -79,7 +79,7 @@ class StudyRecord:
     @property
     def schedules_need_the_end(self) -> bool:
         """Whether a rate depends on the number of epochs, so that a part of a run is no shorter run."""
-        return any(run.training.schedule not in _SCHEDULES_OF_UPDATES for run in self.runs)
+        return any(SCHEDULES[run.training.schedule].needs_end for run in self.runs)
 
     def after(self, epoch: int) -> StudyRecord:
         """The study as if every run had stopped after an epoch. Raises UserError if that can't be told."""

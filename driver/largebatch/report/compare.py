@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from largebatch.errors import UserError
 from largebatch.records.reading import RunRecord, is_study, read_run, read_study
 from largebatch.report import tables
 from largebatch.settings.training import Training
+from largebatch.settings.values import declared
 from largebatch.terminal.table import align
 
 _TIMES = ("seconds", "images_per_second", "evaluation_seconds")
@@ -244,7 +244,7 @@ def _compare_studies(path_a: Path, path_b: Path) -> Studies:
 
 def _matching(a: Sequence[RunRecord], b: Sequence[RunRecord]) -> Sequence[str]:
     """Settings by which runs are matched: no more than it takes to tell a study's runs from each other."""
-    every = [field.name for field in dataclasses.fields(Training)]
+    every = list(declared(Training))
     varied = [name for name in every if all(len({_value(r, name) for r in runs}) > 1 for runs in (a, b))]
     for names in (_GRID, varied):
         if all(len({_key(run, names) for run in runs}) == len(runs) for runs in (a, b)):

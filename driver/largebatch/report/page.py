@@ -254,7 +254,7 @@ def train_command(training: Training) -> str:
     always = ("optimizer", "batch_size", "epochs", "seed")
     words = ["largebatch", "train"]
     for name, value in training.to_mapping().items():
-        if name in always or value != default[name]:
+        if name in always or (value != default[name] and training.belongs(name)):
             words += _option(name, value)
     return shlex.join(words)
 

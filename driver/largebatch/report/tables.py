@@ -6,7 +6,6 @@ optimizer's, with the settings that tell it from other lines of the same optimiz
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,11 +16,12 @@ import pandas as pd
 from largebatch.records.metrics import GROUP_COLUMNS
 from largebatch.records.reading import RunRecord, StudyRecord
 from largebatch.records.result import Status
+from largebatch.settings.optimizers import OPTIMIZERS
 from largebatch.settings.training import Training
+from largebatch.settings.values import declared
 
 MEASURES = ("train_accuracy", "test_accuracy", "generalization_error", "median_epoch_seconds")
 EPOCHS_SHOWN = (1, 2, 5, 10, 20, 50, 100)
-_TITLES = {"sgd": "SGD", "sgd_momentum": "SGD with momentum", "lars": "LARS", "lamb": "LAMB"}
 _WITHIN_A_LINE = ("optimizer", "batch_size", "seed")
 
 
@@ -56,7 +56,7 @@ def _free(optimizer: str, trainings: Sequence[Training]) -> list[str]:
     for training in trainings:
         if training.optimizer == optimizer:
             settings.setdefault(training.batch_size, []).append(training.to_mapping())
-    names = [f.name for f in dataclasses.fields(Training) if f.name not in _WITHIN_A_LINE]
+    names = [name for name in declared(Training) if name not in _WITHIN_A_LINE]
     return [
         name
         for name in names
@@ -66,7 +66,7 @@ def _free(optimizer: str, trainings: Sequence[Training]) -> list[str]:
 
 def _line(training: Training, free: Sequence[str]) -> Line:
     values = {name: getattr(training, name) for name in free}
-    title = _TITLES.get(training.optimizer, training.optimizer)
+    title = OPTIMIZERS[training.optimizer].title
     words = (f"{name.replace('_', ' ')} {shown(value)}" for name, value in values.items())
     return Line(", ".join([title, *words]), training.optimizer, values)
 

@@ -7,45 +7,62 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from largebatch.settings.ranges import Choice, Real
 from largebatch.settings.spark import parse
-from largebatch.settings.values import Settings, check, check_choice, flag
+from largebatch.settings.values import NotPassed, Settings, setting
 
 MODES = {"spark": "REMOTE_SPARK", "local": "LOCAL"}
+SMALLEST_HEAP = 512 * 2**20
 LONGEST_TIMEOUT_S = 7 * 24 * 3600  # waiting for input takes milliseconds in 32 bits, 24 days
+_MEMORY = re.compile(r"([1-9][0-9]{0,8})([mg])")
+_TIMEOUT = Real(above=0, high=LONGEST_TIMEOUT_S, unit="seconds")
+_JVM = NotPassed("it concerns the JVM around the program")
+
+
+def _bytes(memory: str) -> int:
+    return int(memory[:-1]) * (2**30 if memory[-1] == "g" else 2**20)
+
+
+def _memory(value: str) -> str | None:
+    if not _MEMORY.fullmatch(value):
+        return f"{value!r} has to be a number with m or g, such as 6g"
+    return None if _bytes(value) >= SMALLEST_HEAP else f"{value} is too little; at least 512m"
 
 
 @dataclass(frozen=True)
 class Execution(Settings):
-    """How a run is carried out. None of it changes what is computed.
+    """How a run is carried out. Nothing here changes what is computed.
 
-    memory is the heap of the driver's JVM, stall_timeout seconds without a sign of life. conf are settings
-    of Spark as KEY=VALUE, of which later ones win. cluster_timeout are seconds until a cluster has to have
-    slots for all workers.
+    memory is the heap of the driver's JVM. conf are settings of Spark as KEY=VALUE, of which later ones win.
     """
 
-    mode: str = "spark"
-    master: str | None = None
-    memory: str = "6g"
-    native_blas: bool = True
-    stall_timeout: float = 600.0
-    conf: tuple[str, ...] = ()
-    secure: bool = False
-    cluster_timeout: float = 300.0
+    mode: str = setting(
+        "spark",
+        "where the workers run: spark (tasks on executors) or local (threads)",
+        Choice(tuple(MODES)),
+        dml=lambda value: {"mode": MODES[value]},
+    )
+    master: str | None = setting(None, "Spark master (default: local[WORKERS])", dml=_JVM)
+    memory: str = setting("6g", "heap of the driver's JVM", _memory, dml=_JVM)
+    native_blas: bool = setting(True, "use OpenBLAS if it is found", dml=_JVM)
+    stall_timeout: float = setting(
+        600.0, "seconds without progress after which a run is stopped", _TIMEOUT, dml=_JVM
+    )
+    conf: tuple[str, ...] = setting(
+        (),
+        "a setting of Spark such as spark.executor.memory=2g; may be given several times (default: none)",
+        dml=_JVM,
+    )
+    secure: bool = setting(
+        False, "authenticate and encrypt Spark's connections, see docs/clusters.md", dml=_JVM
+    )
+    cluster_timeout: float = setting(
+        300.0, "seconds within which a cluster must have slots for all workers", _TIMEOUT, dml=_JVM
+    )
 
     def __post_init__(self) -> None:
-        check_choice("mode", self.mode, MODES)
+        super().__post_init__()
         object.__setattr__(self, "conf", tuple(f"{k}={v}" for k, v in parse(self.conf).items()))
-        check(
-            re.fullmatch(r"[1-9][0-9]{0,8}[mg]", self.memory) is not None,
-            f"--memory {self.memory!r} has to be a number with m or g, such as 6g",
-        )
-        check(self.memory_bytes >= 512 * 2**20, f"--memory {self.memory} is too little; at least 512m")
-        for name in ("stall_timeout", "cluster_timeout"):
-            seconds = getattr(self, name)
-            check(
-                0 < seconds <= LONGEST_TIMEOUT_S,
-                f"{flag(name)} {seconds} has to be above 0 and at most {LONGEST_TIMEOUT_S} seconds",
-            )
 
     def updated(self, values: Mapping[str, Any]) -> Self:
         """These settings with some others in their place; to conf they are added. Raises UserError."""
@@ -55,4 +72,4 @@ class Execution(Settings):
     @property
     def memory_bytes(self) -> int:
         """Heap of the driver's JVM, in bytes."""
-        return int(self.memory[:-1]) * (2**30 if self.memory[-1] == "g" else 2**20)
+        return _bytes(self.memory)

@@ -1,14 +1,104 @@
-"""What settings have in common: checks of names and types, the way to and from plain mappings."""
+"""One declaration per setting, `setting(...)`, and what is derived from it.
+
+Derived are the checks, the options of the command line (cli/parsing), the keys of study files
+(studies/parser), config.json, the arguments of train.dml (runs/program), and the refusal of settings that
+are foreign to a run's choices.
+"""
 
 from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
-from typing import Any, Self
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Protocol, Self
 
 from largebatch.errors import UserError
+from largebatch.files.names import Argument
+from largebatch.settings.ranges import Allowed, Choice, anything
+
+
+class Row(Protocol):
+    """What a registry says about a name, such as an optimizer's: `settings` are those of its own."""
+
+    @property
+    def settings(self) -> tuple[str, ...]: ...
+
+
+@dataclass(frozen=True)
+class NotPassed:
+    """Marks a setting that train.dml does not get as an argument."""
+
+    reason: str
+
+
+Dml = Callable[[Any], dict[str, Argument]] | NotPassed | None
+
+
+def setting(
+    default: Any,
+    description: str,
+    allowed: Allowed = anything,
+    *,
+    of: str = "",
+    dml: Dml = None,
+) -> Any:
+    """A field of a settings class.
+
+    The description must name the default if that is None or empty. `of` names the choice to which the setting
+    belongs, such as "optimizer": only to those of its rows that list it. Without `of` it belongs to every
+    run. `dml` makes train.dml's arguments from a value; by default that is one argument of the same name.
+    """
+    metadata = {"description": description, "allowed": allowed, "of": of, "dml": dml}
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting as it is declared: `kind` is its type, for the others see `setting`."""
+
+    name: str
+    kind: Any
+    default: Any
+    description: str
+    allowed: Allowed
+    of: str
+    dml: Dml
+
+    @property
+    def flag(self) -> str:
+        """The option of the command line."""
+        return flag(self.name)
+
+    @property
+    def offered(self) -> tuple[str, ...]:
+        """The values to choose from on the command line; empty if there is no list."""
+        return getattr(self.allowed, "offered", ())
+
+    @property
+    def rows(self) -> Mapping[str, Row]:
+        """The registry that a choice is made from; empty if none of its rows has settings of its own."""
+        rows = self.allowed.rows if isinstance(self.allowed, Choice) else {}
+        return rows if isinstance(rows, Mapping) else {}
+
+    def check(self, value: Any) -> None:
+        """Raises UserError for a value that is not allowed. None stands for a default that is made later."""
+        complaint = None if value is None else self.allowed(value)
+        check(complaint is None, f"{self.flag} {complaint}")
+
+    def check_type(self, value: Any) -> None:
+        """Raises UserError for a value of another type."""
+        wanted = str(getattr(self.kind, "__name__", self.kind))
+        check(_accepts(value, self.kind), f"{self.name} = {value!r} is not of type {wanted}")
+
+    def arguments(self, value: Any) -> dict[str, Argument]:
+        """What train.dml gets for a value."""
+        if isinstance(self.dml, NotPassed):
+            return {}
+        if self.dml is not None:
+            return self.dml(value)
+        real = float in (self.kind, *typing.get_args(self.kind))  # DML tells 1 from 1.0
+        return {self.name: float(value) if real else value}
 
 
 def check(holds: bool, sentence: str) -> None:
@@ -22,40 +112,98 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
-    """Raises UserError for a value that is not one of the choices."""
-    check(value in choices, f"{flag(name)} {value!r} is unknown; choose one of {', '.join(choices)}")
+_declared: dict[type, dict[str, Setting]] = {}
 
 
-def _accepts(value: Any, annotation: Any) -> bool:
-    """Whether a value read from a file has the type that a field is declared with."""
-    if isinstance(annotation, types.UnionType):
-        return any(_accepts(value, option) for option in typing.get_args(annotation))
-    if typing.get_origin(annotation) is tuple:
-        return isinstance(value, tuple) and all(_accepts(v, typing.get_args(annotation)[0]) for v in value)
-    if annotation in (int, float):
-        allowed = (int, float) if annotation is float else (int,)
-        return isinstance(value, allowed) and not isinstance(value, bool)
-    return isinstance(value, annotation)
+def declared(settings: type[Settings]) -> dict[str, Setting]:
+    """The settings of a class by name, in order."""
+    if settings not in _declared:
+        hints = typing.get_type_hints(settings)
+        _declared[settings] = {
+            f.name: Setting(f.name, hints[f.name], f.default, **f.metadata)
+            for f in fields(settings)  # type: ignore[arg-type]
+        }
+    return _declared[settings]
+
+
+def _accepts(value: Any, kind: Any) -> bool:
+    """Whether a value that was read from a file has a type."""
+    if isinstance(kind, types.UnionType):
+        return any(_accepts(value, option) for option in typing.get_args(kind))
+    if typing.get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(_accepts(v, typing.get_args(kind)[0]) for v in value)
+    if kind in (int, float):
+        return isinstance(value, (int, float) if kind is float else int) and not isinstance(value, bool)
+    return isinstance(value, kind)
 
 
 class Settings:
-    """Reading from and writing to plain mappings, for the configuration file."""
+    """Base of the settings classes, which are frozen dataclasses with fields made by `setting`."""
+
+    def __post_init__(self) -> None:
+        for name, one in declared(type(self)).items():
+            one.check(getattr(self, name))
+
+    # ---- from and to mappings ----
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """Settings from a mapping; raises UserError for names that don't exist and values of another type."""
+        """Settings from a file's mapping; values that don't count for the run's choices are taken as well.
+
+        Raises UserError for names that don't exist, values of another type and values out of range.
+        """
         check(isinstance(values, Mapping), "settings have to be an object, or a table, of names and values")
-        hints = typing.get_type_hints(cls)
-        unknown = sorted(set(values) - set(hints))
-        check(not unknown, f"unknown setting {', '.join(unknown)}; there are {', '.join(hints)}")
+        known = declared(cls)
+        unknown = sorted(set(values) - set(known))
+        check(not unknown, f"unknown setting {', '.join(unknown)}; there are {', '.join(known)}")
         plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         for name, value in plain.items():
-            wanted = str(getattr(hints[name], "__name__", hints[name]))
-            check(_accepts(value, hints[name]), f"{name} = {value!r} is not of type {wanted}")
+            known[name].check_type(value)
         return cls(**plain)
+
+    @classmethod
+    def from_given(cls, values: Mapping[str, Any]) -> Self:
+        """Settings of which a user gave some.
+
+        Raises UserError for values out of range, and for settings that are foreign to the choices made.
+        """
+        made = cls(**values)
+        for name in values:
+            foreign, choice = made.foreign(name), flag(declared(cls)[name].of)
+            check(not foreign, f"{foreign}: leave it out, or choose another {choice}")
+        return made
 
     def to_mapping(self) -> dict[str, Any]:
         """The settings as a mapping that JSON can hold."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        values = {name: getattr(self, name) for name in declared(type(self))}
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+    # ---- whose settings are ----
+
+    @classmethod
+    def owners(cls, name: str) -> tuple[str, ...]:
+        """The rows, such as optimizers, to which a setting belongs; empty if it belongs to every run."""
+        of = declared(cls)[name].of
+        rows = declared(cls)[of].rows if of else {}
+        return tuple(owner for owner, row in rows.items() if name in row.settings)
+
+    def belongs(self, name: str) -> bool:
+        """Whether a setting counts for the choices made here."""
+        of = declared(type(self))[name].of
+        return not of or getattr(self, of) in self.owners(name)
+
+    def foreign(self, name: str) -> str:
+        """Why a setting must not be given with the choices made here; empty if it belongs."""
+        if self.belongs(name):
+            return ""
+        of = declared(type(self))[name].of
+        owners = " or ".join(self.owners(name))
+        return f"{flag(name)} belongs to {flag(of)} {owners}, not to {getattr(self, of)}"
+
+    def dml_arguments(self, only: Collection[str] | None = None) -> dict[str, Argument]:
+        """train.dml's arguments for the settings that belong here, or for some of them."""
+        found: dict[str, Argument] = {}
+        for name, one in declared(type(self)).items():
+            if self.belongs(name) and (only is None or name in only):
+                found |= one.arguments(getattr(self, name))
+        return found

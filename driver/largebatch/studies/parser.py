@@ -16,7 +16,7 @@ import math
 import re
 import tomllib
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
@@ -27,13 +27,13 @@ from largebatch.files.safe import check_sound
 from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study, run_name
 from largebatch.settings.training import Training
+from largebatch.settings.values import Settings, declared
 from largebatch.studies.toml_lines import Lines, locate
 
 MAX_RUNS = 1000
 T = TypeVar("T")
 _TEXTS = ("name", "title", "description", "fallback")
 _TABLES = ("fixed", "execution", "grid")
-_HINTS = {kind: typing.get_type_hints(kind) for kind in (Training, Execution)}
 
 
 def parse(text: str, source: str) -> Study:
@@ -110,7 +110,9 @@ class _Parser:
             for point in _product(grid):
                 training = self._guarded("grid", number, Training.from_mapping, fixed | point)
                 self._check_run(number, training, found)
+                self._check_belongings(number, training, grid)
                 found[run_name(training)] = training
+        self._check_fixed(fixed, found.values())
         return list(found.values())
 
     def _check_grid(self, number: int, grid: dict[str, Any], fixed: dict[str, Any], before: int) -> None:
@@ -133,12 +135,24 @@ class _Parser:
         if run_name(training) in before:
             self._refuse("grid", number, "", f"the run {run_name(training)} is asked for twice")
 
-    def _check_names(
-        self, table: str, number: int, values: dict[str, Any], settings: type[Training] | type[Execution]
-    ) -> None:
+    def _check_belongings(self, number: int, training: Training, grid: dict[str, Any]) -> None:
+        """A grid's settings must count for all its runs: values that don't would give equal runs."""
+        for key in grid:
+            if foreign := training.foreign(key):
+                mend = "leave it out, or put it into a [[grid]] of its own"
+                self._refuse("grid", number, key, f"{_without_flags(foreign)}: {mend}")
+
+    def _check_fixed(self, fixed: dict[str, Any], runs: Collection[Training]) -> None:
+        """What is fixed must count for one run at least; others keep it unused."""
+        for key in fixed:
+            foreign = [run.foreign(key) for run in runs]
+            if all(foreign):
+                self._refuse("fixed", 0, key, f"{_without_flags(foreign[0])}: leave it out")
+
+    def _check_names(self, table: str, number: int, values: dict[str, Any], settings: type[Settings]) -> None:
         for key in values:
-            if key not in _HINTS[settings]:
-                there = ", ".join(_HINTS[settings])
+            if key not in declared(settings):
+                there = ", ".join(declared(settings))
                 self._refuse(table, number, key, f"unknown setting {key}; there are {there}")
 
     def _guarded(
@@ -148,7 +162,7 @@ class _Parser:
         try:
             return make(values)
         except UserError as error:
-            text = re.sub(r"--([a-z][a-z-]*)", lambda flag: flag[1].replace("-", "_"), str(error))
+            text = _without_flags(str(error))
             key = next((word for word in re.findall(r"\w+", text) if word in values), "")
             self._refuse(table, number, key, text)
 
@@ -158,9 +172,14 @@ class _Parser:
         raise UserError(f"{self.source}, line {self.lines.find(table, number, key)}: {sentence}")
 
 
+def _without_flags(sentence: str) -> str:
+    """A sentence about options as one about keys."""
+    return re.sub(r"--([a-z][a-z-]*)", lambda option: option[1].replace("-", "_"), sentence)
+
+
 def _values(key: str, value: Any) -> list[Any]:
     """The values that a grid gives a setting. A setting that is a list itself needs a list of lists."""
-    if typing.get_origin(_HINTS[Training][key]) is tuple:
+    if typing.get_origin(declared(Training)[key].kind) is tuple:
         several = isinstance(value, list) and all(isinstance(v, list) for v in value)
     else:
         several = isinstance(value, list)

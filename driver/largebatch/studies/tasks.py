@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
 from largebatch.settings.study import Study
 from largebatch.settings.training import Training
+from largebatch.settings.values import declared
 from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
 from largebatch.terminal.progress import duration
 from largebatch.terminal.table import align
@@ -86,7 +86,7 @@ def _task(training: Training, folder: RunFolder, datasets: Mapping[str, Dataset]
 def select(study: Study, only: Only) -> list[Training]:
     """The runs whose settings have one of the wanted values each. Raises UserError if there are none."""
     for name, texts in only.items():
-        if name not in typing.get_type_hints(Training):
+        if name not in declared(Training):
             raise UserError(f"--only {name}={texts[0]}: there is no such setting")
         there = list(dict.fromkeys(getattr(run, name) for run in study.runs))
         for text in texts:

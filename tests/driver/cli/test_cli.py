@@ -93,6 +93,12 @@ BEFORE_DATA = [
     ("train --learning-rate nan", "--learning-rate nan has to be finite, 0 or more"),
     ("train --learning-rate -1", "--learning-rate -1.0 has to be finite, 0 or more"),
     ("train --milestones 0.75,0.5", "--milestones have to be fractions"),
+    (
+        "train --optimizer sgd --momentum 0.9",
+        "--momentum belongs to --optimizer sgd_momentum or lars, not to sgd: leave it out, or choose another",
+    ),
+    ("train --network softmax --padding same", "--padding belongs to --network lenet, not to softmax"),
+    ("train --factor 0.5", "--factor belongs to --schedule multi_step, not to inverse_time"),
     ("train --warmup-epochs 11", "--warmup-epochs 11 is more than --epochs 10"),
     ("train --memory nonsense", "--memory 'nonsense' has to be a number with m or g"),
     ("train --stall-timeout inf", "--stall-timeout inf has to be above 0"),
@@ -100,7 +106,7 @@ BEFORE_DATA = [
     ("train --resume empty", "empty is not the folder of a run: it has no config.json"),
     (
         "train --resume run --epochs 20 --learning-rate 3",
-        "--resume takes its settings from run: leave out --epochs, --learning-rate",
+        "--resume takes its settings from run: leave out --learning-rate, --epochs",
     ),
     ("train --resume run --memory 1", "--memory '1' has to be a number with m or g"),
     ("train --conf spark.x", "--conf 'spark.x' has to be KEY=VALUE with a key of Spark, such as "),

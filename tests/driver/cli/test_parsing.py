@@ -22,6 +22,7 @@ from largebatch.errors import UserError
 from largebatch.settings.execution import Execution
 from largebatch.settings.optimizers import OPTIMIZERS
 from largebatch.settings.training import Training
+from tests.support.settings import CHOICES, OWNED, SETTINGS
 
 FIELDS = [
     pytest.param(settings, field, id=field.name)
@@ -59,7 +60,7 @@ def test_every_help_ends_with_the_default(
 ) -> None:
     help_text = option(parser, field.name).help or ""
     defaults = {
-        "learning_rate": ", ".join(f"{name} {rate:g}" for name, rate in OPTIMIZERS.items()),
+        "learning_rate": ", ".join(f"{name} {row.learning_rate:g}" for name, row in OPTIMIZERS.items()),
         "milestones": "0.5,0.75",
         "master": "local[WORKERS]",
         "conf": "none",
@@ -68,9 +69,16 @@ def test_every_help_ends_with_the_default(
     assert help_text.count("default") == 1
 
 
+@pytest.mark.parametrize("name", OWNED)
+def test_the_help_says_whose_a_setting_is(parser: argparse.ArgumentParser, name: str) -> None:
+    choice, owners = SETTINGS[name].of, Training.owners(name)
+    whose = f"of {choice} {', '.join(owners)}: " if len(owners) < len(CHOICES[choice]) else ""
+    assert (option(parser, name).help or "").startswith(whose + SETTINGS[name].description)
+
+
 def test_settings_with_names_offer_them(parser: argparse.ArgumentParser) -> None:
     offered = {action.dest: action.choices for action in parser._actions if action.choices}
-    assert set(offered) == {"dataset", "network", "padding", "optimizer", "scope", "schedule", "mode"}
+    assert set(offered) >= {"dataset", "network", "padding", "optimizer", "scope", "schedule", "mode"}
     for name, choices in offered.items():
         settings: Settings = Execution if name == "mode" else Training
         for choice in choices or ():

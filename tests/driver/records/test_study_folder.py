@@ -47,7 +47,7 @@ def test_a_study_is_recorded_whole(tmp_path: Path) -> None:
         "title": "A title",
         "description": "Words.",
         "largebatch": largebatch.__version__,
-        "varied": ["optimizer", "batch_size", "learning_rate"],
+        "varied": ["optimizer", "learning_rate", "batch_size"],
         "execution": Execution(mode="local").to_mapping(),
         "runs": [
             {"name": name, "folder": f"runs/{name}", "training": run.to_mapping()}

@@ -137,7 +137,7 @@ def test_several_settings_at_one_place_of_the_grid_are_matched_too(tmp_path: Pat
     grid = [Training(batch_size=512, epochs=epochs, learning_rate=r) for epochs in (1, 2) for r in (1.0, 2.0)]
     found = studies(finished_named(tmp_path / "a", grid), finished_named(tmp_path / "b", grid[::-1]))
     assert found.identical
-    assert found.pairs[0].settings == "epochs 1, learning rate 1"
+    assert found.pairs[0].settings == "learning rate 1, epochs 1"
 
 
 def finished_named(path: Path, trainings: list[Training]) -> Path:

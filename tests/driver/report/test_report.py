@@ -524,7 +524,14 @@ def test_where_lines_cross() -> None:
 )
 def test_the_command_of_a_run_trains_that_run(training: Training) -> None:
     options = build_parser().parse_args(shlex.split(train_command(training))[1:])
-    assert Training(**given(options, Training)) == training
+    assert Training.from_given(given(options, Training)) == training
+
+
+def test_the_command_of_a_run_leaves_out_what_does_not_count() -> None:
+    """Studies may fix a setting of one optimizer for the runs of all, and the command line refuses it."""
+    words = shlex.split(train_command(Training(optimizer="sgd", momentum=0.5, weight_decay=0.5)))
+    assert "--momentum" not in words
+    assert words[words.index("--weight-decay") + 1] == "0.5"
 
 
 # ---- figures ----

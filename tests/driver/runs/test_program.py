@@ -1,4 +1,4 @@
-"""The arguments of train.dml: a record of all, and what changes with the settings."""
+"""The arguments of train.dml: records of all, and what changes with the settings."""
 
 from __future__ import annotations
 
@@ -11,88 +11,79 @@ import pytest
 from largebatch.data.dataset import Images, PreparedData
 from largebatch.runs.program import network_arguments, train_arguments
 from largebatch.settings.training import Training
+from largebatch.settings.values import NotPassed
+from tests.support.settings import CHOICES, SETTINGS, every_choice, other_value, owning
 
-RECORD = Path(__file__).parents[2] / "recorded" / "train_arguments.json"
-
-# No value is the default of its setting, so that each is seen to travel.
-TRAINING = Training(
-    dataset="digits",
-    network="softmax",
-    padding="valid",
-    optimizer="lars",
-    batch_size=96,
-    epochs=5,
-    workers=3,
-    learning_rate=2,
-    momentum=0.8,
-    weight_decay=0.0005,
-    trust_coefficient=0.02,
-    scope="parameter",
-    adapt_biases=False,
-    schedule="multi_step",
-    decay=0.001,
-    power=1,
-    end_learning_rate=1e-5,
-    factor=0.5,
-    milestones=(0.25, 1 / 3, 0.9),
-    warmup_epochs=1.5,
-    micro_batch=16,
-    deterministic=False,
-    seed=11,
-)
+RECORDS = json.loads((Path(__file__).parents[2] / "recorded" / "train_arguments.json").read_text())
 DATA = PreparedData(Path("/data/pre pared"), Images(20, 24, 7, channels=3))
 OUT = Path("/runs/a run")
+TRAINING = Training.from_mapping(RECORDS[0]["settings"])
 
 
-def test_arguments_are_as_recorded() -> None:
-    found = train_arguments(TRAINING, "spark", DATA, OUT, None)
-    wanted = json.loads(RECORD.read_text())
+def arguments(training: Training, mode: str = "spark") -> dict[str, Any]:
+    return train_arguments(training, mode, DATA, OUT, None)
+
+
+@pytest.mark.parametrize("record", RECORDS)
+def test_arguments_are_as_recorded(record: dict[str, Any]) -> None:
+    found = arguments(Training.from_mapping(record["settings"]))
+    wanted = record["arguments"]
     assert found == wanted
     # JSON and == take 1, 1.0 and true for one; DML does not.
     assert {name: type(value) for name, value in found.items()} == {n: type(v) for n, v in wanted.items()}
 
 
-def test_no_setting_of_the_record_is_a_default() -> None:
-    same = {n for n, v in Training().to_mapping().items() if TRAINING.to_mapping()[n] == v}
-    assert same == {"optimizer"}, "the default optimizer is the one with most settings"
+def changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that are new or differ."""
+    assert before.keys() <= after.keys()
+    return {name: value for name, value in after.items() if name not in before or before[name] != value}
 
 
-def changes(**settings: Any) -> dict[str, Any]:
-    """The arguments that differ from those of the record, with their new values."""
-    call: dict[str, Any] = {
-        "training": TRAINING,
-        "mode": "spark",
-        "data": DATA,
-        "out": OUT,
-        "resume": None,
-    } | settings
-    before = train_arguments(TRAINING, "spark", DATA, OUT, None)
-    return {name: value for name, value in train_arguments(**call).items() if before[name] != value}
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name not in CHOICES])
+def test_every_setting_travels_by_arguments_of_its_own(name: str) -> None:
+    setting, choice = SETTINGS[name], owning(name)
+    value = other_value(setting)
+    before, after = arguments(Training(**choice)), arguments(Training(**choice | {name: value}))
+    assert changed(before, after) == setting.arguments(value)
+    assert (before == after) == isinstance(setting.dml, NotPassed)
+
+
+@pytest.mark.parametrize("training", every_choice(), ids=lambda t: f"{t.network}-{t.optimizer}-{t.schedule}")
+def test_choices_are_always_passed_and_what_does_not_count_never(training: Training) -> None:
+    found = arguments(training)
+    assert {name: found[name] for name in CHOICES} == {name: getattr(training, name) for name in CHOICES}
+    for name, setting in SETTINGS.items():
+        if not training.belongs(name):
+            assert found.keys().isdisjoint(setting.arguments(setting.default))
 
 
 def test_mode_changes_nothing_but_the_mode() -> None:
-    assert changes(mode="local") == {"mode": "LOCAL"}
+    assert changed(arguments(TRAINING), arguments(TRAINING, "local")) == {"mode": "LOCAL"}
 
 
 def test_resume_changes_nothing_but_the_checkpoint() -> None:
-    assert changes(resume=Path("/runs/a run/checkpoints/3")) == {"resume": "/runs/a run/checkpoints/3"}
+    resumed = train_arguments(TRAINING, "spark", DATA, OUT, Path("/runs/a run/checkpoints/3"))
+    assert changed(arguments(TRAINING), resumed) == {"resume": "/runs/a run/checkpoints/3"}
 
 
 def test_out_changes_nothing_but_the_folder() -> None:
-    assert changes(out=Path("/elsewhere")) == {"out": "/elsewhere"}
+    elsewhere = train_arguments(TRAINING, "spark", DATA, Path("/elsewhere"), None)
+    assert changed(arguments(TRAINING), elsewhere) == {"out": "/elsewhere"}
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "sgd_momentum", "lars"])
+@pytest.mark.parametrize("optimizer", CHOICES["optimizer"])
 def test_the_default_rate_is_spelt_out(optimizer: str) -> None:
     training = Training(optimizer=optimizer)
-    assert train_arguments(training, "local", DATA, OUT, None)["learning_rate"] == training.learning_rate
+    assert arguments(training)["learning_rate"] == training.learning_rate
 
 
 def test_milestones_lose_no_digit() -> None:
-    milestones = str(train_arguments(TRAINING, "local", DATA, OUT, None)["milestones"])
-    assert tuple(map(float, milestones.split())) == TRAINING.milestones
+    milestones = (0.25, 1 / 3, 0.9)
+    training = Training(schedule="multi_step", milestones=milestones)
+    assert tuple(map(float, arguments(training)["milestones"].split())) == milestones
 
 
-def test_arguments_of_prediction_are_among_those_of_training() -> None:
-    training = train_arguments(TRAINING, "local", DATA, OUT, None)
-    assert network_arguments(TRAINING, DATA.images).items() <= training.items()
+@pytest.mark.parametrize("network", CHOICES["network"])
+def test_arguments_of_prediction_are_among_those_of_training(network: str) -> None:
+    training = Training(network=network)
+    assert network_arguments(training, DATA.images).items() <= arguments(training).items()

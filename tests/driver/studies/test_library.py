@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
+from pathlib import Path
 
 import pytest
 
 from largebatch.errors import UserError
 from largebatch.runs import preflight
 from largebatch.settings.execution import Execution
+from largebatch.settings.study import run_name
 from largebatch.studies.library import SHIPPED, load, shipped
 from tests.support.samples import dataset
+
+RECORD = Path(__file__).parents[2] / "recorded" / "shipped_studies.json"
 
 
 def test_there_are_the_studies_that_are_promised() -> None:
     assert shipped() == ["paper", "paper-literal", "paper-longer", "paper-per-worker", "quick"]
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_runs_of_shipped_studies_keep_their_names_or_no_old_study_goes_on(name: str) -> None:
+    assert [run_name(run) for run in load(name).runs] == json.loads(RECORD.read_text())[name]
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -86,6 +86,22 @@ def test_texts_and_execution_are_those_of_the_file() -> None:
     assert study("[[grid]]").title == "small"
 
 
+def test_what_is_fixed_may_count_for_some_of_the_runs_only() -> None:
+    runs = study("[fixed]", "momentum = 0.5", "[[grid]]", 'optimizer = ["sgd", "lars"]').runs
+    assert [(run.optimizer, run.momentum) for run in runs] == [("sgd", 0.5), ("lars", 0.5)]
+    assert [run.belongs("momentum") for run in runs] == [False, True]
+    assert run_name(runs[0]) == "mnist-lenet-sgd-b1024-e10-s1-92774424", "names stay as they are"
+
+
+def test_each_grid_has_settings_of_its_own() -> None:
+    runs = study(
+        "[[grid]]", 'optimizer = "lars"', "trust_coefficient = [0.001, 0.01]", "[[grid]]", 'optimizer = "sgd"'
+    ).runs  # fmt: skip
+    assert [(run.optimizer, run.trust_coefficient) for run in runs] == [
+        ("lars", 0.001), ("lars", 0.01), ("sgd", 0.001),
+    ]  # fmt: skip
+
+
 VALUES: dict[str, list[Any]] = {
     "optimizer": ["sgd", "sgd_momentum", "lars"],
     "batch_size": [4, 64, 1000, 60000],
@@ -102,6 +118,7 @@ def grids(draw: st.DrawFn) -> dict[str, list[Any]]:
     names = draw(st.sets(st.sampled_from(sorted(VALUES))))
     grid = {n: draw(st.lists(st.sampled_from(VALUES[n]), min_size=1, unique=True)) for n in sorted(names)}
     assume(math.prod(map(len, grid.values())) <= MAX_RUNS)
+    assume(set(grid.get("optimizer", [])) <= {"lars"} or not grid.keys() & {"adapt_biases", "scope"})
     return grid
 
 
@@ -138,7 +155,7 @@ GRID = "[[grid]]"
         (["grid = [1]"], 2, "a study needs at least one table [[grid]]"),
         (["fixed = 3", GRID], 2, "fixed has to be a table: [fixed]"),
         (["[[fixed]]", "epochs = 3", GRID], 2, "fixed has to be a table: [fixed]"),
-        (["[fixed]", "", "epoch = 3", GRID], 4, "unknown setting epoch; there are dataset, network, "),
+        (["[fixed]", "", "epoch = 3", GRID], 4, "unknown setting epoch; there are dataset, "),
         (["[fixed]", "epochs = 'ten'", GRID], 3, "epochs = 'ten' is not of type int"),
         (["[fixed]", "epochs = [1, 2]", GRID], 3, "epochs = (1, 2) is not of type int"),
         (["[fixed]", "epochs = true", GRID], 3, "epochs = True is not of type int"),
@@ -148,7 +165,7 @@ GRID = "[[grid]]"
         (["[execution]", "conf = 'spark.a=1'", GRID], 3, "conf = 'spark.a=1' is not of type tuple"),
         (["[execution]", "", "conf = ['a=1']", GRID], 4, "conf 'a=1' has to be KEY=VALUE with a key of "),
         (["[execution]", 'memory = "6"', GRID], 3, "memory '6' has to be a number with m or g"),
-        ([GRID, "", "# a remark", "batch = 3"], 5, "unknown setting batch; there are dataset, network, "),
+        ([GRID, "", "# a remark", "batch = 3"], 5, "unknown setting batch; there are dataset, "),
         ([GRID, "seed = 1", "[[grid]]", "sed = 2"], 5, "unknown setting sed"),
         ([GRID, "seed = []"], 3, "seed has no values"),
         ([GRID, "seed = [1, 1.5]"], 3, "seed = 1.5 is not of type int"),
@@ -167,6 +184,16 @@ GRID = "[[grid]]"
         ([GRID, "learning_rate = [1, 1.0]"], 2, "is asked for twice"),
         ([GRID, f"seed = {list(range(MAX_RUNS + 1))}"], 2, "this makes 1001 runs; 1000 are the most"),
         ([GRID, f"seed = {list(range(999))}", GRID, f"workers=2\nseed = {[1, 2]}"], 4, "makes 1001 runs"),
+        (
+            [GRID, 'optimizer = ["lars", "sgd"]', "scope = 'layer'"], 4,
+            "scope belongs to optimizer lars, not to sgd: leave it out, or put it into a [[grid]] of its own",
+        ),
+        ([GRID, "seed = [1, 2]", "power = 1"], 4, "power belongs to schedule polynomial, not to"),
+        (
+            ["[fixed]", "network = 'softmax'", "", "padding = 'valid'", GRID], 5,
+            "padding belongs to network lenet, not to softmax: leave it out",
+        ),
+        (["[fixed]", "momentum = 0.5", GRID, "optimizer = 'sgd'"], 3, "momentum belongs to optimizer sgd_"),
         (["fixed.epochs = 0", GRID], 2, "epochs 0 has to be at least 1"),
         (["grid = [{seed = 1}, {seed = -1}]"], 2, "seed -1 has to be from 0"),
         (['title = """\n[fixed]\nepochs = 3"""', "[fixed]", "epochs = 0", GRID], 6, "epochs 0 has to be"),

@@ -1,0 +1,238 @@
+"""Settings of training: defaults, what is refused and how it is said, and the way through config.json."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from largebatch.errors import UserError
+from largebatch.files.names import NAME
+from largebatch.settings.optimizers import OPTIMIZERS
+from largebatch.settings.ranges import Real, Whole
+from largebatch.settings.training import Training
+from largebatch.settings.values import Setting
+from tests.support.settings import SETTINGS, assert_one_sentence
+
+NAN, INF = math.nan, math.inf
+
+
+UNBOUNDED = [
+    name
+    for name, setting in SETTINGS.items()
+    if isinstance(setting.allowed, Real) and setting.allowed.low == 0 and setting.allowed.below is None
+]
+
+
+# ---- defaults ----
+
+
+def test_defaults_are_table_1_of_the_paper() -> None:
+    t = Training()
+    assert (t.network, t.workers, t.momentum, t.weight_decay) == ("lenet", 4, 0.9, 1e-4)
+    assert (t.schedule, t.decay, t.warmup_epochs) == ("inverse_time", 1e-4, 0.0)
+    assert t.trust_coefficient == 0.001
+
+
+def test_default_rates_are_those_of_the_paper_but_for_lars() -> None:
+    rates = {name: row.learning_rate for name, row in OPTIMIZERS.items()}
+    assert rates.items() >= {"sgd": 0.01, "sgd_momentum": 0.01, "lars": 1.0}.items()
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_each_optimizer_has_its_default_rate(optimizer: str) -> None:
+    assert Training(optimizer=optimizer).learning_rate == OPTIMIZERS[optimizer].learning_rate
+    assert Training(optimizer=optimizer, learning_rate=0.5).learning_rate == 0.5
+    assert Training(optimizer=optimizer, learning_rate=0.0).learning_rate == 0.0, "0 is a rate, not a default"
+
+
+def test_settings_cannot_be_changed_once_made() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Training().epochs = 3  # type: ignore[misc]
+
+
+def test_name_tells_runs_apart() -> None:
+    t = Training(dataset="digits", network="softmax", optimizer="sgd", batch_size=64, epochs=3, seed=7)
+    assert t.name == "digits-softmax-sgd-b64-e3-s7"
+
+
+# ---- refusals ----
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"batch_size": 1023},
+            "--batch-size 1023 is not a multiple of --workers 4; the nearest are 1020 or 1024",
+        ),
+        ({"batch_size": 3}, "the nearest are 4"),
+        ({"batch_size": 1000, "workers": 7}, "the nearest are 994 or 1001"),
+        ({"network": "vgg"}, "--network 'vgg' is unknown; choose one of lenet, softmax"),
+        ({"optimizer": "adam"}, "--optimizer 'adam' is unknown; choose one of sgd, sgd_momentum, lars"),
+        ({"padding": "2"}, "--padding '2' is unknown; choose one of same, valid"),
+        ({"scope": "array"}, "--scope 'array' is unknown; choose one of layer, parameter"),
+        (
+            {"schedule": "cosine"},
+            "--schedule 'cosine' is unknown; choose one of inverse_time, constant, polynomial, multi_step",
+        ),
+        ({"batch_size": 0}, "--batch-size 0 has to be at least 1"),
+        ({"batch_size": -4}, "--batch-size -4 has to be at least 1"),
+        ({"epochs": 0}, "--epochs 0 has to be at least 1"),
+        ({"workers": 0}, "--workers 0 has to be at least 1"),
+        ({"micro_batch": -1}, "--micro-batch -1 has to be at least 1"),
+        ({"seed": -1}, "--seed -1 has to be from 0 to 2147483647"),
+        ({"seed": 2**31}, "--seed 2147483648 has to be from 0 to 2147483647"),
+        ({"momentum": 1.0}, "--momentum 1.0 has to be at least 0 and below 1"),
+        ({"momentum": -0.1}, "--momentum -0.1 has to be"),
+        ({"momentum": NAN}, "--momentum nan has to be"),
+        ({"momentum": INF}, "--momentum inf has to be"),
+        ({"warmup_epochs": 10.5}, "--warmup-epochs 10.5 is more than --epochs 10"),
+        ({"milestones": (0.75, 0.5)}, "--milestones have to be fractions between 0 and 1 in rising order"),
+        ({"milestones": (0.5, 0.5)}, "--milestones have to be"),
+        ({"milestones": (0.0, 0.5)}, "--milestones have to be"),
+        ({"milestones": (0.5, 1.0)}, "--milestones have to be"),
+        ({"milestones": (0.5, NAN)}, "--milestones have to be"),
+        ({"milestones": (NAN,)}, "--milestones have to be"),
+        ({"milestones": ()}, "--milestones have to be"),
+    ],
+)
+def test_training_refuses(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(UserError) as refusal:
+        Training(**settings)
+    assert words in str(refusal.value)
+    assert_one_sentence(str(refusal.value))
+
+
+def test_rates_are_unbounded() -> None:
+    assert {"learning_rate", "weight_decay", "trust_coefficient", "warmup_epochs"} <= set(UNBOUNDED)
+
+
+@pytest.mark.parametrize("value", [-1e-9, NAN, INF, -INF, 10**400])
+@pytest.mark.parametrize("name", UNBOUNDED)
+def test_numbers_are_finite_and_not_negative(name: str, value: Any) -> None:
+    with pytest.raises(UserError, match=rf"^--{name.replace('_', '-')} .* has to be finite, 0 or more$"):
+        Training(**{name: value})
+
+
+def test_values_at_the_edges_are_taken() -> None:
+    Training(momentum=0, seed=0, learning_rate=0, weight_decay=0, warmup_epochs=10, epochs=10)
+    Training(batch_size=1, workers=1, epochs=1, micro_batch=1, seed=2**31 - 1, milestones=(0.5,))
+
+
+# ---- to and from mappings ----
+
+
+FRACTIONS = st.floats(0, 1, exclude_min=True, exclude_max=True)
+OF_THEIR_OWN = {  # settings whose values the range alone does not tell
+    "dataset": st.from_regex(NAME, fullmatch=True),
+    "milestones": st.sets(FRACTIONS, min_size=1, max_size=5).map(lambda found: tuple(sorted(found))),
+}
+
+
+def values_of(setting: Setting) -> st.SearchStrategy[Any]:
+    """Any value that a setting may have."""
+    allowed = setting.allowed
+    if setting.name in OF_THEIR_OWN:
+        return OF_THEIR_OWN[setting.name]
+    if setting.offered:
+        return st.sampled_from(setting.offered)
+    if isinstance(allowed, Whole):
+        return st.integers(allowed.low, allowed.high or 10**6)
+    if isinstance(allowed, Real):
+        low, high = allowed.low or 0, allowed.high if allowed.below is None else allowed.below
+        real = st.floats(low, high, exclude_min=allowed.low is None, exclude_max=allowed.below is not None)
+        return real if high <= 1 else real | st.integers(1, 1000)
+    return st.booleans()
+
+
+@st.composite
+def trainings(draw: st.DrawFn) -> Training:
+    """Any settings that are valid."""
+    values = {name: draw(values_of(setting)) for name, setting in SETTINGS.items()}
+    workers, epochs = draw(st.integers(1, 64)), draw(st.integers(1, 1000))
+    return Training(
+        **values
+        | {
+            "workers": workers,
+            "batch_size": workers * draw(st.integers(1, 10**6)),
+            "epochs": epochs,
+            "warmup_epochs": draw(st.floats(0, epochs)),
+            "learning_rate": draw(st.none() | values_of(SETTINGS["learning_rate"])),
+        }
+    )
+
+
+@given(trainings())
+def test_training_survives_the_way_through_json(training: Training) -> None:
+    assert Training.from_mapping(training.to_mapping()) == training
+    assert Training.from_mapping(json.loads(json.dumps(training.to_mapping()))) == training
+
+
+def test_a_mapping_holds_every_setting() -> None:
+    assert set(Training().to_mapping()) == {f.name for f in dataclasses.fields(Training)}
+    assert Training.from_mapping({}) == Training()
+
+
+def test_unknown_settings_are_named() -> None:
+    with pytest.raises(UserError, match=r"^unknown setting batchsize, lr; there are dataset, "):
+        Training.from_mapping({"lr": 1.0, "epochs": 3, "batchsize": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", True),
+        ("epochs", 3.0),
+        ("epochs", "3"),
+        ("epochs", None),
+        ("epochs", [3]),
+        ("momentum", "0.9"),
+        ("momentum", False),
+        ("learning_rate", "0.1"),
+        ("learning_rate", True),
+        ("adapt_biases", 1),
+        ("adapt_biases", "true"),
+        ("optimizer", 3),
+        ("optimizer", None),
+        ("milestones", 0.5),
+        ("milestones", ["0.5"]),
+        ("milestones", [[0.5]]),
+        ("milestones", [True]),
+        ("dataset", {"name": "mnist"}),
+    ],
+)
+def test_values_of_another_type_are_refused(name: str, value: object) -> None:
+    with pytest.raises(UserError, match=rf"^{name} = .* is not of type ") as refusal:
+        Training.from_mapping({name: value})
+    assert_one_sentence(str(refusal.value))
+
+
+def json_values() -> st.SearchStrategy[Any]:
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda values: st.lists(values, max_size=4) | st.dictionaries(st.text(), values, max_size=3),
+        max_leaves=8,
+    )
+
+
+names = st.sampled_from([f.name for f in dataclasses.fields(Training)])
+mappings = st.dictionaries(names, json_values(), max_size=6) | st.dictionaries(
+    names | st.text(), json_values(), max_size=6
+)
+
+
+@given(mappings)
+@example({"learning_rate": 10**400})
+@example({"warmup_epochs": 10**400, "epochs": 10**401})
+@example({"batch_size": 10**400, "milestones": [10**400]})
+def test_any_mapping_gives_settings_or_a_user_error(values: dict[str, Any]) -> None:
+    with contextlib.suppress(UserError):
+        training = Training.from_mapping(values)
+        assert Training.from_mapping(training.to_mapping()) == training
