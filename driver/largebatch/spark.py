@@ -1,5 +1,5 @@
-"""For scripts: where SystemDS.jar is, from the path that the documentation names."""
+"""For scripts of users: an older place of `system_ds_jar`."""
 
-from largebatch.engine.spark import system_ds_jar
+from largebatch.engine.jar import system_ds_jar
 
 __all__ = ["system_ds_jar"]

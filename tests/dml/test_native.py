@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from largebatch.engine import openblas as native
+from largebatch.engine import openblas
+from largebatch.engine.conf import Site, systemds_conf
+from largebatch.engine.jar import system_ds_jar
 from largebatch.engine.java import JVM_FLAGS, find_java
-from largebatch.engine.spark import Site, system_ds_jar, systemds_conf
 from largebatch.files.names import Argument
 from largebatch.files.places import dml_root
 from tests.reference import parameter_count
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.systemds
 @pytest.fixture
 def blas(tmp_path: Path) -> Path:
     """A folder with libopenblas.so."""
-    folder = native.prepare(tmp_path / "cache")
+    folder = openblas.linked_folder(tmp_path / "cache")
     if folder is None:
         pytest.skip("OpenBLAS or libgomp was not found, or SystemDS cannot use it on this platform")
     return folder

@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from largebatch.engine.jar import system_ds_jar
 from largebatch.engine.java import find_java
-from largebatch.engine.spark import SECRET_FILE, system_ds_jar
+from largebatch.engine.secret import SECRET_FILE
 from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder
 from tests.support.outcomes import MODES_AGREE, results, runs, without_times

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from largebatch.engine.spark import EXECUTOR_FLAGS
+from largebatch.engine.conf import EXECUTOR_FLAGS
 from tests.support.command import train_arguments
 from tests.support.patience import TIMEOUT_S
 

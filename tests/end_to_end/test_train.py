@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 
 from largebatch.data.idx import read_idx, write_idx
+from largebatch.engine.jar import system_ds_jar
 from largebatch.engine.java import find_java
-from largebatch.engine.spark import system_ds_jar
 from largebatch.files.matrices import read_matrix
 from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder

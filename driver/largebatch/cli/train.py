@@ -29,8 +29,8 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, print the result."""
+    from largebatch.engine.jar import system_ds_jar
     from largebatch.engine.java import find_java
-    from largebatch.engine.spark import system_ds_jar
     from largebatch.records.result import Status
     from largebatch.records.run_folder import RunFolder
     from largebatch.runs import preflight

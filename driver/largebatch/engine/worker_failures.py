@@ -1,7 +1,7 @@
-"""Workers of paramserv that have failed, as the JVM's log of thrown exceptions tells.
+"""Failed workers of paramserv, found in the JVM's log of thrown exceptions.
 
-In LOCAL mode an error in a worker's thread, or in the server's function, which the worker that comes last
-calls, ends that thread alone: SystemDS prints nothing, and waits for ever for workers that wait for it.
+In LOCAL mode an error in a worker ends only its thread. So does an error in the server's function, which runs
+in the thread of the last worker. SystemDS prints nothing, and all other threads wait for ever.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 LOG = Path("exceptions.log")  # in the JVM's working directory, the session's folder
 JVM_FLAG = f"-Xlog:exceptions=info:file={LOG}::filecount=1,filesize=8m"
 POLL_S = 0.5
-GRACE_S = 3.0  # for a program that ends by itself, with a cause of its own
+GRACE_S = 3.0  # for a program to end by itself, with its own cause
 
 _EVENT = re.compile(
     r"Exception <a '(?P<kind>[\w/$]+)'\{0x[0-9a-f]+\}(?:: (?P<message>[^\0]*?))?>\n"
@@ -32,14 +32,14 @@ _WRAPPING = re.compile(
 
 
 class Exceptions:
-    """Reads the log of exceptions piece by piece."""
+    """Parses the log of exceptions, piece by piece."""
 
     def __init__(self) -> None:
         self._rest = ""
-        self._causes: dict[str, str] = {}  # by thread: the last that was no wrapping of another
+        self._causes: dict[str, str] = {}  # by thread: its last exception that does not wrap another
 
     def read(self, piece: str) -> str | None:
-        """The cause, on one line, if a local worker has failed in this piece of the log or just before."""
+        """The cause, in one line, if a local worker failed in this piece of the log; else None."""
         text, end, found = self._rest + piece, 0, None
         for event in _EVENT.finditer(text):
             end = event.end()
@@ -56,14 +56,14 @@ class Exceptions:
 
 
 class _Tail:
-    """What the JVM adds to its log from now on; when the log is full, it begins another."""
+    """The lines that the JVM adds to its log from now on; it starts another log when one is full."""
 
     def __init__(self) -> None:
         self._inode, self._read = 0, 0
         self.read()
 
     def read(self) -> str:
-        """What was added since the last call."""
+        """The lines added since the last call."""
         try:
             with LOG.open("rb") as log:
                 inode = os.fstat(log.fileno()).st_ino
@@ -77,7 +77,7 @@ class _Tail:
 
 @contextmanager
 def watched(tell: Callable[[str], None]) -> Iterator[None]:
-    """Have the cause told, once, if a local worker fails and what runs meanwhile doesn't end by itself."""
+    """Call `tell` once with the cause if a local worker fails and the body doesn't end by itself."""
     over = threading.Event()
     watcher = threading.Thread(target=_watch, args=(_Tail(), over, tell), daemon=True)
     watcher.start()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from largebatch.data import Dataset
-from largebatch.engine.batch_job import attached
-from largebatch.engine.spark import choose_master, shared_secret
+from largebatch.engine.master import choose_master
+from largebatch.engine.secret import shared_secret
+from largebatch.engine.submitted import attached
 from largebatch.errors import UserError
 from largebatch.runs.memory import memory_remarks
 from largebatch.settings.execution import Execution

@@ -9,9 +9,9 @@ from typing import Any
 
 from largebatch import data
 from largebatch.data import Dataset
-from largebatch.engine.batch_job import attached, check_options
+from largebatch.engine.jar import system_ds_jar
 from largebatch.engine.java import find_java
-from largebatch.engine.spark import system_ds_jar
+from largebatch.engine.submitted import attached, check_options
 from largebatch.errors import RunError, UserError
 from largebatch.records.study_folder import StudyFolder
 from largebatch.runs import preflight

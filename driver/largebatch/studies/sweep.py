@@ -13,8 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from largebatch.data import Dataset
-from largebatch.engine.batch_job import attached
-from largebatch.engine.session import Session, Stop
+from largebatch.engine.session import Session
+from largebatch.engine.stop import Stop
+from largebatch.engine.submitted import attached
 from largebatch.errors import RunError, UserError
 from largebatch.files.lock import InUseError
 from largebatch.records.result import EpochRow, Result

@@ -166,7 +166,7 @@ def test_unusable_input_is_one_line_and_leaves_nothing(
         ("--batch-size 8 --out used/notes.txt", "used/notes.txt cannot be made a run's folder: "),
         ("--batch-size 8 --master local-cluster[3,1,1024]", "has 3 slots for --workers 4"),
         ("--batch-size 8 --master mars", "--master 'mars' is not understood; use local[n]"),
-        ("--batch-size 8 --master spark://h:many", "--master 'spark://h:many' has no port that there can be"),
+        ("--batch-size 8 --master spark://h:many", "--master 'spark://h:many' has an impossible port"),
         (
             "--batch-size 8 --master spark://h:1 --secure",
             "--secure on spark://h:1 takes the cluster's secret (its spark.authenticate.secret) from a file",

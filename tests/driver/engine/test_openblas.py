@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from largebatch.engine import openblas as native
-from largebatch.engine.openblas import Native, find_native, prepare
+from largebatch.engine import openblas
+from largebatch.engine.openblas import Native, find_native, linked_folder
 from largebatch.errors import RunError, UserError
 
 
@@ -18,7 +18,7 @@ def libraries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "lib"
     folder.mkdir()
     monkeypatch.delenv("LARGEBATCH_OPENBLAS", raising=False)
-    monkeypatch.setattr(native, "LIBRARY_FOLDERS", (str(folder),))
+    monkeypatch.setattr(openblas, "LIBRARY_FOLDERS", (str(folder),))
     monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     ldconfig(tmp_path, monkeypatch, "")
@@ -43,14 +43,14 @@ def put(folder: Path, *names: str) -> None:
 
 def test_nothing_here(tmp_path: Path) -> None:
     assert find_native() == Native(None, None, True)
-    assert prepare(tmp_path / "cache") is None
+    assert linked_folder(tmp_path / "cache") is None
     assert not (tmp_path / "cache").exists()
 
 
 @pytest.mark.parametrize("name", ["libopenblas.so", "libopenblas.so.0"])
 def test_link_to_what_was_found(tmp_path: Path, libraries: Path, name: str) -> None:
     put(libraries, name, "libgomp.so.1")
-    folder = prepare(tmp_path / "cache")
+    folder = linked_folder(tmp_path / "cache")
     assert folder is not None
     assert folder.is_relative_to(tmp_path / "cache")
     assert (folder / "libopenblas.so").readlink() == libraries / name
@@ -58,10 +58,10 @@ def test_link_to_what_was_found(tmp_path: Path, libraries: Path, name: str) -> N
 
 def test_repeating_changes_nothing(tmp_path: Path, libraries: Path) -> None:
     put(libraries, "libopenblas.so.0", "libgomp.so.1")
-    folder = prepare(tmp_path)
+    folder = linked_folder(tmp_path)
     assert folder is not None
     before = (folder / "libopenblas.so").lstat()
-    assert prepare(tmp_path) == folder
+    assert linked_folder(tmp_path) == folder
     assert (folder / "libopenblas.so").lstat() == before
     assert [path.name for path in folder.iterdir()] == ["libopenblas.so"]
 
@@ -70,13 +70,13 @@ def test_stale_link_is_replaced(tmp_path: Path, libraries: Path) -> None:
     put(libraries, "libopenblas.so.0", "libgomp.so.1")
     (tmp_path / "native").mkdir()
     (tmp_path / "native" / "libopenblas.so").symlink_to(tmp_path / "gone")
-    assert prepare(tmp_path) == tmp_path / "native"
+    assert linked_folder(tmp_path) == tmp_path / "native"
     assert (tmp_path / "native" / "libopenblas.so").readlink() == libraries / "libopenblas.so.0"
 
 
 def test_both_libraries_are_needed(tmp_path: Path, libraries: Path) -> None:
     put(libraries, "libopenblas.so.0")
-    assert prepare(tmp_path) is None
+    assert linked_folder(tmp_path) is None
 
 
 def test_other_platforms_have_no_bridge(
@@ -85,7 +85,7 @@ def test_other_platforms_have_no_bridge(
     put(libraries, "libopenblas.so.0", "libgomp.so.1")
     monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     assert not find_native().supported
-    assert prepare(tmp_path) is None
+    assert linked_folder(tmp_path) is None
 
 
 def test_linker_cache_comes_before_folders(
@@ -120,11 +120,11 @@ def test_named_but_absent(tmp_path: Path, libraries: Path, monkeypatch: pytest.M
     put(libraries, "libopenblas.so.0", "libgomp.so.1")
     monkeypatch.setenv("LARGEBATCH_OPENBLAS", str(tmp_path / "nowhere"))
     with pytest.raises(UserError, match=r"\$LARGEBATCH_OPENBLAS is '.*nowhere'.*unset it"):
-        prepare(tmp_path)
+        linked_folder(tmp_path)
 
 
 def test_cache_that_cannot_be_written(tmp_path: Path, libraries: Path) -> None:
     put(libraries, "libopenblas.so.0", "libgomp.so.1")
     (tmp_path / "cache").write_text("a file in the way")
     with pytest.raises(RunError, match="cannot be written"):
-        prepare(tmp_path / "cache")
+        linked_folder(tmp_path / "cache")

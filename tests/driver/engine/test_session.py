@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +20,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from largebatch.engine import session as launch
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.settings.execution import Execution
@@ -243,29 +241,3 @@ def test_a_session_does_not_outlive_its_parent(tmp_path: Path, temporary: Path) 
     while list(temporary.iterdir()) and time.monotonic() < until:
         time.sleep(0.1)
     assert list(temporary.iterdir()) == []
-
-
-# ---- a master ----
-
-
-def test_a_master_that_comes_up_late_is_waited_for() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    late = threading.Timer(1.0, lambda: servers.append(socket.create_server(("127.0.0.1", port))))
-    servers: list[socket.socket] = []
-    late.start()
-    try:
-        launch._reach(f"spark://127.0.0.1:{port}", 30.0)
-    finally:
-        late.join()
-        servers[0].close()
-
-
-def test_a_master_that_does_not_come_is_not_waited_for_longer() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    begun = time.monotonic()
-    with pytest.raises(RunError, match=f"nothing answers at spark://127.0.0.1:{port}: "):
-        launch._reach(f"spark://127.0.0.1:{port}", 1.0)
-    assert 1.0 <= time.monotonic() - begun < 10  # far below what a master has by itself
-    launch._reach("local[4]", 0.0)

@@ -12,7 +12,7 @@ from docker.utils.build import exclude_paths
 
 from largebatch.cli import doctor
 from largebatch.cli.main import build_parser
-from largebatch.engine.spark import choose_master
+from largebatch.engine.master import choose_master
 from tests.docker.dockerfile import read_stages, settings_of
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from largebatch.engine.session import Stop, StoppedError
+from largebatch.engine.stop import Stop, StoppedError
 from largebatch.errors import RunError
 from largebatch.records.study_folder import StudyFolder
 from largebatch.runs import job as train
@@ -54,7 +54,7 @@ class Stage:
 
 
 class FakeSession:
-    """Behaves as launch.Session where a sweep looks; epochs are files written at once."""
+    """Behaves as Session where a sweep looks; epochs are files written at once."""
 
     stage: Stage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from largebatch.engine.child import _root_cause
+from largebatch.engine.failures import root_cause
 
 TASK = "Job aborted due to stage failure: Task 2 in stage 11.0 failed 1 times, most recent failure: Lost task"
 LOST = f"{TASK} 2.0 (TID 46) (127.0.0.1 executor 2): ExecutorLostFailure (executor 2 exited caused by one of "
@@ -66,4 +66,4 @@ class JavaError(Exception):
     ],
 )
 def test_the_cause_is_one_line(message: str | None, told: str) -> None:
-    assert _root_cause(JavaError(message)) == told
+    assert root_cause(JavaError(message)) == told

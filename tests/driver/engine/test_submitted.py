@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from largebatch.engine.batch_job import attached, later, place
+from largebatch.engine.submitted import attached, copy_with_absolute_sources
 from largebatch.files.places import dml_root
 
 
@@ -19,7 +19,7 @@ def test_a_batch_job_is_known_by_the_jvm_that_waits_for_it(monkeypatch: pytest.M
 
 def test_placed_files_find_each_other_from_everywhere(tmp_path: Path) -> None:
     to = tmp_path / "placed"
-    place(dml_root() / "dml", to)
+    copy_with_absolute_sources(dml_root() / "dml", to)
     originals = list((dml_root() / "dml").rglob("*.dml"))
     assert len(list(to.rglob("*.dml"))) == len(originals) > 10
     for original in originals:
@@ -27,12 +27,3 @@ def test_placed_files_find_each_other_from_everywhere(tmp_path: Path) -> None:
         assert "./dml/" not in "".join(line for line in after.splitlines() if "source(" in line)
         assert after.count(f'"{to}/') == before.count('"./dml/')
     assert f'upd="{to}/worker.dml::gradients"' in (to / "train.dml").read_text()
-
-
-def test_a_jvm_that_runs_keeps_what_it_was_started_with() -> None:
-    settings = {
-        "spark.master": "yarn", "spark.driver.memory": "1g", "spark.driver.extraClassPath": "x",
-        "spark.driver.extraJavaOptions": "-x", "spark.local.dir": "/x", "spark.driver.host": "h",
-        "spark.executor.memory": "1g",
-    }  # fmt: skip
-    assert later(settings) == {"spark.driver.host": "h", "spark.executor.memory": "1g"}

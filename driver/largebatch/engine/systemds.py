@@ -1,0 +1,165 @@
+"""SystemDS in the session's process: the actions that the parent can request."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from largebatch.engine.output_relay import OutputRelay
+from largebatch.engine.submitted import check_jvm, settings_of
+from largebatch.errors import RunError
+from largebatch.settings.spark import is_secret
+
+POLL_S = 0.5  # between two counts of the slots
+PIECE = 2**22  # bytes that are converted at a time: 32 MB of doubles at most
+MANY_INSTRUCTIONS = 200  # more than there are, so that statistics have them all
+
+
+def answer(kind: str, text: str = "") -> None:
+    """Report a line to the parent."""
+    print(f"largebatch {kind} {text}".rstrip(), flush=True)
+
+
+class SystemDS:
+    """SystemDS in the JVM of a Spark session: its own, or that of spark-submit."""
+
+    def __init__(self) -> None:
+        self._gateway: Any = None
+        self._spark: Any = None
+        self._relay: OutputRelay | None = None
+
+    def attach(self) -> None:
+        """Join the JVM that spark-submit has started, and report its settings. Raises RunError."""
+        from pyspark.java_gateway import launch_gateway
+
+        self._gateway = launch_gateway()
+        check_jvm(self._gateway.jvm)
+        self._relay = OutputRelay(self._gateway.jvm, Path(sys.argv[1]))
+        settings = settings_of(self._gateway.jvm)
+        answer(json.dumps({name: value for name, value in settings.items() if not is_secret(name)}))
+
+    def launch(self, spark_conf: dict[str, str]) -> None:
+        """Start a JVM, with the settings on its command line."""
+        from pyspark import SparkConf
+        from pyspark.java_gateway import launch_gateway
+
+        self._gateway = launch_gateway(SparkConf(loadDefaults=False).setAll(list(spark_conf.items())))
+
+    def start(
+        self,
+        spark_conf: dict[str, str],
+        systemds_conf: dict[str, str],
+        blas: str | None,
+        secret: str | None,
+    ) -> None:
+        """Start a Spark application; only this JVM loads OpenBLAS from the folder `blas`."""
+        from pyspark import SparkConf, SparkContext
+        from pyspark.sql import SparkSession
+
+        conf = SparkConf(_jvm=self._gateway.jvm).setAll(list(spark_conf.items()))
+        if secret is not None:
+            conf.set("spark.authenticate.secret", secret)  # not earlier: it would be on a command line
+        self._spark = SparkSession(SparkContext(conf=conf, gateway=self._gateway))
+        self._jvm = self._spark._jvm
+        self._api = self._jvm.org.apache.sysds.api.mlcontext
+        if blas is not None:
+            self._jvm.org.apache.sysds.utils.NativeHelper.initialize(blas, "openblas")
+        self._context = self._api.MLContext(self._spark._jsparkSession)
+        # Paths are those of this machine, even if Hadoop is configured with another file system.
+        for hadoop in (
+            self._jvm.org.apache.sysds.conf.ConfigurationManager.getCachedJobConf(),
+            self._spark.sparkContext._jsc.hadoopConfiguration(),
+        ):
+            hadoop.set("fs.defaultFS", "file:///")
+        for name, value in systemds_conf.items():
+            self._context.setConfigProperty(name, value)
+
+    def wait_for_slots(self, wanted: int, seconds: float) -> None:
+        """Return when so many tasks can run at once. Raises RunError after `seconds`."""
+        context = self._spark.sparkContext._jsc.sc()
+        profile = context.resourceProfileManager().defaultResourceProfile()
+        until = time.monotonic() + seconds
+        reported = -1
+        while (slots := context.maxNumConcurrentTasks(profile)) < wanted:
+            if context.isStopped():
+                raise RunError(f"the Spark application was ended while it waited for {wanted} slots")
+            if time.monotonic() >= until:
+                raise RunError(
+                    f"{slots} of the {wanted} slots that the workers need came within {seconds:g} s: "
+                    "free or add cores and memory for executors, or take fewer --workers"
+                )
+            if slots != reported:
+                answer("note", f"{slots} of {wanted} slots are there, waiting")
+                reported = slots
+            time.sleep(POLL_S)
+
+    def run(
+        self, program: str, arguments: dict[str, Any], single_node: bool, statistics: bool = False
+    ) -> None:
+        """Run a DML file with $arguments; single_node keeps SystemDS from planning Spark operations.
+
+        With `statistics` SystemDS prints the times of its instructions at the end.
+        """
+        self._context.setStatistics(statistics)
+        if statistics:
+            self._context.setStatisticsMaxHeavyHitters(MANY_INSTRUCTIONS)
+        self._recompile(not single_node)
+        types = self._api.MLContext.ExecutionType
+        self._context.setExecutionType(types.DRIVER if single_node else types.DRIVER_AND_SPARK)
+        script = self._api.ScriptFactory.dmlFromFile(program)
+        for name, value in arguments.items():
+            self._input(script, f"${name}", value)
+        try:
+            self._context.execute(script)
+        finally:
+            if self._relay is not None:
+                self._relay.drain()
+
+    def _recompile(self, wanted: bool) -> None:
+        """Set whether blocks with matrices of unknown size are compiled again at every execution.
+
+        On a single node this changes no decision, and takes longer than the gradient of a small batch.
+        """
+        config = self._jvm.org.apache.sysds.conf
+        settings = config.ConfigurationManager.getCompilerConfig()
+        kind = getattr(config, "CompilerConfig$ConfigType")
+        settings.set(kind.ALLOW_DYN_RECOMPILATION, wanted)
+        config.ConfigurationManager.setGlobalConfig(settings)
+
+    def convert(self, array_file: str, out: str) -> None:
+        """Write a .npy file of rows (uint8, float32, float64) as a matrix in SystemDS' binary format.
+
+        Rows are converted in pieces, because SystemDS makes a dense matrix of its input first.
+        """
+        array = np.load(array_file, mmap_mode="r", allow_pickle=False)
+        convert = self._jvm.org.apache.sysds.runtime.util.Py4jConverterUtils.convertPy4JArrayToMB
+        types = self._jvm.org.apache.sysds.common.Types.ValueType
+        kind = {"uint8": types.UINT8, "float32": types.FP32, "float64": types.FP64}[array.dtype.name]
+        pieces = np.array_split(array, min(-(-array.nbytes // PIECE), len(array)))
+        names = [f"X{i}" for i in range(len(pieces))]
+        script = self._api.ScriptFactory.dml(f"X = {_stacked(names)}\nwrite(X, $out, format='binary')")
+        for name, piece in zip(names, pieces, strict=True):
+            self._input(script, name, convert(piece.tobytes(), *piece.shape, kind))
+        self._input(script, "$out", out)
+        self._context.execute(script)
+
+    def close(self) -> None:
+        """End the Spark application; a cluster gets its executors back."""
+        if self._relay is not None:
+            self._relay.close()
+        if self._spark is not None:
+            self._spark.stop()
+
+    @staticmethod
+    def _input(script: Any, name: str, value: Any) -> None:
+        getattr(script, "in")(name, value)  # `in` is a keyword of Python
+
+
+def _stacked(names: list[str]) -> str:
+    """A DML expression that puts matrices one below the other (rbind takes two at least)."""
+    return names[0] if len(names) == 1 else f"rbind({', '.join(names)})"
