@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shlex
@@ -21,6 +22,7 @@ from largebatch.report import figures, summary, svg, tables
 from largebatch.report.page import train_command
 from largebatch.report.write import report
 from largebatch.settings.training import Training
+from tests.support.settings import SETTINGS
 from tests.support.study_samples import finished_study, metrics, write_run, write_study
 
 RECORDS = Path(__file__).parents[2] / "recorded"
@@ -53,11 +55,19 @@ def only_row(folder: Path) -> dict[str, object]:
 # ---- the whole ----
 
 
+def rows(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file as they are written."""
+    return list(csv.DictReader(file.read_text().splitlines()))
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_the_report_of_recorded_runs(tmp_path: Path) -> None:
     written = report(RECORDS / "study", tmp_path)
-    for name in ("results.csv", "epochs.csv"):
-        assert (tmp_path / name).read_text() == (RECORDS / "report" / name).read_text()
+    assert (tmp_path / "epochs.csv").read_text() == (RECORDS / "report" / "epochs.csv").read_text()
+    found, wanted = rows(tmp_path / "results.csv"), rows(RECORDS / "report" / "results.csv")
+    assert [{name: row[name] for name in wanted[0]} for row in found] == wanted
+    later = {name: str(SETTINGS[name].default) for name in found[0].keys() - wanted[0].keys()}
+    assert all(later.items() <= row.items() for row in found), "settings of later have their defaults"
     assert written.text + "\n" == (RECORDS / "report" / "summary.txt").read_text()
     assert written.problems == []
     assert written.page == tmp_path / "report.html"

@@ -186,7 +186,8 @@ GRID = "[[grid]]"
         ([GRID, f"seed = {list(range(999))}", GRID, f"workers=2\nseed = {[1, 2]}"], 4, "makes 1001 runs"),
         (
             [GRID, 'optimizer = ["lars", "sgd"]', "scope = 'layer'"], 4,
-            "scope belongs to optimizer lars, not to sgd: leave it out, or put it into a [[grid]] of its own",
+            f"scope belongs to optimizer {' or '.join(Training.owners('scope'))}, not to sgd: leave it out, "
+            "or put it into a [[grid]] of its own",
         ),
         ([GRID, "seed = [1, 2]", "power = 1"], 4, "power belongs to schedule polynomial, not to"),
         (
