@@ -44,7 +44,7 @@ write_settings() {
     fi
     secret="$(<"$LARGEBATCH_SPARK_SECRET_FILE")"
     if [[ ! "$secret" =~ ^[A-Za-z0-9._+/=-]+$ ]]; then
-        die 2 "The secret in $LARGEBATCH_SPARK_SECRET_FILE has to be a line of letters, digits and . _ + / = -."
+        die 2 "The secret in $LARGEBATCH_SPARK_SECRET_FILE must be a line of letters, digits and . _ + / = -."
     fi
     cat >"$FOLDER/spark.conf" <<CONF
 spark.authenticate               true

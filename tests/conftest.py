@@ -36,7 +36,7 @@ class FailuresAtOnce:
             self._terminal.write_line(f"\n{report.nodeid}, {report.when}: {cause}")
 
 
-@pytest.hookimpl(trylast=True)  # the terminal has to be there
+@pytest.hookimpl(trylast=True)  # the terminal must be there
 def pytest_configure(config: pytest.Config) -> None:
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if terminal is not None:  # the processes of pytest-xdist have none

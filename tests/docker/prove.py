@@ -6,7 +6,7 @@ build   Debian by debootstrap, cut down as Debian's slim images are; on it, in o
         steps that run, and stay out of the image.
 run     the command in what came out, as its user, without privileges, on a read-only root with volumes:
         `doctor`, as the health check calls it, then a study. Then the containers of compose.yaml, and the
-        same study on their cluster. Every number has to be that of the study outside, to the last bit.
+        same study on their cluster. Every number must be that of the study outside, to the last bit.
 """
 
 from __future__ import annotations

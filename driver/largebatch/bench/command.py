@@ -59,9 +59,9 @@ class Wishes:
                 if name not in known:
                     raise UserError(f"--{flag} {name} is unknown; there are {', '.join(known)}")
         if self.plan.epochs < 1 or self.plan.warm_up < 0:
-            raise UserError("--epochs has to be at least 1, --warm-up at least 0")
+            raise UserError("--epochs must be at least 1, --warm-up at least 0")
         if self.rows is not None and self.rows < 1:
-            raise UserError("--rows has to be at least 1")
+            raise UserError("--rows must be at least 1")
 
 
 def bench(wishes: Wishes, say: Say) -> list[Timed]:

@@ -69,7 +69,7 @@ def _sizes(text: str) -> list[int]:
     try:
         return [int(size) for size in text.split(",")]
     except ValueError:
-        message = f"{text!r} has to be whole numbers separated by commas"
+        message = f"{text!r} must be whole numbers separated by commas"
         raise argparse.ArgumentTypeError(message) from None
 
 

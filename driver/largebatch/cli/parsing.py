@@ -18,7 +18,7 @@ def _fractions(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        message = f"{text!r} has to be numbers separated by commas, such as 0.5,0.75"
+        message = f"{text!r} must be numbers separated by commas, such as 0.5,0.75"
         raise argparse.ArgumentTypeError(message) from None
 
 
@@ -97,7 +97,7 @@ def seconds(text: str) -> float:
     """A time such as 1h30m, 90m, 45s or 300 (seconds)."""
     parts = re.fullmatch(r"(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s?)?", text)
     if parts is None or not any(parts.groups()):
-        raise argparse.ArgumentTypeError(f"{text!r} has to be a time such as 1h30m, 90m or 45s")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a time such as 1h30m, 90m or 45s")
     hours, minutes, rest = (int(part or 0) for part in parts.groups())
     return 3600.0 * hours + 60 * minutes + rest
 
@@ -105,7 +105,7 @@ def seconds(text: str) -> float:
 def positive(text: str) -> int:
     """A whole number of at least 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} has to be a whole number, 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 1 or more")
     return int(text)
 
 
@@ -116,7 +116,7 @@ def values_of_settings(text: str) -> list[tuple[str, str]]:
         name, equals, value = part.rpartition("=")
         name = name if equals else found[-1][0] if found else ""
         if not name or not value:
-            raise argparse.ArgumentTypeError(f"{text!r} has to be like optimizer=lars,seed=1,2")
+            raise argparse.ArgumentTypeError(f"{text!r} must be like optimizer=lars,seed=1,2")
         found.append((name.strip().replace("-", "_"), value.strip()))
     return found
 

@@ -27,7 +27,7 @@ def mirrors(public: Sequence[str]) -> tuple[str, ...]:
     if not own:
         return tuple(public)
     if not own.lower().startswith(("https://", "file://")):
-        raise UserError(f"${MIRROR_VARIABLE} is {own!r}; it has to begin with https:// or file://")
+        raise UserError(f"${MIRROR_VARIABLE} is {own!r}; it must begin with https:// or file://")
     return (own,)
 
 

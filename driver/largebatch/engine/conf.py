@@ -12,7 +12,7 @@ from largebatch.engine.master import choose_master, in_process
 from largebatch.engine.worker_failures import JVM_FLAG as LOG_OF_EXCEPTIONS
 from largebatch.errors import UserError
 from largebatch.settings.execution import Execution
-from largebatch.settings.spark import REFUSED, joined, parse
+from largebatch.settings.spark import REFUSED, merged, parse
 
 # G1's adaptive heuristic would run concurrent marking almost permanently here: feature maps are allocated
 # fast but die young. Start marking at a fixed 75 % of the heap.
@@ -72,7 +72,7 @@ def spark_conf(
             ours["spark.executor.extraLibraryPath"] = str(site.blas)
     if execution.secure:
         ours |= SECURE
-    return joined(ours, wanted)
+    return merged(ours, wanted)
 
 
 def still_effective(settings: Mapping[str, str]) -> dict[str, str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from largebatch.errors import UserError
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of what becomes a part of paths
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of data sets, studies: they become parts of paths
 Argument = str | int | float | bool  # of a DML program
 DELIMITERS = "\u00b0\u00b7\u2021\u00b6"  # of operands in SystemDS' instructions, where they can't be escaped
-PATTERNS = "*?[]{}\\"  # of names of files to read: such a file is written, and not found again
+PATTERNS = "*?[]{}\\"  # patterns in names of files to read: such a file could be written, but not found again
 
 
 def check_path(path: Path | str, special: str = DELIMITERS + PATTERNS) -> None:

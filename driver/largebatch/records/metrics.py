@@ -39,7 +39,7 @@ def parse_columns(data: bytes) -> list[str]:
     """The names in the file `columns`. Raises ValueError for other content."""
     names = data.decode().strip().split(",")
     if not all(re.fullmatch(r"[\w.]+", name) for name in names) or len(set(names)) < len(names):
-        raise ValueError("columns have to be different names, separated by commas")
+        raise ValueError("columns must be different names, separated by commas")
     return names
 
 

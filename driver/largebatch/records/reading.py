@@ -90,7 +90,7 @@ class StudyRecord:
             )
         most = max((len(run.metrics) for run in self.runs), default=0)
         if not 1 <= epoch <= most:
-            raise UserError(f"--epoch {epoch} has to be from 1 to {most}, the epochs that the study has")
+            raise UserError(f"--epoch {epoch} must be from 1 to {most}, the epochs that the study has")
         return dataclasses.replace(self, runs=tuple(_cut(run, epoch) for run in self.runs), epoch=epoch)
 
 
@@ -163,7 +163,7 @@ def _study_run(path: Path, entry: Any) -> RunRecord:
 def _check(values: Any, wanted: Mapping[str, type], file: str) -> None:
     """Raises _DamagedError if a mapping lacks a name, or has it with a value of another type."""
     if not isinstance(values, dict):
-        raise _DamagedError(f"{file} has a {type(values).__name__} where an object has to be")
+        raise _DamagedError(f"{file} has a {type(values).__name__} where an object must be")
     for name, kind in wanted.items():
         if not isinstance(values.get(name), kind):
             raise _DamagedError(f"{file} lacks {name}, or has it with a value of another kind")

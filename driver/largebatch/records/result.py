@@ -55,7 +55,7 @@ class Result:
         Raises ValueError, whose text goes on after the file's name, for what is no result.
         """
         if not isinstance(values, dict):
-            raise ValueError(f"has a {type(values).__name__} where an object has to be")
+            raise ValueError(f"has a {type(values).__name__} where an object must be")
         hints = typing.get_type_hints(cls)
         known = {name: _typed(name, values.get(name), hint) for name, hint in hints.items()}
         return cls(**known)

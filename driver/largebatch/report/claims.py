@@ -100,7 +100,7 @@ class Claim:
 def pairs(lines: Iterable[Line]) -> list[tuple[Line, Line]]:
     """Lines of SGD with momentum and of LARS that can be compared.
 
-    Settings that both have several values of have to be equal, but for those that mean something else, or
+    Settings that both have several values of must be equal, but for those that mean something else, or
     nothing, to the other optimizer.
     """
     several = list(lines)

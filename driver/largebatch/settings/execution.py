@@ -25,7 +25,7 @@ def _bytes(memory: str) -> int:
 
 def _memory(value: str) -> str | None:
     if not _MEMORY.fullmatch(value):
-        return f"{value!r} has to be a number with m or g, such as 6g"
+        return f"{value!r} must be a number with m or g, such as 6g"
     return None if _bytes(value) >= SMALLEST_HEAP else f"{value} is too little; at least 512m"
 
 

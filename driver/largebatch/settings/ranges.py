@@ -45,7 +45,7 @@ class Text:
     offered: tuple[str, ...] = ()
 
     def __call__(self, value: str) -> str | None:
-        return None if self.pattern.fullmatch(value) else f"{value!r} has to be {self.words}"
+        return None if self.pattern.fullmatch(value) else f"{value!r} must be {self.words}"
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,10 @@ class Whole:
     def __call__(self, value: int) -> str | None:
         if self.high is not None:
             fits = self.low <= value <= self.high
-            return None if fits else f"{value} has to be from {self.low} to {self.high}"
+            return None if fits else f"{value} must be from {self.low} to {self.high}"
         if value < self.low:
-            return f"{value} has to be at least {self.low}"
-        return None if value <= LARGEST else f"{value} has to be at most {LARGEST}"
+            return f"{value} must be at least {self.low}"
+        return None if value <= LARGEST else f"{value} must be at most {LARGEST}"
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Real:
             and (self.below is None or value < self.below)
             and -sys.float_info.max <= value <= self.high  # not so for NaN
         )
-        return None if fits else f"{value} has to be {self._words}"
+        return None if fits else f"{value} must be {self._words}"
 
     @property
     def _words(self) -> str:

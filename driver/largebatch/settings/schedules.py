@@ -30,7 +30,7 @@ def _rising_fractions(values: tuple[float, ...]) -> str | None:
     rising = all(a < b for a, b in itertools.pairwise(values))
     if values and rising and all(0 < value < 1 for value in values):
         return None
-    return "have to be fractions between 0 and 1 in rising order, such as 0.5,0.75"
+    return "must be fractions between 0 and 1 in rising order, such as 0.5,0.75"
 
 
 def _milestones(values: tuple[float, ...]) -> dict[str, Argument]:

@@ -1,4 +1,4 @@
-"""What a user may set of Spark's configuration, and how it is joined with this program's own. Pure."""
+"""Spark's settings: which ones a user may give, and how they are merged with the program's own. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from largebatch.errors import UserError
 
-# Settings that are lists: what the user gives is added to ours, with this between.
+# Settings that are lists, with their separators: the user's entries are appended to ours.
 LISTS = {
     "spark.jars": ",",
     "spark.driver.extraClassPath": ":",
@@ -16,34 +16,34 @@ LISTS = {
     "spark.executor.extraLibraryPath": ":",
 }
 
-# What would start another run than was asked for, or one that hangs or is wrong, and why.
+# Settings that would change the run, hang it or make it wrong, and the reason that the user is told.
 REFUSED = {
     "spark.master": "it is --master",
     "spark.driver.memory": "it is --memory",
     "spark.submit.deployMode": "the driver runs here; a batch job (spark-submit) can have it elsewhere",
-    "spark.dynamicAllocation.enabled": "all workers have to be there from the first update to the last",
+    "spark.dynamicAllocation.enabled": "all workers must be there from the first update to the last",
     "spark.speculation": "a worker that runs twice would count its gradients twice",
     "spark.task.maxFailures": "a worker that starts again would count its gradients twice",
     "spark.ps.io.serverThreads": "it follows from --workers: with fewer threads than workers a run hangs",
 }
 
-# As Spark finds what it has to hide. Settings go into config.json, and on the JVM's command line.
+# Spark's own pattern for secrets. Settings are written into config.json and onto the JVM's command line.
 _SECRET = re.compile(r"secret|password|token|access[.]?key", re.IGNORECASE)
 
 
 def is_secret(name: str) -> bool:
-    """Whether a setting's value is for nobody's eyes, by its name; the name of a file is no secret."""
+    """Whether a setting's value is a secret, judged by its name. The path of a file is none."""
     return _SECRET.search(name) is not None and not name.lower().endswith("file")
 
 
 def parse(entries: Iterable[str]) -> dict[str, str]:
-    """Settings from KEY=VALUE texts, of which later ones win. Raises UserError for what can't be set."""
+    """Settings from KEY=VALUE texts; later ones win. Raises UserError for a setting that can't be given."""
     found: dict[str, str] = {}
     for entry in entries:
         name, equals, value = entry.partition("=")
         if not equals or not re.fullmatch(r"spark\.\S+", name):
             raise UserError(
-                f"--conf {entry!r} has to be KEY=VALUE with a key of Spark, such as spark.executor.memory=2g"
+                f"--conf {entry!r} must be KEY=VALUE with a key of Spark, such as spark.executor.memory=2g"
             )
         if name in REFUSED:
             raise UserError(f"--conf {name} can't be set: {REFUSED[name]}")
@@ -56,8 +56,8 @@ def parse(entries: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def joined(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
-    """Both settings: theirs before ours, but added to ours where a setting is a list."""
+def merged(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
+    """Our settings, overridden by theirs. Where a setting is a list, theirs are appended."""
     lists = {
         name: f"{ours[name]}{separator}{theirs[name]}"
         for name, separator in LISTS.items()

@@ -152,7 +152,7 @@ class Settings:
 
         Raises UserError for names that don't exist, values of another type and values out of range.
         """
-        check(isinstance(values, Mapping), "settings have to be an object, or a table, of names and values")
+        check(isinstance(values, Mapping), "settings must be an object, or a table, of names and values")
         known = declared(cls)
         unknown = sorted(set(values) - set(known))
         check(not unknown, f"unknown setting {', '.join(unknown)}; there are {', '.join(known)}")

@@ -79,19 +79,19 @@ class _Parser:
                 self._refuse("", 0, key, f"unknown field {key}; there are {', '.join((*_TEXTS, *_TABLES))}")
         for key in _TEXTS:
             if not isinstance(self.document.get(key, ""), str):
-                self._refuse("", 0, key, f"{key} has to be a text in quotes")
+                self._refuse("", 0, key, f"{key} must be a text in quotes")
         name = self.document.get("name", "")
         if not NAME.fullmatch(name):
             self._refuse(
-                "", 0, "name", f"name {name!r} has to be letters, digits, '.', '_' and '-', 64 at most"
+                "", 0, "name", f"name {name!r} must be letters, digits, '.', '_' and '-', 64 at most"
             )
         if self.document.get("fallback", "mnist") not in SOURCES:
-            self._refuse("", 0, "fallback", f"fallback has to be one of {', '.join(SOURCES)}")
+            self._refuse("", 0, "fallback", f"fallback must be one of {', '.join(SOURCES)}")
 
     def _table(self, name: str) -> dict[str, Any]:
         table = self.document.get(name, {})
         if not isinstance(table, dict):
-            self._refuse(name, 0, "", f"{name} has to be a table: [{name}]")
+            self._refuse(name, 0, "", f"{name} must be a table: [{name}]")
         return table
 
     def _grids(self) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from largebatch.studies.tasks import Task
 from largebatch.terminal.progress import Progress
 from largebatch.terminal.say import Say
 
-SESSION_START_S = 10.0  # added to the time of an epoch for which a session has to be started
+SESSION_START_S = 10.0  # added to the time of an epoch for which a session must be started
 MAX_FAILED_STARTS = 2  # sessions in a row that don't even start: the next one won't either
 
 

@@ -1,4 +1,4 @@
-"""Where in a TOML file its tables and keys stand, which tomllib does not tell. Pure."""
+"""Line numbers of the tables and keys of a TOML file, which tomllib does not report. Pure."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-# Comments and strings, so that quotes within one of them are not taken for the start of another.
+# Comments and strings: a quote inside one of them does not start another.
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|#[^\n]*|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'', re.DOTALL
 )
 _HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_-]+)\s*\]\]?\s*(?:#.*)?")
 _KEY = re.compile(r"""\s*(?:([A-Za-z0-9_-]+)\s*\.\s*)?["']?([A-Za-z0-9_-]+)["']?\s*=""")
-Place = tuple[
-    str, int, str
-]  # table ("" for the top), its number among tables of that name, key ("" for itself)
+# The table ("" for the top), its number among tables of that name, the key ("" for the table itself).
+Place = tuple[str, int, str]
 
 
 @dataclass(frozen=True)
@@ -31,15 +30,16 @@ class Lines:
         return 1
 
 
-def _on_its_lines(token: re.Match[str]) -> str:
+def _without_text(token: re.Match[str]) -> str:
+    """A string over several lines without its text; other tokens as they are."""
     several = token[0].startswith(('"""', "'''"))
     return "''" + "\n" * token[0].count("\n") if several else token[0]
 
 
 def locate(text: str) -> Lines:
     """Lines of the `[table]`s, `[[table]]`s and keys of a document with tables one level deep."""
-    # Only line breaks are left of strings over several lines: what they say must not look like keys.
-    text = _TOKEN.sub(_on_its_lines, text)
+    # Strings over several lines are reduced to their line breaks: their text must not look like keys.
+    text = _TOKEN.sub(_without_text, text)
     places: dict[Place, int] = {}
     seen: Counter[str] = Counter()
     table, number = "", 0

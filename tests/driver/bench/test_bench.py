@@ -274,8 +274,8 @@ def test_bytes_can_not_be_counted_without_the_program(monkeypatch: pytest.Monkey
     [
         ("--modes cluster", "--modes cluster is unknown; there are spark, local"),
         ("--peers keras", "--peers keras is unknown; there are torch, upstream"),
-        ("--epochs 0", "--epochs has to be at least 1"),
-        ("--rows 0", "--rows has to be at least 1"),
+        ("--epochs 0", "--epochs must be at least 1"),
+        ("--rows 0", "--rows must be at least 1"),
     ],
 )
 def test_wishes_that_can_not_be_met(words: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:

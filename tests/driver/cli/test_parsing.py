@@ -122,7 +122,7 @@ def test_milestones_that_are_none_are_explained(
 ) -> None:
     with pytest.raises(SystemExit):
         read(parser, "--milestones", text)
-    message = f"argument --milestones: {text!r} has to be numbers separated by commas, such as 0.5,0.75"
+    message = f"argument --milestones: {text!r} must be numbers separated by commas, such as 0.5,0.75"
     assert capsys.readouterr().err.endswith(f"{message}\n")
 
 
@@ -183,13 +183,13 @@ def test_times(text: str, value: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "h", "1.5h", "-3", "30m1h", "1d", "soon", "1 h", "9" * 400 + "h"])
 def test_times_that_are_none_are_explained(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="has to be a time such as 1h30m, 90m or 45s"):
+    with pytest.raises(argparse.ArgumentTypeError, match="must be a time such as 1h30m, 90m or 45s"):
         seconds(text)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "", "two"])
 def test_numbers_below_1_are_explained(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="has to be a whole number, 1 or more"):
+    with pytest.raises(argparse.ArgumentTypeError, match="must be a whole number, 1 or more"):
         positive(text)
     assert positive("12") == 12
 
@@ -201,5 +201,5 @@ def test_values_of_settings_add_up() -> None:
 
 @pytest.mark.parametrize("text", ["", "lars", "=lars", "optimizer=", "optimizer=lars,", ",optimizer=lars"])
 def test_values_without_a_setting_are_explained(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="has to be like optimizer=lars,seed=1,2"):
+    with pytest.raises(argparse.ArgumentTypeError, match="must be like optimizer=lars,seed=1,2"):
         values_of_settings(text)

@@ -145,7 +145,7 @@ def test_cache_that_cannot_be_written(mirror: Path, cache_home: Path) -> None:
 @pytest.mark.parametrize("url", ["http://example.org/mnist", "ftp://example.org", "/srv/mnist"])
 def test_mirror_has_to_be_https(cache_home: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("LARGEBATCH_MIRROR", url)
-    with pytest.raises(UserError, match="has to begin with https://"):
+    with pytest.raises(UserError, match="must begin with https://"):
         load("mnist")
 
 

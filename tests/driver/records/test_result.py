@@ -52,8 +52,8 @@ def test_accuracies_may_be_missing_and_whole() -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ([], "has a list where an object has to be"),
-        (None, "has a NoneType where an object has to be"),
+        ([], "has a list where an object must be"),
+        (None, "has a NoneType where an object must be"),
         ({}, "lacks dataset, or has it with a value of another kind"),
         ({"seed": "1"}, "lacks seed, or has it"),
         ({"seed": None}, "lacks seed, or has it"),

@@ -170,8 +170,8 @@ def test_settings_of_something_else_are_a_user_error(
     [
         ("training", {"optimiser": "lars"}, "unknown setting optimiser"),
         ("training", {"epochs": "3"}, "epochs = '3' is not of type int"),
-        ("training", {"epochs": 0}, "--epochs 0 has to be at least 1"),
-        ("execution", {"memory": "much"}, "--memory 'much' has to be"),
+        ("training", {"epochs": 0}, "--epochs 0 must be at least 1"),
+        ("execution", {"memory": "much"}, "--memory 'much' must be"),
     ],
 )
 def test_unusable_settings_name_the_file(

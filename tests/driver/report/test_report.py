@@ -165,7 +165,7 @@ DAMAGE: list[tuple[Callable[[RunFolder], object], str]] = [
     (lambda run: _half(run.path / "config.json"), "config.json can't be read as a run's settings: "),
     (lambda run: (run.path / "config.json").unlink(), "runs/{} is not the folder of a run: it has no config"),
     (lambda run: _half(run.result_file), "result.json can't be read: "),
-    (lambda run: run.result_file.write_text("[]"), "result.json has a list where an object has to be"),
+    (lambda run: run.result_file.write_text("[]"), "result.json has a list where an object must be"),
     (lambda run: run.result_file.write_text('{"status": "finished"}'), "result.json lacks dataset, or"),
     (
         lambda run: run.result_file.write_text(run.result_file.read_text().replace("finished", "odd")),
@@ -243,7 +243,7 @@ def test_runs_may_be_in_a_folder_that_studies_share(tmp_path: Path) -> None:
     [
         (None, "is not the folder of a study: it has no study.json"),
         ("{", "study.json can't be read: "),
-        ("[]", "study.json has a list where an object has to be"),
+        ("[]", "study.json has a list where an object must be"),
         ("{}", "study.json lacks name, or has it with a value of another kind"),
     ],
 )
@@ -368,7 +368,7 @@ def test_a_run_that_was_to_be_shorter_has_no_result_after_more_epochs(tmp_path: 
 @pytest.mark.parametrize("epoch", [0, 4])
 def test_epochs_that_no_run_has(tmp_path: Path, epoch: int) -> None:
     with pytest.raises(
-        UserError, match=f"--epoch {epoch} has to be from 1 to 3, the epochs that the study has"
+        UserError, match=f"--epoch {epoch} must be from 1 to 3, the epochs that the study has"
     ):
         report(study(tmp_path), epoch=epoch)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from largebatch.errors import UserError
-from largebatch.settings.spark import REFUSED, is_secret, joined, parse
+from largebatch.settings.spark import REFUSED, is_secret, merged, parse
 
 
 def test_settings_are_split_at_the_first_equals_sign_and_the_last_one_counts() -> None:
@@ -15,7 +15,7 @@ def test_settings_are_split_at_the_first_equals_sign_and_the_last_one_counts() -
 
 @pytest.mark.parametrize("entry", ["", "spark.x", "=1", "spark.=1", "spark=1", "sparks.x=1", "spark.a b=1"])
 def test_what_is_no_setting_of_spark_is_refused(entry: str) -> None:
-    with pytest.raises(UserError, match="has to be KEY=VALUE with a key of Spark"):
+    with pytest.raises(UserError, match="must be KEY=VALUE with a key of Spark"):
         parse([entry])
 
 
@@ -52,7 +52,7 @@ def test_secrets_are_known_by_their_names_and_refused(name: str, secret: bool) -
 def test_theirs_come_before_ours_but_lists_are_added_to() -> None:
     ours = {"spark.jars": "a", "spark.x": "1", "spark.driver.extraJavaOptions": "-A"}
     theirs = {"spark.jars": "b,c", "spark.x": "2", "spark.driver.extraClassPath": "/d"}
-    assert joined(ours, theirs) == {
+    assert merged(ours, theirs) == {
         "spark.jars": "a,b,c",
         "spark.x": "2",
         "spark.driver.extraJavaOptions": "-A",

@@ -82,25 +82,25 @@ def test_name_tells_runs_apart() -> None:
             {"schedule": "cosine"},
             "--schedule 'cosine' is unknown; choose one of inverse_time, constant, polynomial, multi_step",
         ),
-        ({"batch_size": 0}, "--batch-size 0 has to be at least 1"),
-        ({"batch_size": -4}, "--batch-size -4 has to be at least 1"),
-        ({"epochs": 0}, "--epochs 0 has to be at least 1"),
-        ({"workers": 0}, "--workers 0 has to be at least 1"),
-        ({"micro_batch": -1}, "--micro-batch -1 has to be at least 1"),
-        ({"seed": -1}, "--seed -1 has to be from 0 to 2147483647"),
-        ({"seed": 2**31}, "--seed 2147483648 has to be from 0 to 2147483647"),
-        ({"momentum": 1.0}, "--momentum 1.0 has to be at least 0 and below 1"),
-        ({"momentum": -0.1}, "--momentum -0.1 has to be"),
-        ({"momentum": NAN}, "--momentum nan has to be"),
-        ({"momentum": INF}, "--momentum inf has to be"),
+        ({"batch_size": 0}, "--batch-size 0 must be at least 1"),
+        ({"batch_size": -4}, "--batch-size -4 must be at least 1"),
+        ({"epochs": 0}, "--epochs 0 must be at least 1"),
+        ({"workers": 0}, "--workers 0 must be at least 1"),
+        ({"micro_batch": -1}, "--micro-batch -1 must be at least 1"),
+        ({"seed": -1}, "--seed -1 must be from 0 to 2147483647"),
+        ({"seed": 2**31}, "--seed 2147483648 must be from 0 to 2147483647"),
+        ({"momentum": 1.0}, "--momentum 1.0 must be at least 0 and below 1"),
+        ({"momentum": -0.1}, "--momentum -0.1 must be"),
+        ({"momentum": NAN}, "--momentum nan must be"),
+        ({"momentum": INF}, "--momentum inf must be"),
         ({"warmup_epochs": 10.5}, "--warmup-epochs 10.5 is more than --epochs 10"),
-        ({"milestones": (0.75, 0.5)}, "--milestones have to be fractions between 0 and 1 in rising order"),
-        ({"milestones": (0.5, 0.5)}, "--milestones have to be"),
-        ({"milestones": (0.0, 0.5)}, "--milestones have to be"),
-        ({"milestones": (0.5, 1.0)}, "--milestones have to be"),
-        ({"milestones": (0.5, NAN)}, "--milestones have to be"),
-        ({"milestones": (NAN,)}, "--milestones have to be"),
-        ({"milestones": ()}, "--milestones have to be"),
+        ({"milestones": (0.75, 0.5)}, "--milestones must be fractions between 0 and 1 in rising order"),
+        ({"milestones": (0.5, 0.5)}, "--milestones must be"),
+        ({"milestones": (0.0, 0.5)}, "--milestones must be"),
+        ({"milestones": (0.5, 1.0)}, "--milestones must be"),
+        ({"milestones": (0.5, NAN)}, "--milestones must be"),
+        ({"milestones": (NAN,)}, "--milestones must be"),
+        ({"milestones": ()}, "--milestones must be"),
     ],
 )
 def test_training_refuses(settings: dict[str, Any], words: str) -> None:
@@ -117,7 +117,7 @@ def test_rates_are_unbounded() -> None:
 @pytest.mark.parametrize("value", [-1e-9, NAN, INF, -INF, 10**400])
 @pytest.mark.parametrize("name", UNBOUNDED)
 def test_numbers_are_finite_and_not_negative(name: str, value: Any) -> None:
-    with pytest.raises(UserError, match=rf"^--{name.replace('_', '-')} .* has to be finite, 0 or more$"):
+    with pytest.raises(UserError, match=rf"^--{name.replace('_', '-')} .* must be finite, 0 or more$"):
         Training(**{name: value})
 
 

@@ -152,14 +152,14 @@ NAN, INF = float("nan"), float("inf")
 @pytest.mark.parametrize(
     ("allowed", "good", "bad", "words"),
     [
-        (Whole(low=2), [2, 2**31 - 1], [1, -5], "has to be at least 2"),
-        (Whole(low=2), [2], [2**31, 10**400], "has to be at most 2147483647"),
-        (Whole(2, 4), [2, 3, 4], [1, 5], "has to be from 2 to 4"),
-        (Real(low=0), [0, 1e300], [-1e-9, NAN, INF, -INF, 10**400], "has to be finite, 0 or more"),
-        (Real(above=0), [1e-9, 1e300], [0, NAN, INF, 10**400], "has to be finite, above 0"),
-        (Real(low=0, below=1), [0, 0.5], [1, -1, NAN, INF], "has to be at least 0 and below 1"),
-        (Real(above=0, below=1), [0.5], [0, 1, NAN], "has to be above 0 and below 1"),
-        (Real(above=0, high=9, unit="seconds"), [9], [0, 9.5], "has to be above 0 and at most 9 seconds"),
+        (Whole(low=2), [2, 2**31 - 1], [1, -5], "must be at least 2"),
+        (Whole(low=2), [2], [2**31, 10**400], "must be at most 2147483647"),
+        (Whole(2, 4), [2, 3, 4], [1, 5], "must be from 2 to 4"),
+        (Real(low=0), [0, 1e300], [-1e-9, NAN, INF, -INF, 10**400], "must be finite, 0 or more"),
+        (Real(above=0), [1e-9, 1e300], [0, NAN, INF, 10**400], "must be finite, above 0"),
+        (Real(low=0, below=1), [0, 0.5], [1, -1, NAN, INF], "must be at least 0 and below 1"),
+        (Real(above=0, below=1), [0.5], [0, 1, NAN], "must be above 0 and below 1"),
+        (Real(above=0, high=9, unit="seconds"), [9], [0, 9.5], "must be above 0 and at most 9 seconds"),
         (Choice(("a", "b")), ["a", "b"], ["c"], "is unknown; choose one of a, b"),
     ],
 )

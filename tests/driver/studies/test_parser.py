@@ -146,15 +146,15 @@ GRID = "[[grid]]"
     ("lines", "line", "words"),
     [
         (["colour = 1", GRID], 2, "unknown field colour; there are name, title, "),
-        (["title = 3", GRID], 2, "title has to be a text in quotes"),
-        (['fallback = "cifar"', GRID], 2, "fallback has to be one of mnist, digits, idx"),
+        (["title = 3", GRID], 2, "title must be a text in quotes"),
+        (['fallback = "cifar"', GRID], 2, "fallback must be one of mnist, digits, idx"),
         (['fallback = "digits"', GRID, 'dataset = ["mnist", "idx"]'], 2, "a fallback is for studies of one"),
         ([""], 1, "a study needs at least one table [[grid]]"),
         (["", "[grid]", "seed = 1"], 3, "a study needs at least one table [[grid]]"),
         (["grid = []"], 2, "a study needs at least one table [[grid]]"),
         (["grid = [1]"], 2, "a study needs at least one table [[grid]]"),
-        (["fixed = 3", GRID], 2, "fixed has to be a table: [fixed]"),
-        (["[[fixed]]", "epochs = 3", GRID], 2, "fixed has to be a table: [fixed]"),
+        (["fixed = 3", GRID], 2, "fixed must be a table: [fixed]"),
+        (["[[fixed]]", "epochs = 3", GRID], 2, "fixed must be a table: [fixed]"),
         (["[fixed]", "", "epoch = 3", GRID], 4, "unknown setting epoch; there are dataset, "),
         (["[fixed]", "epochs = 'ten'", GRID], 3, "epochs = 'ten' is not of type int"),
         (["[fixed]", "epochs = [1, 2]", GRID], 3, "epochs = (1, 2) is not of type int"),
@@ -163,20 +163,20 @@ GRID = "[[grid]]"
         (["[execution]", "mode = 'mesos'", GRID], 3, "mode 'mesos' is unknown; choose one of spark, local"),
         (["[execution]", "memory = 6", GRID], 3, "memory = 6 is not of type str"),
         (["[execution]", "conf = 'spark.a=1'", GRID], 3, "conf = 'spark.a=1' is not of type tuple"),
-        (["[execution]", "", "conf = ['a=1']", GRID], 4, "conf 'a=1' has to be KEY=VALUE with a key of "),
-        (["[execution]", 'memory = "6"', GRID], 3, "memory '6' has to be a number with m or g"),
+        (["[execution]", "", "conf = ['a=1']", GRID], 4, "conf 'a=1' must be KEY=VALUE with a key of "),
+        (["[execution]", 'memory = "6"', GRID], 3, "memory '6' must be a number with m or g"),
         ([GRID, "", "# a remark", "batch = 3"], 5, "unknown setting batch; there are dataset, "),
         ([GRID, "seed = 1", "[[grid]]", "sed = 2"], 5, "unknown setting sed"),
         ([GRID, "seed = []"], 3, "seed has no values"),
         ([GRID, "seed = [1, 1.5]"], 3, "seed = 1.5 is not of type int"),
-        ([GRID, "seed = -1"], 3, "seed -1 has to be from 0 to 2147483647"),
+        ([GRID, "seed = -1"], 3, "seed -1 must be from 0 to 2147483647"),
         (["[fixed]", "seed = 1", GRID, "seed = [1, 2]"], 5, "seed is in [fixed] too"),
         ([GRID, "batch_size = [64, 66]"], 3, "batch_size 66 is not a multiple of workers 4"),
         ([GRID, "workers = 3", "batch_size = [63,\n 64]"], 4, "batch_size 64 is not a multiple of workers 3"),
         (["[fixed]", "workers = 3", GRID], 3, "batch_size 1024 is not a multiple of workers 3"),
         (["[fixed]", "epochs = 2", GRID, "warmup_epochs = [1, 3]"], 5, "warmup_epochs 3 is more than"),
         ([GRID, 'optimizer = ["lars", "adam"]'], 3, "optimizer 'adam' is unknown; choose one of sgd, "),
-        ([GRID, 'dataset = "../../etc"'], 3, "dataset '../../etc' has to be letters, digits, "),
+        ([GRID, 'dataset = "../../etc"'], 3, "dataset '../../etc' must be letters, digits, "),
         ([GRID, 'dataset = "cifar"'], 3, "there is no data set 'cifar'; there are mnist, "),
         (["[fixed]", 'dataset = "cifar"', GRID], 3, "there is no data set 'cifar'"),
         ([GRID, "seed = [1, 2]", GRID, "seed = [2, 3]"], 4, "the run mnist-lenet-lars-b1024-e10-s2 is asked"),
@@ -195,9 +195,9 @@ GRID = "[[grid]]"
             "padding belongs to network lenet, not to softmax: leave it out",
         ),
         (["[fixed]", "momentum = 0.5", GRID, "optimizer = 'sgd'"], 3, "momentum belongs to optimizer sgd_"),
-        (["fixed.epochs = 0", GRID], 2, "epochs 0 has to be at least 1"),
-        (["grid = [{seed = 1}, {seed = -1}]"], 2, "seed -1 has to be from 0"),
-        (['title = """\n[fixed]\nepochs = 3"""', "[fixed]", "epochs = 0", GRID], 6, "epochs 0 has to be"),
+        (["fixed.epochs = 0", GRID], 2, "epochs 0 must be at least 1"),
+        (["grid = [{seed = 1}, {seed = -1}]"], 2, "seed -1 must be from 0"),
+        (['title = """\n[fixed]\nepochs = 3"""', "[fixed]", "epochs = 0", GRID], 6, "epochs 0 must be"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_one_sentence_with_its_line(
@@ -214,12 +214,12 @@ def test_what_cannot_be_is_refused_in_one_sentence_with_its_line(
 
 @pytest.mark.parametrize("name", ["", "..", "../up", "a/b", ".hidden", "a b", "ä", "x" * 65])
 def test_names_that_are_no_folder_names_are_refused(name: str) -> None:
-    with pytest.raises(UserError, match=r"small\.toml, line 2: name .* has to be letters, digits"):
+    with pytest.raises(UserError, match=r"small\.toml, line 2: name .* must be letters, digits"):
         parse(f"# a remark\nname = {json.dumps(name)}\n[[grid]]\n", "small.toml")
 
 
 def test_a_study_without_a_name_is_refused() -> None:
-    with pytest.raises(UserError, match=r"small\.toml, line 1: name '' has to be"):
+    with pytest.raises(UserError, match=r"small\.toml, line 1: name '' must be"):
         parse("[[grid]]\n", "small.toml")
 
 
@@ -230,5 +230,5 @@ def test_errors_of_syntax_have_their_line_too() -> None:
 
 @pytest.mark.parametrize("name", ["batch_size", "epochs", "workers", "micro_batch"])
 def test_numbers_that_no_machine_counts_to_are_refused(name: str) -> None:
-    with pytest.raises(UserError, match=f"line 2: {name} {'9' * 18} has to be at most 2147483647"):
+    with pytest.raises(UserError, match=f"line 2: {name} {'9' * 18} must be at most 2147483647"):
         parse(f"name = 'a'\nfixed.{name} = {'9' * 18}\n[[grid]]\nseed = 1\n", "study")
