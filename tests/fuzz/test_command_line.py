@@ -14,6 +14,9 @@ from largebatch import data
 from largebatch.cli import doctor
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
+from largebatch.settings.values import declared
 from largebatch.studies import command as sweep_command
 from tests.support.command import call
 from tests.support.fuzzing import TRAINING, examples, reads
@@ -22,11 +25,9 @@ from tests.support.study_samples import finished_study
 
 STATUSES = {0, 1, 2, 3, 130}
 _FLAGS = (
-    "--batch-size", "--epochs", "--workers", "--learning-rate", "--momentum", "--seed", "--milestones",
-    "--power", "--stall-timeout", "--memory", "--master", "--micro-batch", "--warmup-epochs", "--optimizer",
-    "--network", "--schedule", "--scope", "--padding", "--dataset", "--data-dir", "--mode", "--out",
-    "--resume", "--runs", "--only", "--jobs", "--limit-time", "--epoch", "--rows", "--modes", "--batch-sizes",
-    "--peers", "--warm-up",
+    *(one.flag for one in (*declared(Training).values(), *declared(Execution).values())),
+    "--data-dir", "--out", "--resume", "--runs", "--only", "--jobs", "--limit-time", "--epoch", "--rows",
+    "--modes", "--batch-sizes", "--peers", "--warm-up",
 )  # fmt: skip
 _SWITCHES = (
     "--json", "--dry-run", "--isolate", "--per-worker", "--markdown", "--deterministic",
