@@ -19,7 +19,7 @@ status=0
 for ((i = 1; i <= repetitions; i++)); do
     say "Repetition $i of $repetitions"
     outcome=0
-    "$VENV/bin/python" -m pytest -m faults --all-faults --junitxml="$results/$i.xml" || outcome=$?
+    "$VENV/bin/python" -m pytest -m faults --junitxml="$results/$i.xml" || outcome=$?
     if ((outcome > 1)); then # interrupted, or no tests were run
         exit "$outcome"
     fi

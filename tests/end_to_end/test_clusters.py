@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from largebatch.engine.secret import SECRET_FILE
 from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder
 from tests.support.outcomes import MODES_AGREE, results, runs, without_times
-from tests.support.patience import PROMPT_S, TIMEOUT_S
+from tests.support.patience import TIMEOUT_S
 from tests.support.processes import descends, session_processes
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
@@ -166,28 +165,25 @@ def test_a_standalone_cluster_with_a_secret_equals_local_mode(
         assert "one/of+ours" not in (tmp_path / "run" / file).read_text()
 
 
-def refused(done: subprocess.CompletedProcess[str], begun: float) -> str:
+def refused(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 1, done.stderr
-    assert time.monotonic() - begun < PROMPT_S
     return done.stderr.splitlines()[-1]
 
 
 @pytest.mark.slow
 def test_what_a_cluster_lacks_is_said_in_one_sentence(cluster: Cluster, bars: Path, tmp_path: Path) -> None:
-    begun = time.monotonic()
     more = ("--master", cluster.url, "--secure", "--workers", "4", "--cluster-timeout", "20")
     done = call(*training(bars, tmp_path / "run", *more), secret=cluster.secret)
-    sentence = refused(done, begun)
+    sentence = refused(done)
     assert sentence.startswith("largebatch: 2 of the 4 slots that the workers need came within 20 s: ")
     assert "2 of 4 slots are there, waiting" in done.stderr.splitlines()
 
 
 @pytest.mark.slow
 def test_another_secret_is_refused_in_one_sentence(cluster: Cluster, bars: Path, tmp_path: Path) -> None:
-    begun = time.monotonic()
     more = ("--master", cluster.url, "--secure", "--cluster-timeout", "20")
     done = call(*training(bars, tmp_path / "run", *more), secret=cluster.secret.with_name("other"))
-    sentence = refused(done, begun)
+    sentence = refused(done)
     assert (
         f"{cluster.url} did not take the application: see that it runs Spark 3.5, and that --secure"
         in sentence
@@ -197,9 +193,8 @@ def test_another_secret_is_refused_in_one_sentence(cluster: Cluster, bars: Path,
 def test_a_master_that_does_not_answer_is_named(bars: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"spark://127.0.0.1:{server.getsockname()[1]}"
-    begun = time.monotonic()
     more = ("--master", url, "--cluster-timeout", "5")
-    sentence = refused(call(*training(bars, tmp_path / "run", *more)), begun)
+    sentence = refused(call(*training(bars, tmp_path / "run", *more)))
     assert sentence.startswith(f"largebatch: nothing answers at {url}: see that Spark's master runs there")
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.command import wait_for
 from tests.support.fault import fault
-from tests.support.patience import PROMPT_S, TIMEOUT_S
+from tests.support.patience import TIMEOUT_S
 from tests.support.processes import java_of, processes
 from tests.support.trials import IN_WORKER, Modify, Trial, Undisturbed
 
@@ -78,7 +78,7 @@ def test_killed_in_the_middle_of_an_epoch(
     pids = {"driver": process.pid, "session": session, "JVM": java_of(session)}
     for victim in victims:
         os.kill(pids[victim], signal.SIGKILL)
-    _, told = process.communicate(timeout=PROMPT_S)
+    _, told = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == (-signal.SIGKILL if said is None else 1)
     assert said is None or f"largebatch: {said}; see run/log.txt" in told
     trial.assert_nothing_left(files=victims != ("driver", "session"))  # who would remove them?
@@ -126,7 +126,7 @@ def test_a_jvm_that_stands_still_is_ended(trial: Trial, undisturbed: Undisturbed
     os.kill(java_of(trial.session()), signal.SIGSTOP)
     stopped = time.monotonic()
     _, told = process.communicate(timeout=TIMEOUT_S)
-    assert STALL_S - 1 < time.monotonic() - stopped < STALL_S + PROMPT_S
+    assert STALL_S - 1 < time.monotonic() - stopped < STALL_S + TIMEOUT_S
     assert process.returncode == 1
     assert f"largebatch: stalled: no sign of life for {STALL_S} s; see run/log.txt" in told
     trial.assert_nothing_left()

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.support.patience import PROMPT_S
+from tests.support.patience import TIMEOUT_S
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 _FLAGS = (
@@ -56,7 +56,7 @@ class Browser:
         """End the browser."""
         self._process.terminate()
         try:
-            self._process.wait(PROMPT_S)
+            self._process.wait(TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
         os.close(self._writing)
@@ -89,7 +89,7 @@ class Browser:
         self.requests.clear()
         self.errors.clear()
         self.call("Page.navigate", url=page.resolve().as_uri())
-        deadline = time.monotonic() + PROMPT_S
+        deadline = time.monotonic() + TIMEOUT_S
         while self.evaluate("document.readyState + location.protocol") != "completefile:":
             assert time.monotonic() < deadline, "the page does not load"
             time.sleep(0.05)
@@ -134,7 +134,7 @@ class Browser:
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._received:
-            ready, _, _ = select.select([self._reading], [], [], PROMPT_S)
+            ready, _, _ = select.select([self._reading], [], [], TIMEOUT_S)
             assert ready, "the browser does not answer"
             part = os.read(self._reading, 1 << 20)
             assert part, "the browser has ended"

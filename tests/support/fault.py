@@ -6,5 +6,5 @@ import pytest
 
 
 def fault(fault: str, how: str, promise: str, *, quick: bool = False) -> pytest.MarkDecorator:
-    """Marks a test as a row of the table; only quick ones run without --all-faults."""
+    """Marks a test as a row of the table; all but the quick ones are marked slow, too."""
     return pytest.mark.faults(fault=fault, how=how, promise=promise, quick=quick)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.patience import PROMPT_S, TIMEOUT_S
+from tests.support.patience import TIMEOUT_S
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = TIMEOUT_S) -> None:
         time.sleep(0.05)
 
 
-def wait_until_gone(group: int, seconds: float = PROMPT_S) -> None:
+def wait_until_gone(group: int, seconds: float = TIMEOUT_S) -> None:
     """Processes of the group may take a moment to go."""
     until = time.monotonic() + seconds
     while members(group) and time.monotonic() < until:

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from largebatch.data import Dataset
 from largebatch.engine.session import Session
+from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
-from largebatch.runs.job import Result, Run
+from largebatch.runs.job import Run
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.command import start
 from tests.support.outcomes import assert_equal_runs
-from tests.support.patience import PROMPT_S
+from tests.support.patience import TIMEOUT_S
 from tests.support.processes import children, session_processes, wait_until, wait_until_gone
 
 EPOCHS = 3
@@ -72,7 +73,7 @@ class Trial:
     def assert_nothing_left(self, *, files: bool = True) -> None:
         """No process, and no temporary files, soon."""
         scratch = str(self.home / "largebatch-")
-        wait_until(lambda: not session_processes(scratch), PROMPT_S)
+        wait_until(lambda: not session_processes(scratch), TIMEOUT_S)
         for group in self._groups:
             wait_until_gone(group)
         assert not files or list(self.home.glob("largebatch-*")) == []
@@ -113,7 +114,7 @@ class Undisturbed:
     def assert_goes_on_from(self, folder: RunFolder, epochs: tuple[int, ...]) -> None:
         """The folder is at one of these epochs, and resumed it ends as if nothing had happened."""
         assert folder.last_epoch() in epochs
-        assert self.go_on(folder)["status"] == "finished"
+        assert self.go_on(folder).status == Status.FINISHED
         self.assert_equal(folder)
 
     def assert_equal(self, folder: RunFolder) -> None:

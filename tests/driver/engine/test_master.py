@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-import threading
-import time
+from collections.abc import Callable
 
 import pytest
 
+from largebatch.engine import master
 from largebatch.engine.master import choose_master, reach, standalone_addresses
 from largebatch.errors import RunError, UserError
 
@@ -79,24 +80,43 @@ def test_addresses_of_masters() -> None:
     assert standalone_addresses("yarn") == []
 
 
-def test_a_master_that_comes_up_late_is_waited_for() -> None:
+class Clock:
+    """Time that passes while something sleeps, and then something happens."""
+
+    def __init__(self, happens: Callable[[], object] = lambda: None) -> None:
+        self.now = 0.0
+        self._happens = happens
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+        self._happens()
+
+
+@pytest.fixture
+def port() -> int:
+    """A port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    late = threading.Timer(1.0, lambda: servers.append(socket.create_server(("127.0.0.1", port))))
-    servers: list[socket.socket] = []
-    late.start()
-    try:
+        number: int = server.getsockname()[1]
+    return number
+
+
+def test_a_master_that_comes_up_late_is_waited_for(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with contextlib.ExitStack() as stack:
+        clock = Clock(lambda: stack.enter_context(socket.create_server(("127.0.0.1", port))))
+        monkeypatch.setattr(master, "time", clock)
         reach(f"spark://127.0.0.1:{port}", 30.0)
-    finally:
-        late.join()
-        servers[0].close()
+    assert clock.now > 0
 
 
-def test_a_master_that_does_not_come_is_not_waited_for_longer() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    begun = time.monotonic()
+def test_a_master_that_does_not_come_is_not_waited_for_longer(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(master, "time", clock)
     with pytest.raises(RunError, match=f"nothing answers at spark://127.0.0.1:{port}: "):
-        reach(f"spark://127.0.0.1:{port}", 1.0)
-    assert 1.0 <= time.monotonic() - begun < 10  # far below what a master has by itself
+        reach(f"spark://127.0.0.1:{port}", 2.0)
+    assert 2.0 < clock.now < 3.0
     reach("local[4]", 0.0)

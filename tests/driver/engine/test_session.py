@@ -23,7 +23,7 @@ import pytest
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.settings.execution import Execution
-from tests.support.patience import PROMPT_S
+from tests.support.patience import TIMEOUT_S
 from tests.support.processes import children, java_of, members, wait_until_gone
 from tests.support.sockets import listening
 
@@ -126,12 +126,12 @@ def test_the_gateway_is_on_this_machine_alone_and_wants_its_token(shared: Opened
     answers: list[bytes] = []
     with contextlib.ExitStack() as stack:
         silent = [
-            stack.enter_context(socket.create_connection((str(address), port), timeout=PROMPT_S))
+            stack.enter_context(socket.create_connection((str(address), port), timeout=TIMEOUT_S))
             for address, port in ports
         ]
         for connection in silent:
             connection.sendall(b"c\nz:java.lang.System\ncurrentTimeMillis\ne\n")
-        until = time.monotonic() + PROMPT_S  # for the first answer; Spark's own ports give none
+        until = time.monotonic() + TIMEOUT_S  # for the first answer; Spark's own ports give none
         while silent and (ready := select.select(silent, [], [], max(0, until - time.monotonic()))[0]):
             for connection in ready:
                 silent.remove(connection)
@@ -183,7 +183,7 @@ def test_a_program_that_stalls_is_stopped_and_so_is_a_jvm_that_hangs(
 
     with pytest.raises(RunError) as failure, opened(tmp_path, stall_timeout=patience) as session:
         session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True, on_line=freeze)
-    assert patience - 1 <= time.monotonic() - started < patience + PROMPT_S
+    assert patience - 1 <= time.monotonic() - started < patience + TIMEOUT_S
     assert str(failure.value) == f"stalled: no sign of life for {patience} s; see {session.log}"
     wait_until_gone(session.group)
     assert list(temporary.iterdir()) == []
@@ -201,7 +201,7 @@ def test_a_death_is_noticed_at_once_and_named(tmp_path: Path, victim: str) -> No
     with opened(tmp_path) as session:
         with pytest.raises(RunError) as failure:
             session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True, on_line=kill)
-        assert time.monotonic() - died < PROMPT_S
+        assert time.monotonic() - died < TIMEOUT_S
         cause = "the JVM died" if victim == "JVM" else "the session's process died (signal 9)"
         assert str(failure.value) == f"{cause}; see {session.log}"
         with pytest.raises(RunError, match=r"died|has ended"):
@@ -237,7 +237,7 @@ def test_a_session_does_not_outlive_its_parent(tmp_path: Path, temporary: Path) 
         assert "java" in members(group)
         parent.kill()
     wait_until_gone(group)
-    until = time.monotonic() + PROMPT_S  # the folder goes after the processes that write into it
+    until = time.monotonic() + TIMEOUT_S  # the folder goes after the processes that write into it
     while list(temporary.iterdir()) and time.monotonic() < until:
         time.sleep(0.1)
     assert list(temporary.iterdir()) == []

@@ -25,6 +25,7 @@ from largebatch.settings.execution import Execution
 from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
 from tests.support.harness import write_matrix
+from tests.support.patience import TIMEOUT_S
 from tests.support.samples import dataset
 from tests.support.study_samples import epoch_row, result
 
@@ -355,11 +356,12 @@ def test_another_process_is_refused(folder: RunFolder) -> None:
     program += "with RunFolder(Path(sys.argv[1])).lock(): print('held')"
     command = [sys.executable, "-c", program, str(folder.path)]
     with folder.lock():
-        refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert refused.returncode == 1
     assert "InUseError" in refused.stderr
     assert "is in use by another process" in refused.stderr
-    assert subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout == "held\n"
+    held = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+    assert held.stdout == "held\n"
 
 
 def test_the_lock_goes_with_a_failure(folder: RunFolder) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import TIMEOUT_S
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPTS = (
     "scripts/environment.sh", "scripts/run.sh", "scripts/test.sh", "scripts/reliability.sh",
@@ -42,7 +44,13 @@ def bash(
     """Run bash with these variables alone."""
     environment = {"PATH": path, "HOME": str(cwd), **variables}
     return subprocess.run(
-        [BASH, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=60, check=False
+        [BASH, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
     )
 
 
@@ -231,7 +239,8 @@ def test_apt_output_goes_to_the_log(clone: Path, tmp_path: Path) -> None:
 
 # ---- test.sh, run.sh, .ci/run ----
 
-PYTEST = "-m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder"
+PYTEST = "-m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder"
+QUICK = f"{PYTEST} -m not slow"
 
 
 @pytest.fixture
@@ -249,15 +258,25 @@ def prepared(clone: Path) -> Path:
     return clone
 
 
-def test_quiet_when_all_is_well(prepared: Path) -> None:
-    run = bash("scripts/test.sh", "-m", "not slow", cwd=prepared, FAIL="")
-    assert (run.returncode, run.stdout, run.stderr) == (0, f"pytest: {PYTEST} -m not slow\n", "")
+@pytest.mark.parametrize(
+    ("given", "passed_on"),
+    [
+        ((), QUICK),
+        (("-m", "spark"), f"{QUICK} -m spark"),
+        (("tests/dml", "-k", "a or b"), f"{QUICK} tests/dml -k a or b"),
+        (("--all",), PYTEST),
+        (("-x", "--all", "tests/dml"), f"{PYTEST} -x tests/dml"),
+    ],
+)
+def test_quiet_when_all_is_well(prepared: Path, given: tuple[str, ...], passed_on: str) -> None:
+    run = bash("scripts/test.sh", *given, cwd=prepared, FAIL="")
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"pytest: {passed_on}\n", "")
 
 
 def test_everything_runs_and_the_first_failure_counts(prepared: Path) -> None:
     run = bash("scripts/test.sh", cwd=prepared, FAIL="mypy=3 pytest=5")
     assert run.returncode == 3
-    assert run.stdout.splitlines() == ["mypy:", "mypy: ", "", f"pytest: {PYTEST}"]
+    assert run.stdout.splitlines() == ["mypy:", "mypy: ", "", f"pytest: {QUICK}"]
     assert run.stderr == "Failed: mypy, pytest.\n"
 
 
@@ -265,7 +284,7 @@ def test_both_uses_of_ruff_are_reported(prepared: Path) -> None:
     run = bash("scripts/test.sh", cwd=prepared, FAIL="ruff=1")
     assert run.returncode == 1
     assert run.stderr == "Failed: ruff check, ruff format --check.\n"
-    assert run.stdout.endswith(f"pytest: {PYTEST}\n")
+    assert run.stdout.endswith(f"pytest: {QUICK}\n")
 
 
 @pytest.mark.parametrize("given", [("--out", "a b"), ("--out=a b",), ()])
@@ -303,7 +322,7 @@ def test_run_reports_also_what_has_failed_and_keeps_the_status(
 def test_reliability_is_written_whatever_was_not_held(prepared: Path, fail: str, status: int) -> None:
     run = bash("scripts/reliability.sh", "2", cwd=prepared, FAIL=fail)
     assert run.returncode == status
-    assert run.stdout.count("pytest: -m pytest -m faults --all-faults --junitxml=") == 2
+    assert run.stdout.count("pytest: -m pytest -m faults --junitxml=") == 2
     assert (
         (prepared / "docs" / "reliability.md").read_text().startswith("python: -m tests.support.fault_table ")
     )
@@ -318,13 +337,13 @@ def test_reliability_is_left_as_it_was_without_results(prepared: Path, given: st
 
 
 @pytest.mark.parametrize("present", [True, False])
-def test_ci_names_the_data(clone: Path, tmp_path: Path, present: bool) -> None:
-    write(clone / "scripts" / "test.sh", '#!/bin/sh\necho "${LARGEBATCH_TEST_MNIST-unset}"\n')
+def test_ci_runs_all_tests_and_names_the_data(clone: Path, tmp_path: Path, present: bool) -> None:
+    write(clone / "scripts" / "test.sh", '#!/bin/sh\necho "$*: ${LARGEBATCH_TEST_MNIST-unset}"\n')
     folder = tmp_path / "shared" / "data" / "mnist"
     if present:
         folder.mkdir(parents=True)
     run = bash(clone / ".ci" / "run", cwd=tmp_path)
-    assert run.stdout == f"{folder if present else 'unset'}\n"
+    assert run.stdout == f"--all: {folder if present else 'unset'}\n"
 
 
 # ---- the standalone cluster ----

@@ -26,6 +26,7 @@ from largebatch.studies.sweep import Limits, Sweep
 from largebatch.studies.tally import Tally
 from largebatch.studies.tasks import Task, survey
 from tests.support.harness import write_matrix
+from tests.support.patience import TIMEOUT_S
 from tests.support.samples import dataset
 from tests.support.study_samples import epoch_row
 
@@ -187,7 +188,7 @@ def test_runs_with_other_numbers_of_workers_get_another_session(stage: Stage, tm
 
 
 def test_jobs_run_side_by_side_and_each_run_once(stage: Stage, tmp_path: Path) -> None:
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=TIMEOUT_S)
 
     def act(session: FakeSession, batch_size: int, epoch: int) -> None:
         if not together.broken and len(stage.trained) < 2:
