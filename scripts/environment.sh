@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# Sourced by run.sh and test.sh. `prepare_environment` sees to .venv with the package in it, Java 17 and
-# OpenBLAS; what is there already stays as it is, so that a second call installs nothing.
+# Sourced by the other scripts. `prepare_environment` provides .venv with the package in it, Java 17 and
+# OpenBLAS. What is there already stays as it is: a second call installs nothing.
 
 ROOT="$(CDPATH='' cd -- "${BASH_SOURCE[0]%/*}/.." && pwd)"
 VENV="$ROOT/.venv"
-STAMP="$VENV/installed" # written when the installation is complete, never before
+CONSTRAINTS="$ROOT/scripts/constraints.txt"
+UNTRIED_MINOR=14 # the first Python 3.x that largebatch was not tried out with
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -22,8 +23,10 @@ prepare_environment() {
 
 # ---- Python ----
 
+# usable_python PYTHON [MINOR]: whether it is Python 3.11 or newer, but older than 3.MINOR, with all that is needed.
 usable_python() {
-    "$1" -c 'import sys; assert sys.version_info >= (3, 11); import ensurepip, ssl, venv' </dev/null &>/dev/null
+    "$1" -c "import sys; assert (3, 11) <= sys.version_info < (3, ${2:-99}); import ensurepip, ssl, venv" \
+        </dev/null &>/dev/null
 }
 
 # Where interpreters lie that are not on the path; patterns without a match stay as they are and don't run.
@@ -33,18 +36,20 @@ python_places() {
         "${HOME:-}"/.local/bin/python3.1[1-9] /opt/python*/bin/python3 /opt/homebrew/bin/python3
 }
 
-# Prints the first Python that will do.
+# Prints the first Python that will do. One that is newer than those tried out is the last resort.
 find_python() {
-    local candidate
-    while IFS= read -r candidate; do
-        if usable_python "$candidate"; then
-            printf '%s\n' "$candidate"
-            return
-        fi
-    done < <(
-        printf '%s\n' ${PYTHON:+"$PYTHON"} python3 python3.14 python3.13 python3.12 python3.11
-        python_places
-    )
+    local minor candidate
+    for minor in "$UNTRIED_MINOR" 99; do
+        while IFS= read -r candidate; do
+            if usable_python "$candidate" "$minor"; then
+                printf '%s\n' "$candidate"
+                return
+            fi
+        done < <(
+            printf '%s\n' python3 python3.13 python3.12 python3.11 python3.14
+            python_places
+        )
+    done
     die 2 "Python 3.11 or newer with venv and ensurepip was not found: install it (on Debian and Ubuntu: \
 python3 python3-venv, or python3.11 python3.11-venv where python3 is older), or name it by PYTHON=<path>."
 }
@@ -52,19 +57,22 @@ python3 python3-venv, or python3.11 python3.11-venv where python3 is older), or 
 # What an installation depends on: interpreter, place (scripts in .venv hold its path), wanted packages.
 # Unless PYTHON asks for another, the interpreter in .venv is right.
 fingerprint() {
-    "${PYTHON:-"$VENV/bin/python"}" - "$ROOT" <<'PYTHON'
+    "${PYTHON:-"$VENV/bin/python"}" - "$ROOT" "$ROOT/pyproject.toml" "$CONSTRAINTS" <<'PYTHON'
 import hashlib, pathlib, sys
 
-root = pathlib.Path(sys.argv[1])
+root, *files = sys.argv[1:]
 digest = hashlib.sha256(f"{sys.version} {root}".encode())
-for name in ("pyproject.toml", "scripts/constraints.txt"):
-    digest.update((root / name).read_bytes())
+for file in files:
+    digest.update(pathlib.Path(file).read_bytes())
 print(digest.hexdigest())
 PYTHON
 }
 
+# Prints the file that is written when the installation is complete, never before.
+stamp() { printf '%s\n' "$VENV/installed"; }
+
 venv_is_current() {
-    [[ -x "$VENV/bin/python" && -s "$STAMP" && "$(<"$STAMP")" == "$(fingerprint 2>/dev/null)" ]]
+    [[ -x "$VENV/bin/python" && -s "$(stamp)" && "$(<"$(stamp)")" == "$(fingerprint 2>/dev/null)" ]]
 }
 
 ensure_venv() {
@@ -76,17 +84,17 @@ ensure_venv() {
         return
     fi
     local python wanted
-    python="$(find_python)" || exit
+    python="${PYTHON:-"$(find_python)"}" || exit
     wanted="$(PYTHON="$python" fingerprint)" # now: the files may change while pip runs
-    say "Installing largebatch into .venv (about 1 minute) ..."
-    rm -f "$STAMP"
+    say "Installing largebatch into ${VENV#"$ROOT/"} (about 1 minute) ..."
+    rm -f "$(stamp)"
     "$python" -m venv --clear "$VENV" || die 1 "$python could not make $VENV."
     if ! "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --constraint "$ROOT/scripts/constraints.txt" --editable "${ROOT}[test]" &>"$VENV/install.log"; then
+        --constraint "$CONSTRAINTS" --editable "${ROOT}[test]" &>"$VENV/install.log"; then
         cat "$VENV/install.log" >&2
         die 1 "pip could not install largebatch: its output is above. A network is needed, once."
     fi
-    printf '%s\n' "$wanted" >"$STAMP"
+    printf '%s\n' "$wanted" >"$(stamp)"
 }
 
 # ---- Java and OpenBLAS ----

