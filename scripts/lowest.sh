@@ -31,4 +31,4 @@ unset PYTHON
 ensure_venv
 cd -- "$ROOT"
 exec "$VENV/bin/python" -m pytest tests/driver -m "not systemds and not spark" \
-    --numprocesses 2 --dist loadfile "$@"
+    --numprocesses 2 --dist loadscope --no-loadscope-reorder "$@"

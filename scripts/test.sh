@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Lint, types and tests: test.sh [--all] [PYTEST ARGUMENTS]. Everything runs, whatever fails.
-# Without --all, tests marked slow are left out. An -m of your own replaces this choice.
+# Without --all, tests marked slow are left out. An -m of your own replaces this choice. --all without other
+# arguments also tests the lowest versions of all dependencies.
 set -euo pipefail
 # shellcheck source=scripts/environment.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
@@ -43,6 +44,9 @@ quietly mypy
 # Two processes: much of a test is waiting for a JVM to start. Tests keep their order, see tests/conftest.py.
 "$VENV/bin/python" -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder \
     ${choice[@]+"${choice[@]}"} ${arguments[@]+"${arguments[@]}"} || remember "$?" pytest
+if ((${#choice[@]} + ${#arguments[@]} == 0)); then
+    scripts/lowest.sh -q || remember "$?" lowest.sh
+fi
 
 if ((${#failed[@]} > 0)); then
     printf -v list ', %s' "${failed[@]}"

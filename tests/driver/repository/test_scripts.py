@@ -291,7 +291,7 @@ def test_the_lane_of_lowest_versions_has_lower_bounds_and_the_usual_tools(clone:
         "pytest-xdist==3.8.0",
         "PyYAML==6.0.3",
         f"{clone}/.venv/lowest/bin/python -m pytest tests/driver -m not systemds and not spark "
-        "--numprocesses 2 --dist loadfile -x",
+        "--numprocesses 2 --dist loadscope --no-loadscope-reorder -x",
     ]
 
 
@@ -313,6 +313,7 @@ def prepared(clone: Path) -> Path:
     )
     for name in ("ruff", "mypy", "python"):
         write(clone / ".venv" / "bin" / name, tool)
+    write(clone / "scripts" / "lowest.sh", tool)
     return clone
 
 
@@ -322,7 +323,7 @@ def prepared(clone: Path) -> Path:
         ((), QUICK),
         (("-m", "spark"), f"{QUICK} -m spark"),
         (("tests/dml", "-k", "a or b"), f"{QUICK} tests/dml -k a or b"),
-        (("--all",), PYTEST),
+        (("--all",), f"{PYTEST}\nlowest.sh: -q"),
         (("-x", "--all", "tests/dml"), f"{PYTEST} -x tests/dml"),
     ],
 )
@@ -336,6 +337,11 @@ def test_everything_runs_and_the_first_failure_counts(prepared: Path) -> None:
     assert run.returncode == 3
     assert run.stdout.splitlines() == ["mypy:", "mypy: ", "", f"pytest: {QUICK}"]
     assert run.stderr == "Failed: mypy, pytest.\n"
+
+
+def test_the_lane_of_lowest_versions_counts_too(prepared: Path) -> None:
+    run = bash("scripts/test.sh", "--all", cwd=prepared, FAIL="lowest.sh=4")
+    assert (run.returncode, run.stderr) == (4, "Failed: lowest.sh.\n")
 
 
 def test_both_uses_of_ruff_are_reported(prepared: Path) -> None:
