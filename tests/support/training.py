@@ -157,7 +157,9 @@ def batches(order: Ints, workers: int, batch_size: int) -> list[Ints]:
 def train_in_numpy(settings: dict[str, Any], data: Data, w: Floats, orders: Ints) -> tuple[Matrix, Matrix]:
     """Parameters (P, 1+s) and metrics, without the columns of seconds, after the last epoch; by the twins."""
     twin, name = TWINS[settings["network"]], settings["optimizer"]
-    geometry = (IMAGE, CLASSES, settings["padding"])
+    C, H, W, K = (settings[n] for n in ("channels", "height", "width", "classes"))
+    geometry = ((C, H, W), K, settings["padding"])
+    scale = settings.get("pixel_scale", 255)
     groups = optimizers.groups(twin.shapes(*geometry), "layer", adapt_biases=True)
     rates = {**settings, "rate": settings["learning_rate"], "warmup": 0}
     state = optimizers.initial_state(name, len(w))
@@ -165,13 +167,13 @@ def train_in_numpy(settings: dict[str, Any], data: Data, w: Floats, orders: Ints
     t = examples = 0
     for epoch, order in enumerate(orders.T, start=1):
         for rows in batches(order, settings["workers"], settings["batch_size"]):
-            g = twin.gradient(w, data.X_train[rows] / 255, data.y_train[rows], *geometry)[0] / len(rows)
+            g = twin.gradient(w, data.X_train[rows] / scale, data.y_train[rows], *geometry)[0] / len(rows)
             before, rate = w, schedules.rate(rates, t)
             t, examples = t + 1, examples + len(rows)
             w, state, ratio = optimizers.TWINS[name].step(w, g, state, t, rate, groups, settings)
         figures = [
-            *evaluate(twin.forward(w, data.X_train / 255, *geometry), data.y_train),
-            *evaluate(twin.forward(w, data.X_test / 255, *geometry), data.y_test),
+            *evaluate(twin.forward(w, data.X_train / scale, *geometry), data.y_train),
+            *evaluate(twin.forward(w, data.X_test / scale, *geometry), data.y_test),
         ]
         norms = np.column_stack([norms_of(before, groups), norms_of(g, groups), ratio])
         metrics.append([epoch, t, examples, rate, *figures, *norms.ravel()])

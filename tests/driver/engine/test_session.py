@@ -170,6 +170,18 @@ def test_a_matrix_whose_dense_form_is_larger_than_the_heap_is_converted(
     assert float(note.removeprefix("note ")) == weighed
 
 
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_floats_are_converted_in_pieces_without_a_loss(shared: Opened, tmp_path: Path, kind: str) -> None:
+    array = np.zeros((1100, 1000), kind)  # more than is converted at a time
+    array[np.arange(1100), np.arange(1100) % 1000] = np.arange(1100) + 0.5
+    np.save(tmp_path / "array.npy", array)
+    shared.session.convert(tmp_path / "array.npy", tmp_path / "out")
+    row, column = np.nonzero(array)
+    weighed = np.sum((row + 1) * (column + 1) * array[row, column].astype(np.float64))
+    (note,) = shared.run("weigh.dml", matrix=str(tmp_path / "out"))
+    assert float(note.removeprefix("note ")) == weighed
+
+
 def test_a_program_that_stalls_is_stopped_and_so_is_a_jvm_that_hangs(
     shared: Opened, tmp_path: Path, temporary: Path
 ) -> None:
