@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from largebatch import data
+from largebatch.data.dataset import Images
 from largebatch.data.idx import decode_idx, idx_header
 from largebatch.data.pictures import read_images
 from tests.support.fuzzing import MIB, examples, mutated, reads
 from tests.support.samples import write_dataset
 
+SIZE = Images(4, 4, classes=3)
 PIXELS = np.arange(2 * 4 * 4, dtype=np.uint8).reshape(2, 4, 4)
 IDX = idx_header(PIXELS.shape) + PIXELS.tobytes()
 LABELS = idx_header((8,)) + bytes(8)
@@ -91,7 +93,7 @@ def test_folder_of_idx(tmp_path: Path, label: int, content: bytes, which: int) -
 def test_npy(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "images.npy"
     file.write_bytes(content)
-    reads(".npy", lambda: read_images(file, 4, 4))
+    reads(".npy", lambda: read_images(file, SIZE))
 
 
 @examples(150, 0.1)
@@ -100,5 +102,5 @@ def test_npy(tmp_path: Path, content: bytes) -> None:
 def test_png(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "image.png"
     file.write_bytes(content)
-    reads("PNG", lambda: read_images(file, 4, 4))
-    reads("folder of PNG", lambda: read_images(tmp_path, 4, 4))
+    reads("PNG", lambda: read_images(file, SIZE))
+    reads("folder of PNG", lambda: read_images(tmp_path, SIZE))

@@ -32,6 +32,11 @@ class Images:
     channels: int = 1
     pixel_scale: int = BYTE_SCALE
 
+    @property
+    def in_bytes(self) -> bool:
+        """Whether the pixels are whole numbers 0..255."""
+        return self.pixel_scale == BYTE_SCALE
+
 
 @dataclass(frozen=True, eq=False)
 class Part:

@@ -8,66 +8,88 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 from PIL import Image
 
-from largebatch.data.dataset import UInt8Array
+from largebatch.data.dataset import Array, Images, UInt8Array
 from largebatch.data.idx import MAX_BYTES, read_idx
 from largebatch.errors import UserError
 
+Order = Literal["CHW", "HWC"]  # of the axes of an image
+MODES: dict[int, Literal["L", "RGB"]] = {1: "L", 3: "RGB"}  # of Pillow, by channels
 
-def read_images(path: Path, height: int, width: int) -> tuple[list[str], UInt8Array]:
-    """Names of the images and their pixels, uint8 of shape (N, height, width).
 
-    Accepts an IDX file (.gz or raw), a .npy file of integers 0..255 with shape (N, height, width),
-    (height, width) or (N, height * width), a PNG file, or a folder of PNG files (sorted by name).
-    Raises UserError for anything else, and for images of another size.
+def read_images(path: Path, size: Images) -> tuple[list[str], Array]:
+    """Names of the images and their pixels, of shape (N, channels, height, width).
+
+    Models of bytes take whole numbers 0..255, returned as uint8: an IDX file (.gz or raw) of grey images, a
+    .npy file, a PNG file, or a folder of PNG files (sorted by name). Models of floats take a .npy file alone,
+    returned as float64. A .npy file has the shape (N, channels, height, width),
+    (N, height, width, channels) or (N, channels * height * width). A single image may lack N, grey images may
+    lack the channels. Raises UserError for anything else, and for images of another size.
     """
     try:
+        suffix = path.suffix.lower()
+        if not size.in_bytes and suffix != ".npy":
+            raise UserError(f"the model was trained on floats: {path} must be a .npy file of such numbers")
         if path.is_dir():
-            return _read_folder(path, height, width)
+            return _read_folder(path, size)
         if not path.is_file():
             raise UserError(f"{path} is neither a file nor a folder")
-        if path.suffix.lower() == ".png":
-            return [path.name], _read_png(path, height, width)[None]
-        npy = path.suffix.lower() == ".npy"
-        images = (_read_npy if npy else _read_idx_images)(path, height, width)
+        if suffix == ".png":
+            return [path.name], _read_png(path, size)[None]
+        images = (_read_npy if suffix == ".npy" else _read_idx_images)(path, size)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     return [f"{path.name}[{i}]" for i in range(len(images))], images
 
 
-def _read_idx_images(path: Path, height: int, width: int) -> UInt8Array:
+# ---- IDX, .npy ----
+
+
+def _read_idx_images(path: Path, size: Images) -> UInt8Array:
     images = read_idx(path)
-    if images.ndim != 3 or images.shape[1:] != (height, width):
-        raise _wrong_shape(path, images.shape, height, width)
-    return images
+    if images.ndim != 3 or size.channels != 1 or images.shape[1:] != (size.height, size.width):
+        raise _wrong_shape(path, images.shape, size)
+    return images[:, None]
 
 
-def _read_npy(path: Path, height: int, width: int) -> UInt8Array:
-    """Images (N, height, width); nothing is loaded before the header agrees with the file's size."""
+def _read_npy(path: Path, size: Images) -> Array:
     with path.open("rb") as file:
-        shape, fortran, dtype = _npy_header(file, path)
-        if dtype.kind not in "ui":
-            raise UserError(f"{path} holds values of type {dtype}; whole numbers 0..255 (uint8) are wanted")
-        if len(shape) not in (2, 3) or min(shape) < 1 or not _fits(shape, height, width):
-            raise _wrong_shape(path, shape, height, width)
-        found = os.fstat(file.fileno()).st_size - file.tell()
-        announced = math.prod(shape) * dtype.itemsize
-        if announced != found:
-            raise UserError(
-                f"{path} is damaged: its header announces {announced} bytes of values, {found} follow"
-            )
-        if announced > MAX_BYTES:
-            raise UserError(
-                f"{path} is too large: {announced} bytes, more than the {MAX_BYTES} that are read"
-            )
-        values = np.fromfile(file, dtype, math.prod(shape)).reshape(shape, order="F" if fortran else "C")
-    if values.min() < 0 or values.max() > 255:
+        values, order = _npy_values(file, path, size)
+    if not size.in_bytes:
+        if not np.isfinite(values).all():
+            raise UserError(f"{path} holds values that are not finite")
+    elif values.min() < 0 or values.max() > 255:
         raise UserError(f"{path} holds values {values.min()}..{values.max()}; pixels are 0..255")
-    return np.ascontiguousarray(values, np.uint8).reshape(-1, height, width)
+    sides = {"C": size.channels, "H": size.height, "W": size.width}
+    images = values.reshape(-1, *(sides[axis] for axis in order))
+    if order == "HWC":
+        images = images.transpose(0, 3, 1, 2)
+    return np.ascontiguousarray(images, np.uint8 if size.in_bytes else np.float64)
+
+
+def _npy_values(file: IO[bytes], path: Path, size: Images) -> tuple[Array, Order]:
+    """The array and the order of its axes; nothing is loaded before the header agrees with the file's size."""
+    shape, fortran, dtype = _npy_header(file, path)
+    if dtype.kind not in ("ui" if size.in_bytes else "uif"):
+        wanted = "whole numbers 0..255 (uint8)" if size.in_bytes else "numbers"
+        raise UserError(f"{path} holds values of type {dtype}; {wanted} are wanted")
+    order = _order(shape, size)
+    if order is None:
+        raise _wrong_shape(path, shape, size)
+    found = os.fstat(file.fileno()).st_size - file.tell()
+    announced = math.prod(shape) * dtype.itemsize
+    if announced != found:
+        raise UserError(
+            f"{path} is damaged: its header announces {announced} bytes of values, {found} follow"
+        )
+    if announced > MAX_BYTES:
+        raise UserError(f"{path} is too large: {announced} bytes, more than the {MAX_BYTES} that are read")
+    values = np.fromfile(file, dtype, math.prod(shape)).reshape(shape, order="F" if fortran else "C")
+    return values, order
 
 
 def _npy_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
@@ -77,51 +99,76 @@ def _npy_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.
         if np.lib.format.read_magic(file) != (1, 0):
             raise ValueError("its version is not 1.0")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        if any(size >= 2**63 for size in shape):
+        if any(side >= 2**63 for side in shape):
             raise ValueError("its header announces more values than there can be")
         return shape, fortran, dtype
     except Exception as error:  # NumPy's parser lets many types out for a damaged header
         raise UserError(f"{path} is not a .npy file of plain numbers: {_first_line(error)}") from error
 
 
-def _fits(shape: tuple[int, ...], height: int, width: int) -> bool:
-    return shape[-2:] == (height, width) or (len(shape) == 2 and shape[1] == height * width)
+def _order(shape: tuple[int, ...], size: Images) -> Order | None:
+    """Where the channels are in an array of images of this shape, first if either fits; None for others."""
+    C, H, W = size.channels, size.height, size.width
+    if not shape or min(shape) < 1:
+        return None
+    flat = len(shape) == 2 and shape[1] == C * H * W
+    grey = C == 1 and len(shape) in (2, 3) and shape[-2:] == (H, W)
+    if flat or grey:
+        return "CHW"
+    if len(shape) in (3, 4):
+        if shape[-3:] == (C, H, W):
+            return "CHW"
+        if shape[-3:] == (H, W, C):
+            return "HWC"
+    return None
 
 
-def _read_folder(folder: Path, height: int, width: int) -> tuple[list[str], UInt8Array]:
+# ---- PNG ----
+
+
+def _read_folder(folder: Path, size: Images) -> tuple[list[str], UInt8Array]:
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".png" and p.is_file())
     if not paths:
         raise UserError(f"{folder} holds no PNG files")
-    return [p.name for p in paths], np.stack([_read_png(p, height, width) for p in paths])
+    return [p.name for p in paths], np.stack([_read_png(p, size) for p in paths])
 
 
-def _read_png(path: Path, height: int, width: int) -> UInt8Array:
-    """Grey values (height, width); the size is checked before any pixel is decoded."""
+def _read_png(path: Path, size: Images) -> UInt8Array:
+    """Pixels (channels, height, width); the size is checked before any pixel is decoded."""
+    if size.channels not in MODES:
+        raise UserError(f"{path} cannot be an image of {size.channels} channels: give a .npy file instead")
     try:
         with Image.open(path, formats=["PNG"]) as image:
-            if image.size == (width, height):
-                return _grey(image, path)
-            size = image.size
+            if image.size == (size.width, size.height):
+                return _pixels(image, path, MODES[size.channels])
+            width, height = image.size
     except UserError:
         raise
     except Exception as error:  # Pillow lets many types out for a damaged file
         raise UserError(f"{path} is not a readable PNG file: {_first_line(error)}") from error
     raise UserError(
-        f"{path} is {size[0]} pixels wide and {size[1]} high; {width} wide and {height} high is wanted"
+        f"{path} is {width} pixels wide and {height} high; {size.width} wide and {size.height} high is wanted"
     )
 
 
-def _grey(image: Image.Image, path: Path) -> UInt8Array:
+def _pixels(image: Image.Image, path: Path, mode: Literal["L", "RGB"]) -> UInt8Array:
     if image.mode.startswith("I"):
         raise UserError(f"{path} has 16 bits per pixel; save it with 8")
     # What lies beneath transparent pixels is no image: dropping the alpha channel would show it.
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         raise UserError(f"{path} has transparent pixels; save it with an opaque ground")
-    return np.array(image.convert("L"), np.uint8)
+    pixels = np.array(image.convert(mode), np.uint8)
+    return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
 
 
-def _wrong_shape(path: Path, shape: tuple[int, ...], height: int, width: int) -> UserError:
-    return UserError(f"{path} has the shape {shape}; images of {height} x {width} pixels are wanted")
+# ---- what is said ----
+
+
+def _wrong_shape(path: Path, shape: tuple[int, ...], size: Images) -> UserError:
+    channels = f"{size.channels} channels of " if size.channels > 1 else ""
+    return UserError(
+        f"{path} has the shape {shape}; images of {channels}{size.height} x {size.width} pixels are wanted"
+    )
 
 
 def _first_line(error: Exception) -> str:

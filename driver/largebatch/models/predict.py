@@ -32,7 +32,7 @@ def predict(run: Path, images: Path, say: Say) -> pd.DataFrame:
     if folder.damaged_epochs():
         say(f"{run}: a newer checkpoint is damaged: that of epoch {epoch} is used")
     size = folder.images()
-    names, pixels = read_images(images, size.height, size.width)
+    names, pixels = read_images(images, size)
     with tempfile.TemporaryDirectory() as temporary:
         scratch = Path(temporary)
         np.save(scratch / "images.npy", pixels.reshape(len(pixels), -1))

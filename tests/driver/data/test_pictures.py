@@ -13,11 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from largebatch.data.dataset import Images
 from largebatch.data.idx import write_idx
 from largebatch.data.pictures import read_images
 from largebatch.errors import UserError
 
 H, W = 3, 4
+GREY, COLOUR = Images(H, W, classes=10), Images(H, W, classes=10, channels=3)
+FLOATS = Images(H, W, classes=10, channels=3, pixel_scale=1)
 PIXELS = np.arange(2 * H * W, dtype=np.uint8).reshape(2, H, W) * 10
 
 
@@ -29,45 +32,136 @@ def save_png(path: Path, pixels: np.ndarray, mode: str = "L") -> None:
 @pytest.mark.parametrize("name", ["some images", "some images.gz"])
 def test_idx(tmp_path: Path, name: str) -> None:
     write_idx(tmp_path / name, PIXELS)
-    names, images = read_images(tmp_path / name, H, W)
+    names, images = read_images(tmp_path / name, GREY)
     assert names == [f"{name}[0]", f"{name}[1]"]
-    np.testing.assert_array_equal(images, PIXELS)
+    np.testing.assert_array_equal(images, PIXELS[:, None])
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int64", ">i2", "uint16"])
 @pytest.mark.parametrize("order", ["C", "F"])
-@pytest.mark.parametrize("shape", [(2, H, W), (2, H * W)])
+@pytest.mark.parametrize("shape", [(2, H, W), (2, H * W), (2, 1, H, W), (2, H, W, 1)])
 def test_npy(tmp_path: Path, dtype: str, order: str, shape: tuple[int, ...]) -> None:
     array = PIXELS.reshape(shape).astype(dtype)
     np.save(tmp_path / "x.npy", np.asfortranarray(array) if order == "F" else array)
-    names, images = read_images(tmp_path / "x.npy", H, W)
+    names, images = read_images(tmp_path / "x.npy", GREY)
     assert names == ["x.npy[0]", "x.npy[1]"]
     assert images.dtype == np.uint8
-    np.testing.assert_array_equal(images, PIXELS)
+    np.testing.assert_array_equal(images, PIXELS[:, None])
 
 
 def test_npy_of_one_image(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", PIXELS[0])
-    names, images = read_images(tmp_path / "x.npy", H, W)
+    names, images = read_images(tmp_path / "x.npy", GREY)
     assert names == ["x.npy[0]"]
-    np.testing.assert_array_equal(images, PIXELS[:1])
+    np.testing.assert_array_equal(images, PIXELS[:1, None])
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA"])
 def test_png(tmp_path: Path, mode: str) -> None:
     save_png(tmp_path / "a seven.PNG", PIXELS[1], mode)
-    names, images = read_images(tmp_path / "a seven.PNG", H, W)
+    names, images = read_images(tmp_path / "a seven.PNG", GREY)
     assert names == ["a seven.PNG"]
-    np.testing.assert_array_equal(images, PIXELS[1:])
+    np.testing.assert_array_equal(images, PIXELS[1:, None])
 
 
 def test_folder_of_png_files_is_sorted(tmp_path: Path) -> None:
     for letter in "hcafgbed":
         save_png(tmp_path / f"{letter}.png", np.full((H, W), ord(letter), np.uint8))
     (tmp_path / "notes.txt").write_text("not an image")
-    names, images = read_images(tmp_path, H, W)
+    names, images = read_images(tmp_path, GREY)
     assert names == [f"{letter}.png" for letter in "abcdefgh"]
-    assert images[:, 0, 0].tolist() == list(b"abcdefgh")
+    assert images[:, 0, 0, 0].tolist() == list(b"abcdefgh")
+
+
+# ---- colours, floats ----
+
+RGB = np.arange(2 * 3 * H * W, dtype=np.uint8).reshape(2, 3, H, W) * 3  # N, C, H, W
+LAST = RGB.transpose(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (RGB, RGB), (LAST, RGB), (RGB.reshape(2, -1), RGB), (RGB[1], RGB[1:]), (LAST[1], RGB[1:]),
+    ],
+    ids=["channels first", "channels last", "rows", "one image", "one image, channels last"],
+)  # fmt: skip
+def test_npy_in_colour(tmp_path: Path, array: np.ndarray, expected: np.ndarray, order: str) -> None:
+    np.save(tmp_path / "x.npy", np.asfortranarray(array) if order == "F" else array)
+    names, images = read_images(tmp_path / "x.npy", COLOUR)
+    assert names == [f"x.npy[{i}]" for i in range(len(expected))]
+    np.testing.assert_array_equal(images, expected)
+
+
+def test_channels_come_first_where_both_fit(tmp_path: Path) -> None:
+    cubes = np.arange(54, dtype=np.uint8).reshape(2, 3, 3, 3)
+    np.save(tmp_path / "x.npy", cubes)
+    _, images = read_images(tmp_path / "x.npy", Images(3, 3, classes=10, channels=3))
+    np.testing.assert_array_equal(images, cubes)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_png_in_colour(tmp_path: Path, mode: str) -> None:
+    palette = Image.Palette.ADAPTIVE
+    Image.fromarray(np.ascontiguousarray(LAST[1])).convert(mode, palette=palette).save(tmp_path / "x.png")
+    names, images = read_images(tmp_path / "x.png", COLOUR)
+    assert names == ["x.png"]
+    np.testing.assert_array_equal(images, RGB[1:])
+
+
+def test_grey_png_for_a_model_of_colours_has_three_equal_channels(tmp_path: Path) -> None:
+    save_png(tmp_path / "x.png", PIXELS[1])
+    _, images = read_images(tmp_path, COLOUR)
+    np.testing.assert_array_equal(images, np.broadcast_to(PIXELS[1], (1, 3, H, W)))
+
+
+@pytest.mark.parametrize("kind", ["float16", "float32", "float64", ">f4", "int32"])
+def test_npy_of_numbers_for_a_model_of_floats(tmp_path: Path, kind: str) -> None:
+    numbers = (RGB / 4 - 9).astype(kind)
+    np.save(tmp_path / "x.npy", numbers)
+    _, images = read_images(tmp_path / "x.npy", FLOATS)
+    assert images.dtype == np.float64
+    np.testing.assert_array_equal(images, numbers.astype(np.float64))
+
+
+def test_npy_of_features(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([[0.5, -1], [2, 1e300]]))
+    _, images = read_images(tmp_path / "x.npy", Images(1, 2, classes=10, pixel_scale=1))
+    assert images.tolist() == [[[[0.5, -1]]], [[[2, 1e300]]]]
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.gz", "a folder"])
+def test_pictures_are_nothing_for_a_model_of_floats(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a folder").mkdir()
+    with pytest.raises(UserError, match=rf"trained on floats: .*{name} must be a \.npy file"):
+        read_images(tmp_path / name, FLOATS)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path, number: float) -> None:
+    np.save(tmp_path / "x.npy", np.full((1, 3, H, W), number))
+    with pytest.raises(UserError, match=r"x\.npy holds values that are not finite"):
+        read_images(tmp_path / "x.npy", FLOATS)
+
+
+def test_two_channels_are_no_png(tmp_path: Path) -> None:
+    save_png(tmp_path / "x.png", PIXELS[1])
+    with pytest.raises(UserError, match=r"x\.png cannot be an image of 2 channels: give a \.npy file"):
+        read_images(tmp_path / "x.png", Images(H, W, classes=10, channels=2))
+
+
+def test_grey_images_are_nothing_for_a_model_of_colours(tmp_path: Path) -> None:
+    write_idx(tmp_path / "x.gz", PIXELS)
+    np.save(tmp_path / "x.npy", PIXELS)
+    for name in ("x.gz", "x.npy"):
+        with pytest.raises(
+            UserError, match=r"has the shape \(2, 3, 4\); images of 3 channels of 3 x 4 pixels"
+        ):
+            read_images(tmp_path / name, COLOUR)
+
+
+# ---- refusals ----
 
 
 @pytest.mark.parametrize("name", ["x.npy", "x.gz", "x.png"])
@@ -80,14 +174,14 @@ def test_other_sizes_are_refused(tmp_path: Path, name: str) -> None:
     else:
         save_png(path, PIXELS[0])
     with pytest.raises(UserError, match=r"5 x 4 pixels are wanted|4 wide and 5 high is wanted") as caught:
-        read_images(path, 5, W)
+        read_images(path, Images(5, W, 10))
     assert str(path) in str(caught.value)
 
 
 def test_idx_labels_are_no_images(tmp_path: Path) -> None:
     write_idx(tmp_path / "labels", np.arange(H * W, dtype=np.uint8))
     with pytest.raises(UserError, match=r"has the shape \(12,\)"):
-        read_images(tmp_path / "labels", H, W)
+        read_images(tmp_path / "labels", GREY)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +202,7 @@ def test_idx_labels_are_no_images(tmp_path: Path) -> None:
 def test_npy_of_other_values(tmp_path: Path, array: np.ndarray, message: str) -> None:
     np.save(tmp_path / "x.npy", array, allow_pickle=True)
     with pytest.raises(UserError, match=message):
-        read_images(tmp_path / "x.npy", H, W)
+        read_images(tmp_path / "x.npy", GREY)
 
 
 def npy(header: str, body: bytes = b"", version: tuple[int, int] = (1, 0)) -> bytes:
@@ -138,7 +232,7 @@ def npy_header(shape: str, descr: str = "|u1") -> str:
 def test_damaged_npy(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "x.npy").write_bytes(content)
     with pytest.raises(UserError, match=message) as caught:
-        read_images(tmp_path / "x.npy", H, W)
+        read_images(tmp_path / "x.npy", GREY)
     assert str(tmp_path / "x.npy") in str(caught.value)
 
 
@@ -159,11 +253,11 @@ def test_fuzz_npy(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> N
     path = tmp_path_factory.getbasetemp() / "fuzz.npy"
     path.write_bytes(content)
     try:
-        _, images = read_images(path, H, W)
+        _, images = read_images(path, GREY)
     except UserError as error:
         assert str(path) in str(error)
     else:
-        assert images.shape[1:] == (H, W)
+        assert images.shape[1:] == (1, H, W)
 
 
 def png_of_size(height: int, width: int) -> bytes:
@@ -179,7 +273,7 @@ def test_png_that_announces_a_huge_image(tmp_path: Path) -> None:
     for side, message in ((12000, "12000 pixels wide and 12000 high"), (60000, "decompression bomb")):
         path.write_bytes(png_of_size(side, side))
         with pytest.raises(UserError, match=message):
-            read_images(path, H, W)
+            read_images(path, GREY)
 
 
 def test_damaged_png(tmp_path: Path) -> None:
@@ -189,20 +283,20 @@ def test_damaged_png(tmp_path: Path) -> None:
     for content in (b"", b"text", png_of_size(H, W), whole.getvalue()[:-24]):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"x\.png is not a readable PNG file"):
-            read_images(path, H, W)
+            read_images(path, GREY)
 
 
 def test_npy_that_announces_more_than_can_be_written_down(tmp_path: Path) -> None:
     header = f"{{'descr': '|u1', 'fortran_order': False, 'shape': (0x{'f' * 4000}, 3)}}\n".encode()
     (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header)
     with pytest.raises(UserError, match="announces more values than there can be"):
-        read_images(tmp_path / "x.npy", H, W)
+        read_images(tmp_path / "x.npy", GREY)
 
 
 def test_other_format_named_png(tmp_path: Path) -> None:
     Image.fromarray(PIXELS[0]).save(tmp_path / "x.png", format="BMP")
     with pytest.raises(UserError, match="not a readable PNG file"):
-        read_images(tmp_path / "x.png", H, W)
+        read_images(tmp_path / "x.png", GREY)
 
 
 def test_png_with_transparent_pixels(tmp_path: Path) -> None:
@@ -210,17 +304,17 @@ def test_png_with_transparent_pixels(tmp_path: Path) -> None:
     image.putpixel((0, 0), (0, 0, 0, 0))
     image.save(tmp_path / "x.png")
     with pytest.raises(UserError, match="transparent pixels"):
-        read_images(tmp_path / "x.png", H, W)
+        read_images(tmp_path / "x.png", GREY)
 
 
 def test_png_of_16_bits(tmp_path: Path) -> None:
     Image.fromarray(PIXELS[0].astype(np.uint16) * 257).save(tmp_path / "x.png")
     with pytest.raises(UserError, match="16 bits per pixel"):
-        read_images(tmp_path / "x.png", H, W)
+        read_images(tmp_path / "x.png", GREY)
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no PNG files"):
-        read_images(tmp_path, H, W)
+        read_images(tmp_path, GREY)
     with pytest.raises(UserError, match="absent is neither a file nor a folder"):
-        read_images(tmp_path / "absent", H, W)
+        read_images(tmp_path / "absent", GREY)
