@@ -72,7 +72,7 @@ def _read_npy(path: Path, size: Images) -> Array:
 
 
 def _npy_values(file: IO[bytes], path: Path, size: Images) -> tuple[Array, Order]:
-    """The array and the order of its axes; nothing is loaded before the header agrees with the file's size."""
+    """The array and the order of its axes; nothing is loaded before header and file size agree."""
     shape, fortran, dtype = _npy_header(file, path)
     if dtype.kind not in ("ui" if size.in_bytes else "uif"):
         wanted = "whole numbers 0..255 (uint8)" if size.in_bytes else "numbers"
