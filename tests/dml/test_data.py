@@ -111,7 +111,7 @@ def test_training_on_colours_and_features_equals_a_training_in_numpy(
     data = dataset(shape, kind)
     training = Training(batch_size=60, epochs=2, optimizer="sgd_momentum", learning_rate=0.05, **settings)
     found = carry_out(dml, tmp_path / "run", training, mode, prepare(data, dml.session))
-    values = train_arguments(training, mode, prepare(data, dml.session), tmp_path, None)
+    values = {"padding": 2} | train_arguments(training, mode, prepare(data, dml.session), tmp_path, None)
     w, orders = train.start(values, 120)
     parameters, metrics = train_in_numpy(values, as_matrices(data), w, orders)
     np.testing.assert_allclose(found.parameters()[:, : parameters.shape[1]], parameters, rtol=0, atol=TWIN)
