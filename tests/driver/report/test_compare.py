@@ -33,7 +33,7 @@ def studies(a: Path, b: Path) -> Studies:
 
 def change(run: Path, column: str, epoch: int) -> None:
     """Alter a number of metrics.csv in the last bit that counts."""
-    table = pd.read_csv(run / "metrics.csv")
+    table = pd.read_csv(run / "metrics.csv", float_precision="round_trip")
     table.loc[epoch - 1, column] *= 1 + 2**-52
     table.to_csv(run / "metrics.csv", index=False)
 
@@ -174,7 +174,7 @@ def test_runs_that_have_no_result_have_no_difference(tmp_path: Path) -> None:
 def test_the_largest_difference(tmp_path: Path) -> None:
     a, b = finished_study(tmp_path / "a", [LARS, SGD]), finished_study(tmp_path / "b", [LARS, SGD])
     file = b / "runs" / SGD.name / "metrics.csv"
-    table = pd.read_csv(file)
+    table = pd.read_csv(file, float_precision="round_trip")
     table["test_accuracy"] -= 0.125
     table.to_csv(file, index=False)
     found = studies(a, b)

@@ -77,7 +77,12 @@ def test_the_report_of_recorded_runs(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_both_tables_of_results_are_the_same(tmp_path: Path) -> None:
     report(RECORDS / "study", tmp_path)
-    of_csv = pd.read_csv(tmp_path / "results.csv", keep_default_na=False, na_values={"test_accuracy": [""]})
+    of_csv = pd.read_csv(
+        tmp_path / "results.csv",
+        keep_default_na=False,
+        na_values={"test_accuracy": [""]},
+        float_precision="round_trip",
+    )
     of_parquet = pd.read_parquet(tmp_path / "results.parquet")
     assert list(of_csv) == list(of_parquet)
     assert of_csv["test_accuracy"].equals(of_parquet["test_accuracy"])
@@ -328,7 +333,7 @@ def test_as_if_all_runs_had_stopped_earlier(tmp_path: Path) -> None:
     folder = study(tmp_path)
     write_study(folder, [SGD, LARS])
     written = report(folder, epoch=2)
-    results = pd.read_csv(folder / "results.csv")
+    results = pd.read_csv(folder / "results.csv", float_precision="round_trip")
     assert list(results["test_accuracy"]) == [metrics(t)["test_accuracy"].iloc[1] for t in (SGD, LARS)]
     assert list(results["epochs_done"]) == [2, 2]
     assert set(pd.read_csv(folder / "epochs.csv")["epoch"]) == {1, 2}
