@@ -16,9 +16,9 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run all checks, print them."""
-    from largebatch.doctor import checks as doctor
+    from largebatch.doctor.checks import check_all, exit_status, format_table
     from largebatch.doctor.smoke import smoke
 
-    checks = doctor.check_all(options.workers, options.data_dir, smoke)
-    print(doctor.format_table(checks))
-    return doctor.exit_status(checks)
+    checks = check_all(options.workers, options.data_dir, smoke)
+    print(format_table(checks))
+    return exit_status(checks)

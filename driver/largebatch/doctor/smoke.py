@@ -1,4 +1,4 @@
-"""A few seconds of SystemDS, for `largebatch doctor`."""
+"""A small DML program, for `largebatch doctor`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ def smoke() -> None:
             with Session(Execution(memory="1g", stall_timeout=60), workers=1, log=log) as session:
                 session.run("smoke.dml", {}, single_node=True, on_line=answers.append)
         except RunError as error:
-            raise RunError(str(error).partition("; see ")[0]) from error  # that log goes with its folder
+            raise RunError(str(error).partition("; see ")[0]) from error  # the log goes with its folder
     if answers != ["smoke 30.0"]:
         raise RunError(f"dml/smoke.dml answered {answers} for 1 + 4 + 9 + 16")

