@@ -16,6 +16,7 @@ import largebatch
 from largebatch import data
 from largebatch.data import Dataset
 from largebatch.data.dataset import PreparedData
+from largebatch.data.validation import cut_validation
 from largebatch.engine import openblas as native
 from largebatch.engine.java import find_java
 from largebatch.engine.session import Session
@@ -36,8 +37,12 @@ NewProgress = Callable[[int, int], Progress]  # from the updates of all epochs, 
 
 
 def load_data(training: Training, data_dir: Path | None, say: Say) -> Dataset:
-    """The run's data set; raises as largebatch.data.load does."""
-    return data.load(training.dataset, data_dir, say=say)
+    """The run's data set, with the validation part that it asks for.
+
+    Raises as largebatch.data.load and cut_validation do.
+    """
+    dataset = data.load(training.dataset, data_dir, say=say)
+    return cut_validation(dataset, training.validation_rows)
 
 
 def train(training: Training, execution: Execution, folder: RunFolder, dataset: Dataset) -> Result:

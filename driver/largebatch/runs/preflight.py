@@ -44,7 +44,9 @@ def _check_batch(training: Training, dataset: Dataset) -> None:
     rows = len(dataset.train)
     largest = rows - rows % training.workers
     if training.batch_size > largest:
+        cut = training.validation_rows
+        left = f" that --validation-rows {cut} leaves" if cut else ""
         raise UserError(
-            f"--batch-size {training.batch_size} is more than the {rows} training rows of {dataset.title} "
-            f"hold for {training.workers} workers; the largest is {largest}"
+            f"--batch-size {training.batch_size} is more than the {rows} training rows{left} of "
+            f"{dataset.title} hold for {training.workers} workers; the largest is {largest}"
         )

@@ -31,6 +31,11 @@ class DataSettings(Settings):
         dml=NotPassed("it gets the matrices"),
     )
 
+    @property
+    def data(self) -> tuple[str, int]:
+        """All that tells the data of a run from those of others."""
+        return self.dataset, self.validation_rows
+
 
 @dataclass(frozen=True)
 class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSettings, DataSettings):

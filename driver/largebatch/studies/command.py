@@ -9,6 +9,7 @@ from typing import Any
 
 from largebatch import data
 from largebatch.data import Dataset
+from largebatch.data.validation import cut_validation
 from largebatch.engine.jar import system_ds_jar
 from largebatch.engine.java import find_java
 from largebatch.engine.submitted import attached, check_options
@@ -20,7 +21,7 @@ from largebatch.settings.study import Study
 from largebatch.studies import library
 from largebatch.studies.sweep import Limits, Sweep
 from largebatch.studies.tally import Tally
-from largebatch.studies.tasks import Only, Task, format_plan, measured, survey
+from largebatch.studies.tasks import Datasets, Only, Task, format_plan, measured, survey
 from largebatch.terminal.say import Say
 from largebatch.terminal.table import format_results
 
@@ -54,8 +55,7 @@ class Prepared:
         self.study = library.load(wishes.study)
         self.execution = Execution.from_mapping(self.study.execution).updated(wishes.execution)
         self.folder = StudyFolder(wishes.out, wishes.runs)
-        self.datasets: dict[str, Dataset] = {}
-        self._load(wishes, say, download=download)
+        self.datasets = self._cut(self._load(wishes, say, download=download))
         self.folder.check(self.study)
         self.tasks = self.survey(wishes.only)
         self._preflight(wishes.limits.jobs, say)
@@ -64,40 +64,44 @@ class Prepared:
         """The wanted runs, as they stand now."""
         return survey(self.study, self.folder, only, self.datasets)
 
-    def _load(self, wishes: Wishes, say: Say, *, download: bool) -> None:
-        """Load the data, or those to take instead where these can't be had or the folder has them already."""
+    def _load(self, wishes: Wishes, say: Say, *, download: bool) -> dict[str, Dataset]:
+        """The sets by name: the study's, or its fallback if they can't be had or the folder has that already."""
         fallback = self.study.fallback
         on_fallback = self.study.on(fallback) if fallback and not wishes.data_dir else None
         if on_fallback and self.folder.holds(on_fallback):
             self.study, on_fallback = on_fallback, None
         try:
-            self._load_all(wishes.data_dir, say, download)
+            return self._load_all(wishes.data_dir, say, download)
         except UserError as error:
             if download or wishes.data_dir:
                 raise
             say(str(error))
+            return {}
         except RunError as error:
             if on_fallback is None:
                 raise
             say(f"{error}; {fallback} is taken instead")
             self.study = on_fallback
-            self._load_all(None, say, download)
+            return self._load_all(None, say, download)
 
-    def _load_all(self, data_dir: Path | None, say: Say, download: bool) -> None:
+    def _load_all(self, data_dir: Path | None, say: Say, download: bool) -> dict[str, Dataset]:
         names = {run.dataset for run in self.study.runs}
         if data_dir and len(names) > 1:
             raise UserError(
                 f"--data-dir is for one data set, {self.study.name} has {', '.join(sorted(names))}"
             )
-        self.datasets = {
-            name: data.load(name, data_dir, download=download, say=say) for name in sorted(names)
-        }
+        return {name: data.load(name, data_dir, download=download, say=say) for name in sorted(names)}
+
+    def _cut(self, loaded: Mapping[str, Dataset]) -> Datasets:
+        """The runs' data, with the validation parts that they ask for."""
+        wanted = {run.data for run in self.study.runs if run.dataset in loaded}
+        return {(name, rows): cut_validation(loaded[name], rows) for name, rows in wanted}
 
     def _preflight(self, jobs: int, say: Say) -> None:
         remarks: dict[str, None] = {}
         for task in self.tasks:
-            if task.training.dataset in self.datasets:
-                dataset = self.datasets[task.training.dataset]
+            dataset = self.datasets.get(task.training.data)
+            if dataset is not None:
                 try:
                     found = preflight.check(task.training, self.execution, dataset, sessions=jobs)
                 except UserError as error:

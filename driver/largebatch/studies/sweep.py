@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from largebatch.data import Dataset
 from largebatch.engine.session import Session
 from largebatch.engine.stop import Stop
 from largebatch.engine.submitted import attached
@@ -24,7 +23,7 @@ from largebatch.records.study_folder import StudyFolder
 from largebatch.runs.job import Run
 from largebatch.settings.execution import Execution
 from largebatch.studies.tally import Tally
-from largebatch.studies.tasks import Task
+from largebatch.studies.tasks import Datasets, Task
 from largebatch.terminal.progress import Progress
 from largebatch.terminal.say import Say
 
@@ -52,7 +51,7 @@ class Sweep:
     folder: StudyFolder
     tasks: Sequence[Task]
     titles: Mapping[str, str]
-    datasets: Mapping[str, Dataset]
+    datasets: Datasets
     execution: Execution
     limits: Limits
     tally: Tally
@@ -210,7 +209,7 @@ class _Attempt:
     def _result(self) -> Result:
         """The run's result; its folder is locked."""
         task, execution = self._task, self._sweep.execution
-        dataset = self._sweep.datasets[task.training.dataset]
+        dataset = self._sweep.datasets[task.training.data]
         if not task.folder.exists():
             RunFolder.create(task.folder.path, task.training, execution, dataset)
         there = task.folder.result()

@@ -19,6 +19,7 @@ from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
 from largebatch.terminal.progress import duration
 from largebatch.terminal.table import align
 
+Datasets = Mapping[tuple[str, int], Dataset]  # by what Training.data tells
 Only = Mapping[str, Sequence[str]]  # of a setting the values wanted, as they are written
 
 
@@ -61,7 +62,7 @@ class Task:
         return f"failed, again {begun}" if self.failed else begun
 
 
-def survey(study: Study, folder: StudyFolder, only: Only, datasets: Mapping[str, Dataset]) -> list[Task]:
+def survey(study: Study, folder: StudyFolder, only: Only, datasets: Datasets) -> list[Task]:
     """The study's runs as they stand, those that are wanted, in order.
 
     Raises UserError if a folder is a link or another run's, was begun on other data, or nothing fits `only`.
@@ -69,8 +70,8 @@ def survey(study: Study, folder: StudyFolder, only: Only, datasets: Mapping[str,
     return [_task(training, folder.run(training), datasets) for training in select(study, only)]
 
 
-def _task(training: Training, folder: RunFolder, datasets: Mapping[str, Dataset]) -> Task:
-    dataset = datasets.get(training.dataset)
+def _task(training: Training, folder: RunFolder, datasets: Datasets) -> Task:
+    dataset = datasets.get(training.data)
     rows = len(dataset.train) if dataset else ROUGH_ROWS
     if folder.path.is_symlink():
         raise UserError(f"{folder.path} is a link, through which a run does not write: remove it")

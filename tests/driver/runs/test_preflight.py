@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from largebatch.data.validation import cut_validation
 from largebatch.errors import UserError
 from largebatch.runs import memory
 from largebatch.runs.preflight import check, updates_per_epoch
@@ -68,6 +69,15 @@ def test_a_batch_of_more_than_all_rows_is_refused_with_the_largest() -> None:
     ):
         check(dataclasses.replace(SMALL, batch_size=44), Execution(), dataset(rows=42))
     assert check(dataclasses.replace(SMALL, batch_size=40), Execution(), dataset(rows=42)) == []
+
+
+def test_a_batch_of_more_rows_than_validation_leaves_is_refused_with_the_largest() -> None:
+    training = dataclasses.replace(SMALL, batch_size=36, validation_rows=6)
+    words = "--batch-size 36 is more than the 34 training rows that --validation-rows 6 leaves of tiny hold"
+    with pytest.raises(UserError, match=f"{words} for 4 workers; the largest is 32"):
+        check(training, Execution(), cut_validation(dataset(), 6))
+    fitting = dataclasses.replace(training, batch_size=32)
+    assert check(fitting, Execution(), cut_validation(dataset(), 6)) == []
 
 
 def test_a_master_with_too_few_slots_is_refused_or_remarked() -> None:

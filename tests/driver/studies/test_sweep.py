@@ -36,7 +36,7 @@ RUNS = tuple(
     for optimizer in ("sgd", "lars")
 )
 EXECUTION = Execution(mode="local", memory="512m")
-DATA = {"idx": dataset()}
+DATA = {("idx", 0): dataset()}
 Act = Callable[["FakeSession", int, int], None]  # session, batch size, epoch
 
 

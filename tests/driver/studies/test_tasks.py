@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from largebatch.data.validation import cut_validation
 from largebatch.errors import UserError
 from largebatch.records.result import Status
 from largebatch.records.run_folder import RunFolder
@@ -28,7 +29,7 @@ RUNS = tuple(
     for optimizer in ("sgd", "lars")
 )
 SMALL = Study("small", "", "", RUNS)
-DATA = {"idx": dataset()}
+DATA = {("idx", 0): dataset()}
 
 
 # ---- --only ----
@@ -71,7 +72,7 @@ def test_only_what_is_there_can_be_asked_for(only: dict[str, list[str]], words: 
 
 
 def begin(folder: StudyFolder, training: Training) -> RunFolder:
-    return RunFolder.create(folder.run(training).path, training, Execution(mode="local"), DATA["idx"])
+    return RunFolder.create(folder.run(training).path, training, Execution(mode="local"), DATA["idx", 0])
 
 
 @pytest.mark.parametrize(
@@ -96,6 +97,13 @@ def test_what_has_ended_is_left_alone_and_all_else_is_to_do(
     assert (other.state, other.name) == ("new", run_name(RUNS[1]))
 
 
+def test_rows_are_those_that_validation_leaves(tmp_path: Path) -> None:
+    runs = (RUNS[0], dataclasses.replace(RUNS[0], validation_rows=6))
+    study = dataclasses.replace(SMALL, runs=runs)
+    data = {training.data: cut_validation(dataset(), training.validation_rows) for training in runs}
+    assert [task.rows for task in survey(study, StudyFolder(tmp_path), {}, data)] == [40, 34]
+
+
 def test_a_result_that_cannot_be_read_is_none(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
     begin(folder, RUNS[0]).result_file.write_text('{"status": "fini')
@@ -106,9 +114,9 @@ def test_runs_of_other_settings_or_data_are_refused(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
     begin(folder, RUNS[0])
     with pytest.raises(UserError, match="was begun on other data than the tiny found now: name the folder"):
-        survey(SMALL, folder, {}, {"idx": dataset(shift=1)})
+        survey(SMALL, folder, {}, {("idx", 0): dataset(shift=1)})
     other = dataclasses.replace(RUNS[1], momentum=0.5)
-    RunFolder.create(folder.run(RUNS[1]).path, other, Execution(), DATA["idx"])
+    RunFolder.create(folder.run(RUNS[1]).path, other, Execution(), DATA["idx", 0])
     with pytest.raises(
         UserError, match="is a run with other settings: name another folder by --out or --runs"
     ):
