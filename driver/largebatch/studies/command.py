@@ -65,7 +65,7 @@ class Prepared:
         return survey(self.study, self.folder, only, self.datasets)
 
     def _load(self, wishes: Wishes, say: Say, *, download: bool) -> dict[str, Dataset]:
-        """The sets by name: the study's, or its fallback if they can't be had or the folder has that already."""
+        """The sets by name: the study's, or its fallback where they can't be had or the folder has that."""
         fallback = self.study.fallback
         on_fallback = self.study.on(fallback) if fallback and not wishes.data_dir else None
         if on_fallback and self.folder.holds(on_fallback):
