@@ -12,7 +12,7 @@ from largebatch.data import Dataset
 from largebatch.engine.session import Session
 from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
-from largebatch.runs.job import Run
+from largebatch.runs.job import Job
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.command import start
@@ -109,7 +109,7 @@ class Undisturbed:
         """What `largebatch train --resume` does, without the start of a JVM."""
         training, execution = folder.settings()
         with folder.lock():
-            return Run(training, execution, folder, self._dataset).train_in(self._session)
+            return Job(training, execution, self._dataset, folder).carry_out(self._session)
 
     def assert_goes_on_from(self, folder: RunFolder, epochs: tuple[int, ...]) -> None:
         """The folder is at one of these epochs, and resumed it ends as if nothing had happened."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from largebatch.bench.timing import Epoch, Plan, Sitting, train_in
+from largebatch.bench.timing import Epoch, Plan, Sitting
 from largebatch.data import Dataset
 from largebatch.errors import RunError
 from largebatch.runs.prepare import prepare
@@ -54,13 +54,13 @@ def breakdown(training: Training, execution: Execution, dataset: Dataset, plan: 
     """Means over the epochs of `plan` after those that warm up. Raises RunError if training fails."""
     with Sitting(execution, dataset) as sitting:
         session = sitting.session(execution.mode, training.workers)
-        data = prepare(dataset, session)
+        prepare(dataset, session)
         if plan.warm_up:
-            train_in(session, replace(training, epochs=plan.warm_up), execution.mode, data)
+            sitting.train(replace(training, epochs=plan.warm_up), execution.mode)
         log = sitting.folder / "statistics.txt"
         with session.logging_to(log):
             training = replace(training, epochs=plan.epochs)
-            epochs = train_in(session, training, execution.mode, data, statistics=True)
+            epochs = sitting.train(training, execution.mode, statistics=True)
         return shares(log.read_text(), epochs)
 
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from largebatch.bench.timing import Plan, Sitting, train_in
+from largebatch.bench.timing import Plan, Sitting
 from largebatch.bench.traffic import Traffic
 from largebatch.data import Dataset
 from largebatch.errors import RunError
 from largebatch.runs.preflight import updates_per_epoch
-from largebatch.runs.prepare import prepare
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 
@@ -90,8 +89,7 @@ def measure(training: Training, execution: Execution, dataset: Dataset, plan: Pl
     Raises RunError if training fails, or no connection was seen, as on masters that aren't local.
     """
     with Traffic() as traffic, Sitting(execution, dataset) as sitting:
-        session = sitting.session(execution.mode, training.workers)
-        epochs = train_in(session, training, execution.mode, prepare(dataset, session))
+        epochs = sitting.train(training, execution.mode)
     if not (traffic.total.pushed and traffic.total.pulled):
         raise RunError("ss saw no bytes between workers and server: --scaling is for local masters, local[n]")
     images = len(dataset.train)

@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from largebatch.data import Dataset
-from largebatch.data.dataset import PreparedData
 from largebatch.engine.machine import peak_resident
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
-from largebatch.files.matrices import read_matrix
 from largebatch.files.places import cache_dir
-from largebatch.runs.prepare import prepare
-from largebatch.runs.program import train_arguments
+from largebatch.records.result import Status
+from largebatch.runs.job import Job
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 
@@ -136,6 +134,23 @@ class Sitting:
         """Whether somebody has asked for it."""
         return (mode, workers) in self._sessions
 
+    def train(self, training: Training, mode: str, *, statistics: bool = False) -> list[Epoch]:
+        """Train from the start, and time each epoch. Raises RunError if not all came to their end.
+
+        With `statistics` the session's log gets SystemDS' times of all instructions.
+        """
+        epochs: list[Epoch] = []
+        job = Job(
+            training,
+            dataclasses.replace(self._execution, mode=mode),
+            self.dataset,
+            on_epoch=lambda row: epochs.append(Epoch(row.seconds, row.evaluation_seconds)),
+        )
+        result = job.carry_out(self.session(mode, training.workers), statistics=statistics)
+        if result.status != Status.FINISHED:
+            raise RunError(f"training diverged before epoch {training.epochs}: nothing to time")
+        return epochs
+
     def session(self, mode: str, workers: int) -> Session:
         """The session for them; raises RunError if it can't begin."""
         key = mode, workers
@@ -147,23 +162,6 @@ class Sitting:
         return self._sessions[key]
 
 
-def train_in(
-    session: Session, training: Training, mode: str, data: PreparedData, *, statistics: bool = False
-) -> list[Epoch]:
-    """Train from the start, and say what each epoch took. Raises RunError if not all came to their end."""
-    with tempfile.TemporaryDirectory(prefix="largebatch-bench-") as out:
-        session.run(
-            "train.dml",
-            train_arguments(training, mode, data, Path(out), None),
-            single_node=mode == "local",
-            statistics=statistics,
-        )
-        metrics = Path(out) / "checkpoints" / str(training.epochs) / "metrics"
-        if not metrics.exists():
-            raise RunError(f"training diverged before epoch {training.epochs}: nothing to time")
-        return [Epoch(seconds=row[8], evaluation=row[9]) for row in read_matrix(metrics)]
-
-
 class Largebatch:
     """Ourselves, as a contestant."""
 
@@ -173,13 +171,13 @@ class Largebatch:
         self.images = len(sitting.dataset.train)
         self._training = dataclasses.replace(training, epochs=2)
         self._mode = mode
+        self._sitting = sitting
         self.opens = not sitting.has_session(mode, training.workers)
         self._session = sitting.session(mode, training.workers)
-        self._data = prepare(sitting.dataset, self._session)
 
     def epoch(self) -> Epoch:
         """The second one of a run from the same start values. Raises RunError if that fails."""
-        opening, epoch = train_in(self._session, self._training, self._mode, self._data)
+        opening, epoch = self._sitting.train(self._training, self._mode)
         return dataclasses.replace(epoch, opening=opening.seconds)
 
     def peak_bytes(self) -> int | None:

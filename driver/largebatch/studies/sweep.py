@@ -20,7 +20,7 @@ from largebatch.files.lock import InUseError
 from largebatch.records.result import EpochRow, Result
 from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
-from largebatch.runs.job import Run
+from largebatch.runs.job import Job
 from largebatch.settings.execution import Execution
 from largebatch.studies.tally import Tally
 from largebatch.studies.tasks import Datasets, Task
@@ -215,16 +215,23 @@ class _Attempt:
         there = task.folder.result()
         if there is not None and there.status.ended:
             return there  # another sweep on the same runs was faster
-        run = Run(task.training, execution, task.folder, dataset, self._epoch, self._progress)
+        job = Job(
+            task.training,
+            execution,
+            dataset,
+            task.folder,
+            on_epoch=self._epoch,
+            new_progress=self._progress,
+        )
         try:
             session = self._bench.session(task)
         except RunError as error:
-            run.fail(error)
+            job.fail(error)
             raise
         self._sweep.folder.note(f"{task.name} begun")
         self._mark = time.monotonic()
         with session.logging_to(task.folder.log):
-            return run.train_in(session)
+            return job.carry_out(session)
 
     def _failed(self, reason: str) -> None:
         name = self._task.name

@@ -9,9 +9,9 @@ import socket
 import time
 
 import pytest
-from scripts.compare_epochs import Contestant, Run, summary
 
 from largebatch.bench.breakdown import OUTSIDE, shares
+from largebatch.bench.checkouts import Contestant, Run, summary
 from largebatch.bench.command import (
     MEASURE,
     as_json,

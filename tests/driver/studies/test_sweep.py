@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from largebatch.engine.stop import Stop, StoppedError
 from largebatch.errors import RunError
 from largebatch.records.study_folder import StudyFolder
-from largebatch.runs import job as train
 from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study
 from largebatch.settings.training import Training
@@ -25,10 +22,9 @@ from largebatch.studies.estimate import Timing
 from largebatch.studies.sweep import Limits, Sweep
 from largebatch.studies.tally import Tally
 from largebatch.studies.tasks import Task, survey
-from tests.support.harness import write_matrix
 from tests.support.patience import TIMEOUT_S
 from tests.support.samples import dataset
-from tests.support.study_samples import epoch_row
+from tests.support.stage import Act, FakeSession, Stage, set_up
 
 RUNS = tuple(
     Training(dataset="idx", network="softmax", batch_size=size, epochs=3, optimizer=optimizer)
@@ -37,82 +33,12 @@ RUNS = tuple(
 )
 EXECUTION = Execution(mode="local", memory="512m")
 DATA = {("idx", 0): dataset()}
-Act = Callable[["FakeSession", int, int], None]  # session, batch size, epoch
-
-
-@dataclass
-class Stage:
-    """What made-up sessions do, and what they have done."""
-
-    act: Act = lambda session, batch_size, epoch: None
-    fail_to_start: int = 0
-    began: list[int] = field(default_factory=list)  # for how many workers each session was
-    trained: list[tuple[int, str, int, int]] = field(default_factory=list)  # session, optimizer, batch, epoch
-    ended: list[tuple[int, str | None]] = field(default_factory=list)  # session, and the error that ended it
-    converted: list[str] = field(default_factory=list)
-    running: int = 0
-    most_running: int = 0
-
-
-class FakeSession:
-    """Behaves as Session where a sweep looks; epochs are files written at once."""
-
-    stage: Stage
-
-    def __init__(self, execution: Execution, workers: int, log: Path, stop: Stop) -> None:
-        self.workers = workers
-        self.stop = stop
-        self.dml = Path("/nonexistent")
-
-    def __enter__(self) -> FakeSession:
-        if self.stage.fail_to_start:
-            self.stage.fail_to_start -= 1
-            raise RunError("the JVM does not start")
-        self.number = len(self.stage.began)
-        self.stage.began.append(self.workers)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self.stage.ended.append((self.number, kind.__name__ if kind else None))
-
-    @contextmanager
-    def logging_to(self, log: Path) -> Iterator[None]:
-        yield
-
-    def convert(self, array_file: Path, out: Path) -> None:
-        self.stage.converted.append(out.name)
-        out.write_text("")
-
-    def run(self, program: str, arguments: dict[str, Any], *, single_node: bool, on_line: Any) -> None:
-        self.stage.running += 1
-        self.stage.most_running = max(self.stage.running, self.stage.most_running)
-        try:
-            self._train(arguments, on_line)
-        finally:
-            self.stage.running -= 1
-
-    def _train(self, arguments: dict[str, Any], on_line: Callable[[str], None]) -> None:
-        out = Path(arguments["out"])
-        write_matrix(out / "shapes", [[16, 3], [1, 3]])
-        done = int(Path(arguments["resume"]).name) if arguments["resume"] else 0
-        for epoch in range(done + 1, arguments["epochs"] + 1):
-            if self.stop.is_set():
-                raise StoppedError
-            self.stage.act(self, arguments["batch_size"], epoch)
-            state = out / "checkpoints" / str(epoch)
-            state.mkdir(parents=True, exist_ok=True)
-            write_matrix(state / "parameters", [[epoch]] * 51)
-            write_matrix(state / "metrics", [epoch_row(e) for e in range(1, epoch + 1)])
-            self.stage.trained.append((self.number, arguments["optimizer"], arguments["batch_size"], epoch))
-            on_line(f"epoch {epoch}")
 
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch, cache_home: Path) -> Stage:
-    FakeSession.stage = Stage()
     monkeypatch.setattr(sweep, "Session", FakeSession)
-    monkeypatch.setattr(train, "versions", lambda execution, dml: {"dml_sha256": "0"})
-    return FakeSession.stage
+    return set_up(monkeypatch)
 
 
 @dataclass

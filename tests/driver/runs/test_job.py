@@ -1,0 +1,168 @@
+"""Jobs in made-up sessions: how far they go, what they leave behind, and how they end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from largebatch.engine.session import Session
+from largebatch.errors import RunError
+from largebatch.records.result import EpochRow, Result, Status
+from largebatch.records.run_folder import RunFolder
+from largebatch.runs.job import Job
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
+from tests.support.samples import dataset
+from tests.support.stage import FakeSession, Stage, set_up
+
+TRAINING = Training(dataset="idx", network="softmax", optimizer="lars", batch_size=16, epochs=4)
+EXECUTION = Execution(mode="local", memory="512m")
+DATA = dataset()
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch, cache_home: Path) -> Stage:
+    return set_up(monkeypatch)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(tmp_path / "run", TRAINING, EXECUTION, DATA)
+
+
+def carry_out(folder: RunFolder | None, **more: Any) -> Result:
+    with FakeSession(EXECUTION, 4, Path("log.txt")) as session:
+        made_up: Any = session
+        found: Session = made_up
+        return Job(TRAINING, EXECUTION, DATA, folder, **more).carry_out(found)
+
+
+def epochs_trained(stage: Stage) -> list[int]:
+    return [epoch for *_, epoch in stage.trained]
+
+
+def test_a_job_trains_all_epochs_and_records_its_result(stage: Stage, folder: RunFolder) -> None:
+    result = carry_out(folder)
+    assert (result.status, result.epochs, result.updates) == (Status.FINISHED, 4, 20)
+    assert (result.train_accuracy, result.test_accuracy, result.generalization_error) == (0.5, 0.25, 0.25)
+    assert result.seconds == 4 * (0.75 + 0.125)
+    assert (result.dataset, result.folder) == ("tiny", str(folder.path))
+    assert folder.result() == result
+    assert folder.model_file.exists()
+
+
+def test_a_job_ends_after_the_epoch_it_was_to_reach(stage: Stage, folder: RunFolder) -> None:
+    result = carry_out(folder, until=2)
+    assert epochs_trained(stage) == [1, 2]
+    assert (result.status, result.epochs, result.test_accuracy) == (Status.PAUSED, 2, 0.25)
+    assert json.loads(folder.result_file.read_text())["status"] == "paused"
+
+
+def test_jobs_in_turn_go_on_where_the_one_before_ended(stage: Stage, folder: RunFolder) -> None:
+    results = [carry_out(folder, until=until) for until in (1, 3, 9)]
+    assert epochs_trained(stage) == [1, 2, 3, 4]
+    assert [result.status for result in results] == ["paused", "paused", "finished"]
+    assert list(folder.metrics()["epoch"]) == [1, 2, 3, 4]
+
+
+def test_a_job_that_others_have_overtaken_trains_nothing(stage: Stage, folder: RunFolder) -> None:
+    carry_out(folder, until=3)
+    result = carry_out(folder, until=2)
+    assert epochs_trained(stage) == [1, 2, 3]
+    assert (result.status, result.epochs) == (Status.PAUSED, 3)
+
+
+def test_every_epoch_is_told_when_its_state_is_safe(stage: Stage, folder: RunFolder) -> None:
+    rows: list[EpochRow] = []
+
+    def hear(row: EpochRow) -> None:
+        assert folder.last_epoch() == row.epoch
+        rows.append(row)
+
+    carry_out(folder, on_epoch=hear)
+    assert [row.epoch for row in rows] == [1, 2, 3, 4]
+    assert rows[-1].to_mapping() == folder.metrics().iloc[-1].to_dict()
+
+
+def test_without_a_folder_nothing_is_kept_or_shown(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    rows: list[EpochRow] = []
+    result = carry_out(None, on_epoch=rows.append)
+    assert (result.status, result.folder, len(rows)) == (Status.FINISHED, None, 4)
+    assert [path.name for path in tmp_path.iterdir()] == ["xdg"]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_training_that_stops_early_has_diverged(
+    stage: Stage, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop_early(self: FakeSession, program: str, arguments: dict[str, Any], **options: Any) -> None:
+        train(self, program, arguments | {"until": 2}, **options)
+
+    train = FakeSession.run
+    monkeypatch.setattr(FakeSession, "run", stop_early)
+    result = carry_out(folder, until=3)
+    assert (result.status, result.epochs, result.test_accuracy) == (Status.DIVERGED, 2, None)
+
+
+def test_a_failure_is_recorded_and_the_next_job_goes_on(stage: Stage, folder: RunFolder) -> None:
+    def fail(session: FakeSession, batch_size: int, epoch: int) -> None:
+        if epoch == 3:
+            raise RunError("the JVM died")
+
+    stage.act = fail
+    with pytest.raises(RunError):
+        carry_out(folder)
+    failed = folder.result()
+    assert failed is not None
+    assert (failed.status, failed.reason, failed.epochs, failed.test_accuracy) == (
+        "failed", "the JVM died", 2, None,
+    )  # fmt: skip
+    stage.act = Stage.act
+    assert carry_out(folder).status == Status.FINISHED
+    assert epochs_trained(stage) == [1, 2, 3, 4]
+
+
+def test_a_session_that_did_not_start_is_a_failure_of_the_job(stage: Stage, folder: RunFolder) -> None:
+    carry_out(folder, until=2)
+    Job(TRAINING, EXECUTION, DATA, folder).fail(RunError("no JVM"))
+    failed = folder.result()
+    assert failed is not None
+    assert (failed.status, failed.reason, failed.epochs) == ("failed", "no JVM", 2)
+
+
+def test_an_epoch_that_never_came_is_a_failure(
+    stage: Stage, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeSession, "run", lambda self, *arguments, **options: None)
+    with pytest.raises(RunError, match=r"train\.dml ended without an epoch"):
+        carry_out(folder)
+
+
+def test_other_dml_files_and_damage_are_told(
+    stage: Stage, folder: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from largebatch.terminal.progress import Progress
+
+    def shown(total: int, done: int) -> Progress:
+        return Progress("title", TRAINING.epochs, total, done)
+
+    carry_out(folder, until=2)
+    folder.write_versions({"dml_sha256": "1"})
+    (folder.checkpoint(2) / "parameters").write_text("1\n")
+    carry_out(folder, until=2, new_progress=shown)
+    told = capsys.readouterr().err
+    assert "the checkpoint of epoch 2 is damaged: it goes on from epoch 1" in told
+    assert "goes on with other DML files than it was begun with" in told
+    assert "title  epoch 2/4  update 10/12" in told
+
+
+def test_the_last_epoch_of_a_job_is_one_of_the_run() -> None:
+    job = Job(TRAINING, EXECUTION, DATA)
+    assert [dataclasses.replace(job, until=until).last_epoch for until in (None, 1, 4, 5)] == [4, 1, 4, 4]
