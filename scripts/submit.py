@@ -8,5 +8,6 @@ from __future__ import annotations
 import sys
 
 from largebatch.cli.main import main
+from largebatch.engine.submitted import SubmittedJvm
 
-main(["sweep", *sys.argv[1:]])
+main(["sweep", *sys.argv[1:]], host=SubmittedJvm())

@@ -15,6 +15,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from largebatch.cli import main as cli
+from largebatch.engine.host import Host
+from largebatch.engine.own import OWN_JVM
 from tests.support.patience import TIMEOUT_S
 
 Run = Callable[..., CompletedProcess[str]]
@@ -23,7 +25,7 @@ Run = Callable[..., CompletedProcess[str]]
 LISTENING = ("env", "--default-signal=INT")
 
 
-def call(arguments: Sequence[str]) -> CompletedProcess[str]:
+def call(arguments: Sequence[str], host: Host = OWN_JVM) -> CompletedProcess[str]:
     """What a command printed, and its exit status, called in this process; streams are as a terminal's."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", errors=e) for e in ("strict", "backslashreplace"))
     handler = signal.getsignal(signal.SIGTERM)
@@ -33,7 +35,7 @@ def call(arguments: Sequence[str]) -> CompletedProcess[str]:
             contextlib.redirect_stderr(err),
             pytest.raises(SystemExit) as end,
         ):
-            cli.main(arguments)
+            cli.main(arguments, host)
     finally:
         signal.signal(signal.SIGTERM, handler)
     for stream in (out, err):

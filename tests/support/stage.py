@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from largebatch.engine.host import Host
+from largebatch.engine.own import OWN_JVM
 from largebatch.engine.stop import Stop, StoppedError
 from largebatch.errors import RunError
 from largebatch.runs import job
@@ -39,7 +41,9 @@ class FakeSession:
 
     stage: Stage
 
-    def __init__(self, execution: Execution, workers: int, log: Path, stop: Stop | None = None) -> None:
+    def __init__(
+        self, execution: Execution, workers: int, log: Path, stop: Stop | None = None, host: Host = OWN_JVM
+    ) -> None:
         self.workers = workers
         self.stop = stop
         self.dml = Path("/nonexistent")
@@ -90,5 +94,5 @@ class FakeSession:
 def set_up(monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A new stage for all sessions; nothing asks for Java's version."""
     FakeSession.stage = Stage()
-    monkeypatch.setattr(job, "versions", lambda execution, dml: {"dml_sha256": "0"})
+    monkeypatch.setattr(job, "versions", lambda execution, session: {"dml_sha256": "0"})
     return FakeSession.stage

@@ -13,19 +13,24 @@ from typing import NoReturn
 import largebatch
 from largebatch.cli import bench, compare, completion, data, doctor, predict, report, sweep, train
 from largebatch.cli.status import FAILED, INTERRUPTED, UNUSABLE
+from largebatch.engine.host import Host
+from largebatch.engine.own import OWN_JVM
 from largebatch.errors import RunError, UserError
 from largebatch.terminal.say import say
 
 COMMANDS = (train, sweep, report, compare, bench, doctor, data, predict)  # in the order of the help
 
 
-def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run a command and exit: 0 done, 1 failed, 2 unusable input, 130 interrupted."""
+def main(arguments: Sequence[str] | None = None, host: Host = OWN_JVM) -> NoReturn:
+    """Run a command and exit: 0 done, 1 failed, 2 unusable input, 130 interrupted.
+
+    `train` and `sweep` run in the JVM of the host; all other commands start JVMs of their own.
+    """
     signal.signal(signal.SIGTERM, _interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):  # file names are printed as the bytes they are
         sys.stdout.reconfigure(errors="surrogateescape")
     try:
-        status = _carry_out(arguments)
+        status = _carry_out(arguments, host)
     except UserError as error:
         say(f"largebatch: {error}")
         status = UNUSABLE
@@ -56,10 +61,10 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _carry_out(arguments: Sequence[str] | None) -> int:
+def _carry_out(arguments: Sequence[str] | None, host: Host) -> int:
     """Run the command that the arguments name; its output is written when this returns or raises."""
     try:
-        options = build_parser().parse_args(arguments)
+        options = build_parser().parse_args(arguments, argparse.Namespace(host=host))
         run: Callable[[argparse.Namespace], int] = options.command
         return run(options)
     finally:

@@ -72,6 +72,7 @@ def run(options: argparse.Namespace) -> int:
         only=grouped(options.only),
         execution=given(options, Execution),
         limits=Limits(options.jobs, options.limit_time, options.isolate),
+        host=options.host,
     )
     if options.dry_run:
         print(sweep_command.dry_run(wishes, say))

@@ -9,6 +9,7 @@ from pathlib import Path
 from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir
 from largebatch.cli.parsing import add_settings, given, local_path
 from largebatch.cli.status import DONE, FAILED
+from largebatch.engine.host import Host
 from largebatch.errors import UserError
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
@@ -29,8 +30,6 @@ def add(commands: Commands) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train, print the result."""
-    from largebatch.engine.jar import system_ds_jar
-    from largebatch.engine.java import find_java
     from largebatch.records.result import Status
     from largebatch.records.run_folder import RunFolder
     from largebatch.runs import preflight
@@ -39,16 +38,18 @@ def run(options: argparse.Namespace) -> int:
 
     training, execution = _settings(options)
     dataset = load_data(training, options.data_dir, say)
-    for remark in preflight.check(training, execution, dataset):
+    host: Host = options.host
+    host.check_options(given(options, Execution))
+    for remark in preflight.check(training, execution, dataset, host=host):
         say(remark)
-    find_java(), system_ds_jar()  # without them no run could begin
+    host.require_tools()
     if options.resume:
         folder = RunFolder(options.resume)
         folder.check_data(dataset)
     else:
         folder = RunFolder.create(options.out or _new_folder(training.name), training, execution, dataset)
     say(f"Run folder: {folder.path}")
-    result = train(training, execution, folder, dataset)
+    result = train(training, execution, folder, dataset, host)
     values = result.to_mapping()
     print(json.dumps(values) if options.json else format_results([values]), flush=True)
     return DONE if result.status == Status.FINISHED else FAILED

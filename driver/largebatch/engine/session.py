@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from largebatch.engine import openblas
-from largebatch.engine.conf import Site, spark_conf, still_effective, systemds_conf
+from largebatch.engine.conf import Site
+from largebatch.engine.host import Host, Opening
 from largebatch.engine.jar import system_ds_jar
-from largebatch.engine.java import find_java
 from largebatch.engine.log import Log
-from largebatch.engine.master import in_process, reach
+from largebatch.engine.own import OWN_JVM
 from largebatch.engine.process import OnLine, SessionProcess, ignore
-from largebatch.engine.secret import shared_secret
 from largebatch.engine.stop import Stop
-from largebatch.engine.submitted import attached, copy_with_absolute_sources
-from largebatch.engine.versions import SPARK
-from largebatch.errors import RunError
 from largebatch.files.names import DELIMITERS, Argument, check_path
 from largebatch.files.places import cache_dir, dml_root
 from largebatch.settings.execution import Execution
-from largebatch.terminal.say import say
 
-MASTER_S = 20.0  # for Spark's master to come up
-
-
-def _note(line: str) -> None:
-    say(line.removeprefix("note "))
+# The workers are the parallelism. A child's lines must come at once.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 class Session:
@@ -43,43 +33,49 @@ class Session:
     sign of life for execution.stall_timeout seconds is killed, and RunError raised. One whose `stop` is set
     raises StoppedError. A cluster has execution.cluster_timeout seconds to answer, and to have slots for all
     workers. Temporary files, and the copy of the DML files that runs, are in a folder of their own that is
-    removed with the session. In a batch job the JVM is that of spark-submit, and outlives the session.
+    removed with the session. The JVM is that of the `host`. One that runs already outlives the session.
     """
 
-    def __init__(self, execution: Execution, workers: int, log: Path, stop: Stop | None = None) -> None:
+    def __init__(
+        self, execution: Execution, workers: int, log: Path, stop: Stop | None = None, host: Host = OWN_JVM
+    ) -> None:
         self._execution = execution
         self.workers = workers
-        self._stop = stop
         self._log_path = log
-        self._log: Log
+        self._stop = stop
+        self._host = host
         self._process: SessionProcess | None = None
+        self._resources: ExitStack
+        self._log: Log
         self._scratch: Path
+        self._programs: Path
 
     def __enter__(self) -> Self:
-        java_home = None if attached() else find_java().home
+        environment = self._host.environment() | ONE_THREAD
         jar = system_ds_jar()
         blas = openblas.linked_folder(cache_dir()) if self._execution.native_blas else None
-        self._log = Log(self._log_path)
-        self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-"))
-        try:
+        with ExitStack() as resources:
+            self._log = Log(self._log_path)
+            resources.callback(self._log.close)  # last: on a full disk it fails
+            self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-"))
+            resources.callback(shutil.rmtree, self._scratch, ignore_errors=True)
             check_path(self._scratch, DELIMITERS)
             shutil.copytree(dml_root() / "dml", self.dml)
+            self._programs = self._host.programs(self.dml)
+            resources.enter_context(self._host.occupied(self._execution, self.workers))
             self._process = SessionProcess(
-                self._scratch, _environment(java_home), self._log, self._out_of_memory(), self._stop
+                self._scratch, environment, self._log, self._out_of_memory(), self._stop
             )
-            self._begin(Site(self._scratch, jar, blas))
-        except BaseException as error:
-            self.__exit__(type(error), error, None)
-            raise
+            resources.push(self._end_process)
+            site = Site(self._scratch, jar, blas)
+            self._host.start(Opening(self._execution, self.workers, site, self._process.request))
+            self._resources = resources.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            self._process.end(gently=kind is None)
-        shutil.rmtree(self._scratch, ignore_errors=True)
-        self._log.close()  # last: on a full disk it fails
+        self._resources.__exit__(kind, error, trace)
 
     @property
     def dml(self) -> Path:
@@ -91,6 +87,13 @@ class Session:
         """The group of the session's processes: its own, the JVM, and on local masters executors."""
         assert self._process is not None  # noqa: S101 - set on entry
         return self._process.group
+
+    @property
+    def java_version(self) -> str:
+        """The version of the JVM's Java, such as "17.0.15". Raises RunError as `run` does."""
+        lines: list[str] = []
+        self._request("java_version", lines.append)
+        return lines[0]
 
     @contextmanager
     def logging_to(self, log: Path) -> Iterator[None]:
@@ -131,71 +134,15 @@ class Session:
         check_path(out)
         self._request("convert", array_file=str(array_file), out=str(out))
 
-    def _request(
-        self, do: str, on_line: OnLine = ignore, patience: float | None = None, **arguments: Any
-    ) -> None:
+    def _request(self, do: str, on_line: OnLine = ignore, **arguments: Any) -> None:
         assert self._process is not None  # noqa: S101 - set on entry
-        self._process.request(do, patience or self._execution.stall_timeout, on_line, **arguments)
+        self._process.request(do, self._execution.stall_timeout, on_line, **arguments)
 
-    def _begin(self, site: Site) -> None:
-        """Start a Spark application with a slot for each worker."""
-        submitted: dict[str, str] | None = None
-        self._programs = Path("dml")
-        if attached():
-            submitted = self._attach()
-            self._programs = self._scratch / "placed"
-            copy_with_absolute_sources(self.dml, self._programs)
-        conf = spark_conf(self._execution, self.workers, site, submitted)
-        master = conf["spark.master"]
-        reach(master, min(MASTER_S, self._execution.cluster_timeout))
-        if submitted:
-            conf = still_effective(conf)
-        else:
-            self._request("launch", spark_conf=conf)
-        self._start_application(master, conf, site)
-        if self._execution.mode == "spark" and (submitted or not in_process(master)):
-            self._wait_for_slots(0 if in_process(master) else self._execution.cluster_timeout)
-
-    def _attach(self) -> dict[str, str]:
-        """Join the JVM of spark-submit; returns its settings."""
-        settings: dict[str, str] = {}
-        self._request("attach", lambda line: settings.update(json.loads(line)))
-        return settings
-
-    def _start_application(self, master: str, conf: dict[str, str], site: Site) -> None:
-        cluster = not in_process(master)
-        try:
-            self._request(
-                "start",
-                patience=self._execution.cluster_timeout if cluster else None,
-                spark_conf=conf,
-                systemds_conf=systemds_conf(site, elsewhere=cluster),
-                blas=str(site.blas) if site.blas and cluster else None,
-                secret=shared_secret(self._execution, master),
-            )
-        except RunError as error:
-            if not cluster:
-                raise
-            raise RunError(
-                f"{master} did not take the application: see that it runs Spark {SPARK}, and that --secure "
-                f"and the secret are as on the cluster ({error})"
-            ) from error
-
-    def _wait_for_slots(self, seconds: float) -> None:
-        patience = seconds + self._execution.stall_timeout
-        self._request("wait_for_slots", _note, patience, wanted=self.workers, seconds=seconds)
+    def _end_process(self, kind: type[BaseException] | None, *error: object) -> None:
+        assert self._process is not None  # noqa: S101 - set on entry
+        process, self._process = self._process, None
+        process.end(gently=kind is None)
 
     def _out_of_memory(self) -> str:
-        return (
-            f"the JVM ran out of memory: raise --memory (now {self._execution.memory}) or lower --micro-batch"
-        )
-
-
-def _environment(java_home: Path | None) -> dict[str, str]:
-    """The variables of the session's process."""
-    return os.environ | {
-        **({"JAVA_HOME": str(java_home)} if java_home else {}),
-        "OMP_NUM_THREADS": "1",  # the workers are the parallelism
-        "OPENBLAS_NUM_THREADS": "1",
-        "PYTHONUNBUFFERED": "1",
-    }
+        remedy = self._host.more_memory(self._execution)
+        return f"the JVM ran out of memory: {remedy} or lower --micro-batch"

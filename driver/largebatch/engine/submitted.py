@@ -1,4 +1,4 @@
-"""Batch jobs: spark-submit has started the JVM, and this program joins it.
+"""Batch jobs: sessions in the JVM that spark-submit has started.
 
 The JVM is no child of this program. It cannot be ended and started again, and its flags are fixed. Its
 working directory is the one that spark-submit was called in.
@@ -6,71 +6,78 @@ working directory is the one that spark-submit was called in.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from largebatch.engine.application import reach_master, start_application, wait_for_slots
+from largebatch.engine.conf import spark_conf, still_effective
+from largebatch.engine.host import Host, Opening
 from largebatch.engine.jar import system_ds_jar
-from largebatch.engine.java import JVM_FLAGS
+from largebatch.engine.running_jvm import (
+    copy_with_absolute_sources,
+    has_system_ds,
+    java_version,
+    missing_flags,
+)
 from largebatch.engine.versions import JAVA
-from largebatch.errors import RunError, UserError
+from largebatch.errors import RunError
 from largebatch.files.places import dml_root
-
-NOT_THERE = {
-    "master": "give it to spark-submit",
-    "memory": "give it to spark-submit as --driver-memory",
-    "jobs": "there is one JVM: submit several batch jobs instead, with --only",
-    "isolate": "there is one JVM for all runs",
-}
+from largebatch.settings.execution import Execution
 
 
-def attached() -> bool:
-    """Whether spark-submit has started this process, and a JVM for it."""
-    return "PYSPARK_GATEWAY_PORT" in os.environ
+class SubmittedJvm(Host):
+    """The JVM of spark-submit, which outlives the session."""
 
+    starts_jvm = False
+    can_restart = False
+    kind = "in a batch job"
+    refused: ClassVar = {
+        "master": "give it to spark-submit",
+        "memory": "give it to spark-submit as --driver-memory",
+        "jobs": "there is one JVM: submit several batch jobs instead, with --only",
+        "isolate": "there is one JVM for all runs",
+    }
 
-def check_options(given: Collection[str]) -> None:
-    """Raises UserError for options of `sweep` that a batch job can't have."""
-    for name in given:
-        if attached() and name in NOT_THERE:
-            raise UserError(f"--{name} can't be given in a batch job: {NOT_THERE[name]}")
+    def environment(self) -> dict[str, str]:
+        """That of this process: spark-submit has put the way to its JVM there."""
+        return dict(os.environ)
 
+    def programs(self, dml: Path) -> Path:
+        """A copy that any working directory can run."""
+        placed = dml.with_name("placed")
+        copy_with_absolute_sources(dml, placed)
+        return placed
 
-def copy_with_absolute_sources(dml: Path, to: Path) -> None:
-    """Copy DML files; the copies source each other by absolute paths, so any working directory will do."""
-    for file in dml.rglob("*.dml"):
-        copy = to / file.relative_to(dml)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_text(file.read_text().replace('"./dml/', f'"{to}/'))
+    def start(self, opening: Opening) -> None:
+        """Join the JVM and start a Spark application. Raises RunError or UserError if that fails."""
+        given: dict[str, str] = {}
+        execution = opening.execution
+        opening.request("attach", execution.stall_timeout, lambda line: given.update(json.loads(line)))
+        conf = spark_conf(execution, opening.workers, opening.site, given)
+        master = conf["spark.master"]
+        reach_master(opening, master)
+        start_application(opening, master, still_effective(conf))
+        if execution.mode == "spark":
+            wait_for_slots(opening, master)
+
+    def more_memory(self, execution: Execution) -> str:
+        """The option of spark-submit for it."""
+        return "give spark-submit more --driver-memory"
 
 
 def check_jvm(jvm: Any) -> None:
-    """Raises RunError if a JVM was started without a flag, the jar or the Java version that it needs."""
-    from py4j.java_gateway import JavaClass
-
-    system = jvm.java.lang.System
-    version = system.getProperty("java.specification.version")
-    if version != str(JAVA):
-        raise RunError(f"spark-submit runs on Java {version}, {JAVA} is needed: set JAVA_HOME for it")
-    flags = [flag for flag in JVM_FLAGS if not _has(jvm, flag)]
-    jar = isinstance(jvm.org.apache.sysds.api.mlcontext.MLContext, JavaClass)
-    if flags or not jar:
-        missing = ", ".join([*([] if jar else ["SystemDS.jar"]), *flags])
+    """Raises RunError if spark-submit has started a JVM without a flag, the jar or the Java that it needs."""
+    java = java_version(jvm)
+    if java != JAVA:
+        raise RunError(f"spark-submit runs on Java {java}, {JAVA} is needed: set JAVA_HOME for it")
+    missing = [*([] if has_system_ds(jvm) else ["SystemDS.jar"]), *missing_flags(jvm)]
+    if missing:
         raise RunError(
-            f"spark-submit has started its JVM without {missing}: call it with "
+            f"spark-submit has started its JVM without {', '.join(missing)}: call it with "
             f"--properties-file {dml_root() / 'dml' / 'spark.conf'} --jars {system_ds_jar()}"
         )
-
-
-def _has(jvm: Any, flag: str) -> bool:
-    """Whether a JVM behaves as if started with a flag of JVM_FLAGS, whatever the flag's spelling was."""
-    name, _, value = flag.partition("=")
-    if name == "--add-modules":
-        return bool(jvm.java.lang.ModuleLayer.boot().findModule(value).isPresent())
-    module, _, package = value.removesuffix("=ALL-UNNAMED").partition("/")
-    everyone = jvm.java.lang.ClassLoader.getSystemClassLoader().getUnnamedModule()
-    return bool(jvm.java.lang.ModuleLayer.boot().findModule(module).get().isOpen(package, everyone))
 
 
 def settings_of(jvm: Any) -> dict[str, str]:

@@ -65,23 +65,32 @@ class SystemDS:
         if secret is not None:
             conf.set("spark.authenticate.secret", secret)  # not earlier: it would be on a command line
         self._spark = SparkSession(SparkContext(conf=conf, gateway=self._gateway))
-        self._jvm = self._spark._jvm
+        self._open(self._spark._jsparkSession, systemds_conf, blas)
+
+    def _open(self, spark: Any, systemds_conf: dict[str, str], blas: str | None) -> None:
+        """Get SystemDS ready in a SparkSession of the JVM."""
+        self._jvm = self._gateway.jvm
+        self._scala_context = spark.sparkContext()
         self._api = self._jvm.org.apache.sysds.api.mlcontext
         if blas is not None:
             self._jvm.org.apache.sysds.utils.NativeHelper.initialize(blas, "openblas")
-        self._context = self._api.MLContext(self._spark._jsparkSession)
+        self._context = self._api.MLContext(spark)
         # Paths are those of this machine, even if Hadoop is configured with another file system.
         for hadoop in (
             self._jvm.org.apache.sysds.conf.ConfigurationManager.getCachedJobConf(),
-            self._spark.sparkContext._jsc.hadoopConfiguration(),
+            self._scala_context.hadoopConfiguration(),
         ):
             hadoop.set("fs.defaultFS", "file:///")
         for name, value in systemds_conf.items():
             self._context.setConfigProperty(name, value)
 
+    def java_version(self) -> None:
+        """Report the version of the JVM's Java."""
+        answer(self._jvm.java.lang.System.getProperty("java.version"))
+
     def wait_for_slots(self, wanted: int, seconds: float) -> None:
         """Return when so many tasks can run at once. Raises RunError after `seconds`."""
-        context = self._spark.sparkContext._jsc.sc()
+        context = self._scala_context
         profile = context.resourceProfileManager().defaultResourceProfile()
         until = time.monotonic() + seconds
         reported = -1

@@ -9,10 +9,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from largebatch import data
 from largebatch.data import Dataset
 from largebatch.data.validation import cut_validation
+from largebatch.engine.host import Host
+from largebatch.engine.own import OWN_JVM
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.records.result import EpochRow, Result, Status
@@ -39,7 +42,9 @@ def load_data(training: Training, data_dir: Path | None, say: Say) -> Dataset:
     return cut_validation(dataset, training.validation_rows)
 
 
-def train(training: Training, execution: Execution, folder: RunFolder, dataset: Dataset) -> Result:
+def train(
+    training: Training, execution: Execution, folder: RunFolder, dataset: Dataset, host: Host = OWN_JVM
+) -> Result:
     """Train in a session of its own, from the folder's last whole checkpoint; returns the result.
 
     Raises RunError if the run fails; its folder then says so, if it can be written, and can be resumed.
@@ -48,7 +53,7 @@ def train(training: Training, execution: Execution, folder: RunFolder, dataset: 
     new_progress = functools.partial(Progress, title, training.epochs)
     job = Job(training, execution, dataset, folder, new_progress=new_progress)
     try:
-        with folder.lock(), Session(execution, training.workers, folder.log) as session:
+        with folder.lock(), Session(execution, training.workers, folder.log, host=host) as session:
             return job.carry_out(session)
     except OSError as error:
         raise RunError(
@@ -142,7 +147,7 @@ class _Attempt:
         return Progress("", job.training.epochs, *updates, stream=io.StringIO())  # shown to nobody
 
     def _train(self, session: Session, statistics: bool) -> Result:
-        self._record_versions(session.dml)
+        self._record_versions(versions(self._job.execution, session))
         if self._done < self._job.last_epoch:
             self._run_program(session, statistics)
         if self._last is None:
@@ -152,8 +157,7 @@ class _Attempt:
         self._folder.write_result(result)
         return result
 
-    def _record_versions(self, dml: Path) -> None:
-        now = versions(self._job.execution, dml)
+    def _record_versions(self, now: dict[str, Any]) -> None:
         before = self._folder.versions()
         if self._done and before.get("dml_sha256") != now["dml_sha256"]:
             self._progress.note(f"{self._folder.path} goes on with other DML files than it was begun with")

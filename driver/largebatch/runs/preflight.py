@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from largebatch.data import Dataset
+from largebatch.engine.host import Host
 from largebatch.engine.master import choose_master
+from largebatch.engine.own import OWN_JVM
 from largebatch.engine.secret import shared_secret
-from largebatch.engine.submitted import attached
 from largebatch.errors import UserError
 from largebatch.runs.memory import memory_remarks
 from largebatch.settings.execution import Execution
@@ -13,11 +14,18 @@ from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
 
 
-def check(training: Training, execution: Execution, dataset: Dataset, *, sessions: int = 1) -> list[str]:
+def check(
+    training: Training,
+    execution: Execution,
+    dataset: Dataset,
+    *,
+    sessions: int = 1,
+    host: Host = OWN_JVM,
+) -> list[str]:
     """Remarks on a run about to start in each of some sessions. Raises UserError if it can't work."""
     _check_images(training, dataset)
     _check_batch(training, dataset)
-    if attached():
+    if not host.starts_jvm:
         return []  # slots and memory are those of a JVM that runs already
     master = choose_master(execution.master, training.workers)
     shared_secret(execution, master.url)

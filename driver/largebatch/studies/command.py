@@ -10,9 +10,8 @@ from typing import Any
 from largebatch import data
 from largebatch.data import Dataset
 from largebatch.data.validation import cut_validation
-from largebatch.engine.jar import system_ds_jar
-from largebatch.engine.java import find_java
-from largebatch.engine.submitted import attached, check_options
+from largebatch.engine.host import Host
+from largebatch.engine.own import OWN_JVM
 from largebatch.errors import RunError, UserError
 from largebatch.records.study_folder import StudyFolder
 from largebatch.runs import preflight
@@ -39,10 +38,11 @@ class Wishes:
     only: Only = field(default_factory=dict)
     execution: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+    host: Host = OWN_JVM
 
     @property
     def given(self) -> list[str]:
-        """Options that a batch job may not be able to have, of those that were given."""
+        """The given options that a host may refuse."""
         limits = {"jobs": self.limits.jobs > 1, "isolate": self.limits.isolate}
         return [*self.execution, *(name for name, wanted in limits.items() if wanted)]
 
@@ -51,14 +51,14 @@ class Prepared:
     """A study with its folder, its data and what there is to do: checked, and nothing written yet."""
 
     def __init__(self, wishes: Wishes, say: Say, *, download: bool) -> None:
-        check_options(wishes.given)
+        wishes.host.check_options(wishes.given)
         self.study = library.load(wishes.study)
         self.execution = Execution.from_mapping(self.study.execution).updated(wishes.execution)
         self.folder = StudyFolder(wishes.out, wishes.runs)
         self.datasets = self._cut(self._load(wishes, say, download=download))
         self.folder.check(self.study)
         self.tasks = self.survey(wishes.only)
-        self._preflight(wishes.limits.jobs, say)
+        self._preflight(wishes, say)
 
     def survey(self, only: Only) -> list[Task]:
         """The wanted runs, as they stand now."""
@@ -97,13 +97,19 @@ class Prepared:
         wanted = {run.data for run in self.study.runs if run.dataset in loaded}
         return {(name, rows): cut_validation(loaded[name], rows) for name, rows in wanted}
 
-    def _preflight(self, jobs: int, say: Say) -> None:
+    def _preflight(self, wishes: Wishes, say: Say) -> None:
         remarks: dict[str, None] = {}
         for task in self.tasks:
             dataset = self.datasets.get(task.training.data)
             if dataset is not None:
                 try:
-                    found = preflight.check(task.training, self.execution, dataset, sessions=jobs)
+                    found = preflight.check(
+                        task.training,
+                        self.execution,
+                        dataset,
+                        sessions=wishes.limits.jobs,
+                        host=wishes.host,
+                    )
                 except UserError as error:
                     raise UserError(f"{self.study.name}, run {task.name}: {error}") from error
                 remarks |= dict.fromkeys(found)
@@ -121,7 +127,7 @@ def sweep(wishes: Wishes, say: Say, show: Say) -> int:
     """Carry out what is left of a study and show its results; returns the exit status."""
     prepared = Prepared(wishes, say, download=True)
     with prepared.folder.lock():
-        find_java(), system_ds_jar()  # without them no run could begin
+        wishes.host.require_tools()
         prepared.folder.check(prepared.study)
         prepared.folder.write(prepared.study, prepared.execution)
         tasks = prepared.survey(wishes.only)
@@ -135,6 +141,7 @@ def sweep(wishes: Wishes, say: Say, show: Say) -> int:
             wishes.limits,
             Tally(tasks, measured(tasks), wishes.limits.jobs),
             say,
+            wishes.host,
         )
         try:
             progress.carry_out()
@@ -148,7 +155,7 @@ def sweep(wishes: Wishes, say: Say, show: Say) -> int:
     for line in _unfinished(tasks):
         say(line)
     show(f"Next: largebatch report {wishes.out}")
-    return _status(tasks, progress.out_of_time, say)
+    return _status(tasks, progress, say)
 
 
 def titles(of: Study, tasks: Sequence[Task]) -> dict[str, str]:
@@ -186,15 +193,15 @@ def _unfinished(tasks: Sequence[Task]) -> list[str]:
     return [*lines, f"not finished: {', '.join(others)}"] if others else lines
 
 
-def _status(tasks: Sequence[Task], out_of_time: bool, say: Say) -> int:
+def _status(tasks: Sequence[Task], progress: Sweep, say: Say) -> int:
     left = sum(not task.ended for task in tasks)
     if not left:
         return DONE
+    out_of_time = progress.out_of_time
     why = "time is up" if out_of_time else "not all runs came to their end"
-    if attached():
+    again = "the same command"
+    if not progress.host.can_restart:
         again = "submitting the same job again"
         why = why if out_of_time else "after a failure a batch job ends, as its JVM can't be replaced"
-    else:
-        again = "the same command"
     say(f"{len(tasks) - left} of {len(tasks)} runs are done: {why}; {again} goes on with the others.")
     return NOT_COMPLETE if out_of_time else SOME_FAILED

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from largebatch.engine.host import Host
+from largebatch.engine.own import OWN_JVM
 from largebatch.engine.session import Session
 from largebatch.engine.stop import Stop
-from largebatch.engine.submitted import attached
 from largebatch.errors import RunError, UserError
 from largebatch.files.lock import InUseError
 from largebatch.records.result import EpochRow, Result
@@ -56,12 +57,13 @@ class Sweep:
     limits: Limits
     tally: Tally
     say: Say
+    host: Host = OWN_JVM
     out_of_time: bool = False
 
     def __post_init__(self) -> None:
         self.stop = Stop()
         left = [task for task in self.tasks if not task.ended]
-        if attached():  # the first failure ends the job: when it is submitted again, others come first
+        if not self.host.can_restart:  # the first failure ends the job; when it runs again, others come first
             left.sort(key=lambda task: task.result is not None)
         self._queue = deque(left)
         self._postponed: set[str] = set()
@@ -86,10 +88,11 @@ class Sweep:
     def _work(self) -> None:
         """One thread."""
         most = max((task.training.workers for task in self.tasks), default=1)
-        with _Bench(self.execution, self.folder, self.stop, most if attached() else None) as bench:
+        slots = None if self.host.can_restart else most
+        with _Bench(self.execution, self.folder, self.stop, self.host, slots) as bench:
             while (task := self._next(bench)) is not None:
                 _Attempt(self, task, bench).make()
-                if attached() and bench.failed:
+                if bench.failed and not self.host.can_restart:
                     self._give_up()
                 if self.limits.isolate:
                     bench.clear()
@@ -131,11 +134,12 @@ class _Bench:
     """
 
     def __init__(
-        self, execution: Execution, folder: StudyFolder, stop: Stop, workers: int | None = None
+        self, execution: Execution, folder: StudyFolder, stop: Stop, host: Host, workers: int | None = None
     ) -> None:
         self._execution = execution
         self._folder = folder
         self._stop = stop
+        self._host = host
         self._workers = workers
         self._session: Session | None = None
         self.failed_starts = 0  # in a row
@@ -159,7 +163,8 @@ class _Bench:
             self.clear()
         if self._session is None:
             self._folder.note("session begun")
-            session = Session(self._execution, self._slots(task), self._folder.log, self._stop)
+            slots = self._slots(task)
+            session = Session(self._execution, slots, self._folder.log, self._stop, self._host)
             self.failed_starts += 1
             self._session = session.__enter__()
             self.failed_starts = 0

@@ -15,6 +15,9 @@ from unittest.mock import patch
 import pytest
 
 import largebatch as package
+from largebatch.engine.host import Host
+from largebatch.engine.own import OWN_JVM
+from largebatch.engine.submitted import SubmittedJvm
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
@@ -64,9 +67,9 @@ def work(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def largebatch(work: Path, environment: dict[str, str]) -> Run:
-    def run(*arguments: str) -> Done:
+    def run(*arguments: str, host: Host = OWN_JVM) -> Done:
         with contextlib.chdir(work), patch.dict(os.environ, environment, clear=True):
-            return call(arguments)
+            return call(arguments, host)
 
     return run
 
@@ -233,14 +236,20 @@ def test_studies_that_do_not_fit_are_refused_before_anything_runs(
         ("--isolate", "--isolate can't be given in a batch job: there is one JVM for all runs"),
     ],
 )
-def test_a_batch_job_has_what_spark_submit_was_given(
-    largebatch: Run, environment: dict[str, str], line: str, words: str
-) -> None:
-    environment["PYSPARK_GATEWAY_PORT"] = "1"
-    done = largebatch("sweep", "small.toml", "--data-dir", "data", *line.split())
+def test_a_batch_job_has_what_spark_submit_was_given(largebatch: Run, line: str, words: str) -> None:
+    done = largebatch("sweep", "small.toml", "--data-dir", "data", *line.split(), host=SubmittedJvm())
     assert done.returncode == 2
     (message,) = done.stderr.splitlines()
     assert words in message
+
+
+def test_a_program_under_spark_submit_is_no_batch_job_by_itself(
+    largebatch: Run, environment: dict[str, str]
+) -> None:
+    environment["PYSPARK_GATEWAY_PORT"] = "1"
+    line = "sweep small.toml --data-dir data --dry-run --jobs 2 --isolate --memory 512m"
+    done = largebatch(*line.split())
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_dry_run_lists_the_runs_and_leaves_nothing(largebatch: Run, tmp_path: Path) -> None:
@@ -324,7 +333,7 @@ def test_misspelt_commands_get_the_usage_and_one_line(
 def test_data_are_listed_without_a_network_or_a_cache(largebatch: Run, tmp_path: Path) -> None:
     before = tree(tmp_path)
     done = largebatch("data", "list")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[0] for line in lines[::2]] == ["mnist", "digits", "idx"]
     assert all(line.endswith("not here") for line in lines[::2])
@@ -349,7 +358,7 @@ def test_version(largebatch: Run) -> None:
 )
 def test_every_command_has_a_help(largebatch: Run, command: str) -> None:
     done = largebatch(*command.split(), "--help")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"usage: largebatch {command}".strip())
 
 
@@ -421,4 +430,4 @@ def test_a_command_without_any_output_channel_works(work: Path, environment: dic
         timeout=TIMEOUT_S,
         check=False,
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from largebatch.engine.java import find_java
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.settings.execution import Execution
@@ -93,9 +94,19 @@ def test_reports_reach_the_caller_and_all_else_the_log(
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
-    """One session for all tests that leave it in order: that it goes on is part of each."""
-    with opened(tmp_path_factory.mktemp("session")) as session:
-        yield session
+    """One session for all tests that leave it in order: that it goes on is part of each.
+
+    It starts in a program that has another JVM's gateway, as under spark-submit, and must not join that.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_GATEWAY_PORT", "1")
+        patch.setenv("PYSPARK_GATEWAY_SECRET", "of another JVM")
+        with opened(tmp_path_factory.mktemp("session")) as session:
+            yield session
+
+
+def test_a_session_reports_the_version_of_its_java(shared: Opened) -> None:
+    assert shared.session.java_version == find_java().version
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from largebatch.engine.host import Host
+from largebatch.engine.own import OWN_JVM
+from largebatch.engine.submitted import SubmittedJvm
 from largebatch.errors import RunError
 from largebatch.records.study_folder import StudyFolder
 from largebatch.settings.execution import Execution
@@ -57,7 +60,11 @@ class Swept:
 
 
 def carry_out(
-    out: Path, runs: tuple[Training, ...] = RUNS, shared: Path | None = None, **limits: Any
+    out: Path,
+    runs: tuple[Training, ...] = RUNS,
+    shared: Path | None = None,
+    host: Host = OWN_JVM,
+    **limits: Any,
 ) -> Swept:
     """A sweep as sweep_command makes it."""
     study = Study("small", "", "", runs)
@@ -68,7 +75,8 @@ def carry_out(
         tasks = survey(study, folder, {}, DATA)
         limited = Limits(**limits)
         tally = Tally(tasks, Timing(), limited.jobs)
-        going = Sweep(folder, tasks, titles(study, tasks), DATA, EXECUTION, limited, tally, said.append)
+        named = titles(study, tasks)
+        going = Sweep(folder, tasks, named, DATA, EXECUTION, limited, tally, said.append, host)
         going.carry_out()
         return Swept(survey(study, folder, {}, DATA), going.out_of_time, said)
 
@@ -217,29 +225,22 @@ def test_a_run_that_another_sweep_has_finished_meanwhile_is_taken(stage: Stage, 
 # ---- batch jobs ----
 
 
-@pytest.fixture
-def batch_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "1")
-
-
-@pytest.mark.usefixtures("batch_job")
 def test_a_batch_job_has_one_session_with_slots_for_all_runs(stage: Stage, tmp_path: Path) -> None:
     runs = (dataclasses.replace(RUNS[0], workers=2), *RUNS[:2])
-    assert carry_out(tmp_path / "out", runs).states == ["finished"] * 3
+    assert carry_out(tmp_path / "out", runs, host=SubmittedJvm()).states == ["finished"] * 3
     assert stage.began == [4]
 
 
-@pytest.mark.usefixtures("batch_job")
 def test_a_batch_job_ends_with_the_first_failure_and_the_next_one_begins_with_the_others(
     stage: Stage, tmp_path: Path
 ) -> None:
     stage.act = failing(16, 2, RunError("stalled"))
-    swept = carry_out(tmp_path / "out")
+    swept = carry_out(tmp_path / "out", host=SubmittedJvm())
     assert swept.states == [*["finished"] * 2, "failed, again from epoch 1", *["new"] * 3]
     assert stage.ended == [(0, "RunError")]
     del stage.trained[:]
     stage.act = Stage.act
-    assert carry_out(tmp_path / "out").states == ["finished"] * 6
+    assert carry_out(tmp_path / "out", host=SubmittedJvm()).states == ["finished"] * 6
     assert [(batch, epoch) for _, _, batch, epoch in stage.trained][-2:] == [(16, 2), (16, 3)]
 
 

@@ -1,20 +1,11 @@
-"""What a batch job prepares before it joins the JVM of spark-submit."""
+"""DML files for a JVM whose working directory is another program's."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from largebatch.engine.submitted import attached, copy_with_absolute_sources
+from largebatch.engine.running_jvm import copy_with_absolute_sources
 from largebatch.files.places import dml_root
-
-
-def test_a_batch_job_is_known_by_the_jvm_that_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PYSPARK_GATEWAY_PORT", raising=False)
-    assert not attached()
-    monkeypatch.setenv("PYSPARK_GATEWAY_PORT", "4711")
-    assert attached()
 
 
 def test_placed_files_find_each_other_from_everywhere(tmp_path: Path) -> None:
