@@ -123,7 +123,7 @@ def out(tmp_path: Path) -> Path:
 
 def test_a_sweep_leaves_a_study_and_prints_its_results(undisturbed: Undisturbed) -> None:
     record = json.loads((undisturbed.out / "study.json").read_text())
-    assert (record["name"], record["varied"]) == ("small", ["optimizer", "batch_size", "learning_rate"])
+    assert (record["name"], record["varied"]) == ("small", ["optimizer", "learning_rate", "batch_size"])
     assert statuses(undisturbed.out) == ["finished"] * RUNS
     assert (undisturbed.out / "log.txt").read_text().count("session begun") == 1
     assert all("SystemDS" in run.log.read_text() for run in runs(undisturbed.out))
