@@ -23,35 +23,60 @@ BENCH_EXECUTION = ("master", "memory", "conf", "secure", "cluster_timeout")
 
 def add(commands: Commands) -> None:
     """The command and its options."""
-    parser = add_command(commands, "bench", run, "Time training on this machine, beside its peers.")
+    parser = add_command(
+        commands,
+        "bench",
+        run,
+        "Measure the speed of training on this machine, also beside other implementations.",
+    )
     add_data_dir(parser)
     parser.add_argument("--dataset", default="mnist", help="data set (default: mnist)")
-    parser.add_argument("--rows", type=int, metavar="N", help="training images (default: all)")
-    parser.add_argument("--modes", type=_names, default=["local", "spark"], metavar="MODE,...")
-    parser.add_argument("--batch-sizes", type=_sizes, default=[2048, 32000], metavar="SIZE,...")
+    parser.add_argument("--rows", type=int, metavar="N", help="number of training images (default: all)")
     parser.add_argument(
-        "--peers", type=_names, default=[], metavar="PEER,...", help="torch, upstream (default: none)"
+        "--modes",
+        type=_names,
+        default=["local", "spark"],
+        metavar="MODE,...",
+        help="modes to measure (default: local,spark)",
+    )
+    parser.add_argument(
+        "--batch-sizes",
+        type=_sizes,
+        default=[2048, 32000],
+        metavar="SIZE,...",
+        help="batch sizes to measure (default: 2048,32000)",
+    )
+    parser.add_argument(
+        "--peers",
+        type=_names,
+        default=[],
+        metavar="PEER,...",
+        help="other implementations to measure: torch, upstream (default: none)",
     )
     parser.add_argument(
         "--epochs", type=int, default=3, metavar="N",
-        help="epochs timed, one of each contestant in turn, the second of a run (default: 3)",
+        help="timed epochs, each the second epoch of a run; all take turns (default: 3)",
     )  # fmt: skip
     parser.add_argument(
-        "--warm-up", type=int, default=2, metavar="N", help="rounds of epochs before them (default: 2)"
+        "--warm-up",
+        type=int,
+        default=2,
+        metavar="N",
+        help="rounds of epochs before the timed ones (default: 2)",
     )
     add_settings(parser, Execution, only=BENCH_EXECUTION)
     parser.add_argument(
         "--formulations",
         action="store_true",
-        help="time single parts of a layer in DML instead, each in several ways",
+        help="instead, time parts of a layer in several formulations in DML",
     )
     parser.add_argument(
-        "--breakdown", action="store_true", help="say instead where the time of a warm epoch goes"
+        "--breakdown", action="store_true", help="instead, show how a warm epoch's time is spent"
     )
     parser.add_argument(
         "--scaling",
         action="store_true",
-        help="say instead, for each of --workers in Spark mode, what an update takes and what travels for it",
+        help="instead, show time and traffic of an update in Spark mode, for each of --workers",
     )
     parser.add_argument(
         "--workers", type=_sizes, default=[4], metavar="N,...", help="numbers of workers (default: 4)"

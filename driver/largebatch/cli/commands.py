@@ -1,4 +1,4 @@
-"""What the files of the commands share: how a command is declared, and an option that several have."""
+"""Shared by the files of the commands: how a command is declared, and an option of several commands."""
 
 from __future__ import annotations
 

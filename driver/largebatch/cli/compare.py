@@ -12,9 +12,9 @@ from largebatch.cli.status import DONE
 
 def add(commands: Commands) -> None:
     """The command and its options."""
-    parser = add_command(commands, "compare", run, "Tell what differs between two runs, or two studies.")
+    parser = add_command(commands, "compare", run, "List the differences between two runs or two studies.")
     parser.add_argument("a", type=Path, metavar="A", help="folder of a run or a study")
-    parser.add_argument("b", type=Path, metavar="B", help="folder of another of the same kind")
+    parser.add_argument("b", type=Path, metavar="B", help="folder of the run or study to compare it with")
     parser.add_argument("--json", action="store_true", help="print the differences as one JSON object")
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 SHELLS = ("bash", "zsh", "tcsh")
 HELP = (
-    "print a script that completes largebatch's arguments with the Tab key; "
-    'for bash: eval "$(largebatch --print-completion bash)"'
+    "print a script with which a shell completes arguments of largebatch; "
+    'in bash: eval "$(largebatch --print-completion bash)"'
 )
-FOLDERS = ("DIR", "RUN", "A", "B")  # the metavars of arguments that name one
+FOLDERS = ("DIR", "RUN", "A", "B")  # metavars of arguments that name a folder
 FILES = ("FILE", "IMAGES")
 
 
@@ -56,7 +56,7 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
                 yield from _actions(command)
 
 
-# shtab takes functions with "_file" in their names for such that complete file names.
+# By "_file" in a function's name, shtab knows that it completes file names.
 _STUDY = {"bash": "_largebatch_study_files", "zsh": "_largebatch_study_files", "tcsh": "f"}
 _STUDY_FUNCTIONS = {
     "bash": '_largebatch_study_files() {{ compgen -W "{lines}" -- "$1"; compgen -f -- "$1"; }}',
@@ -67,5 +67,5 @@ _STUDY_FUNCTIONS = {
 
 def _study_function(shell: str, names: Sequence[str]) -> str:
     """Completes the names of the studies that come with the package, and files."""
-    # Older shtab calls the function where only a newline separates words.
+    # Older versions of shtab call the function while only newlines separate words.
     return _STUDY_FUNCTIONS[shell].format(names=" ".join(names), lines="\n".join(names))

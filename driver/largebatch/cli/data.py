@@ -15,7 +15,9 @@ def add(commands: Commands) -> None:
     parser = add_command(commands, "data", _list, "List and prepare data sets.")
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     add_command(actions, "list", _list, "List the data sets and where they are.")
-    prepare = add_command(actions, "prepare", _prepare, "Get a data set and convert it for SystemDS.")
+    prepare = add_command(
+        actions, "prepare", _prepare, "Download a data set where necessary, and convert it for SystemDS."
+    )
     prepare.add_argument("name", metavar="NAME", help="data set")
     add_data_dir(prepare)
 

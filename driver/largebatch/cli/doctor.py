@@ -1,4 +1,4 @@
-"""`largebatch doctor`: whether this machine has what a run needs."""
+"""`largebatch doctor`: checks whether this machine has what a run needs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from largebatch.cli.commands import Commands, add_command, add_data_dir
 
 def add(commands: Commands) -> None:
     """The command and its options."""
-    parser = add_command(commands, "doctor", run, "Check what a run needs.")
+    parser = add_command(commands, "doctor", run, "Check whether this machine has what a run needs.")
     add_data_dir(parser)
-    parser.add_argument("--workers", type=int, default=4, metavar="N", help="workers wanted (default: 4)")
+    parser.add_argument(
+        "--workers", type=int, default=4, metavar="N", help="workers that runs will have (default: 4)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

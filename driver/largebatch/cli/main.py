@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None, host: Host = OWN_JVM) -> NoRetu
     `train` and `sweep` run in the JVM of the host; all other commands start JVMs of their own.
     """
     signal.signal(signal.SIGTERM, _interrupt)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # file names are printed as the bytes they are
+    if isinstance(sys.stdout, io.TextIOWrapper):  # for file names that are not UTF-8
         sys.stdout.reconfigure(errors="surrogateescape")
     try:
         status = _carry_out(arguments, host)
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None, host: Host = OWN_JVM) -> NoRetu
         say(f"largebatch: {error}")
         status = FAILED
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):  # that is a reader, such as `head`, who has had enough
+        if not isinstance(error, BrokenPipeError):  # a reader such as `head` has closed the pipe
             say(f"largebatch: {error}")
         status = FAILED
     except KeyboardInterrupt:

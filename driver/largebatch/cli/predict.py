@@ -13,12 +13,14 @@ from largebatch.terminal.say import say
 
 def add(commands: Commands) -> None:
     """The command and its options."""
-    parser = add_command(commands, "predict", run, "Apply a trained model to images; prints CSV.")
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run")
+    parser = add_command(commands, "predict", run, "Apply a trained model to images and print CSV.")
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that has been trained")
     parser.add_argument(
-        "images", type=Path, metavar="IMAGES", help="IDX or .npy file, PNG file, or folder of PNG files"
+        "images", type=Path, metavar="IMAGES", help="IDX, .npy or PNG file, or folder of PNG files"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help="write there instead of standard output")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="file to write to (default: standard output)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -17,15 +17,17 @@ def add(commands: Commands) -> None:
         commands,
         "report",
         run,
-        "Write a study's tables, figures and page, from its files alone; a sweep may still be running.",
+        "Write the tables, figures and page of a study from its files. Its sweep may still be running.",
     )
     parser.add_argument("study", type=Path, metavar="DIR", help="folder of a study")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="write there (default: the study's folder)")
     parser.add_argument(
-        "--epoch", type=positive, metavar="N", help="as if all runs had stopped after N epochs"
+        "--out", type=Path, metavar="DIR", help="folder to write to (default: the study's folder)"
     )
     parser.add_argument(
-        "--per-worker", action="store_true", help="read the paper's batch size as that of one worker"
+        "--epoch", type=positive, metavar="N", help="report every run as it was after N epochs"
+    )
+    parser.add_argument(
+        "--per-worker", action="store_true", help="take the paper's batch sizes for those of one worker"
     )
 
 

@@ -27,8 +27,8 @@ def add(commands: Commands) -> None:
         commands,
         "sweep",
         run,
-        "Carry out a study: all its runs, or those that are not finished yet. Exit status: 0 all are done "
-        "(diverging is a result), 1 some failed, 3 the time limit came first.",
+        "Carry out all runs of a study that have not ended yet. Exit status: 0 all runs ended (a diverged "
+        "run, too), 1 some runs failed, 3 the time limit was reached.",
     )
     parser.add_argument("study", metavar="STUDY", help=f"a TOML file, or one of {', '.join(shipped())}")
     add_data_dir(parser)
@@ -39,22 +39,27 @@ def add(commands: Commands) -> None:
         "--runs",
         type=local_path,
         metavar="DIR",
-        help="folder of the runs; studies may share it (default: OUT/runs)",
+        help="folder of the runs, which several studies may share (default: OUT/runs)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="list the runs and estimate the time")
+    parser.add_argument("--dry-run", action="store_true", help="only list the runs and estimate the time")
     parser.add_argument(
         "--only",
         type=values_of_settings,
         action="extend",
         default=[],
         metavar="SETTING=VALUE,...",
-        help="runs with these values only, e.g. optimizer=lars,batch_size=64,128",
+        help="only runs with these values, e.g. optimizer=lars,batch_size=64,128",
     )
-    parser.add_argument("--jobs", type=positive, default=1, metavar="N", help="sessions side by side")
     parser.add_argument(
-        "--limit-time", type=seconds, metavar="TIME", help="begin no epoch that would end later, e.g. 1h30m"
+        "--jobs", type=positive, default=1, metavar="N", help="sessions at a time (default: 1)"
     )
-    parser.add_argument("--isolate", action="store_true", help="give every run a session of its own")
+    parser.add_argument(
+        "--limit-time",
+        type=seconds,
+        metavar="TIME",
+        help="start no epoch that would end later than this, e.g. 1h30m",
+    )
+    parser.add_argument("--isolate", action="store_true", help="start a new session for every run")
     add_settings(parser, Execution)
 
 

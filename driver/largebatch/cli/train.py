@@ -18,13 +18,13 @@ from largebatch.terminal.say import say
 
 def add(commands: Commands) -> None:
     """The command and its options."""
-    parser = add_command(commands, "train", run, "Train a network; results go into a folder of their own.")
+    parser = add_command(commands, "train", run, "Train a network. The results go into a new folder.")
     add_data_dir(parser)
     add_settings(parser, Training)
     add_settings(parser, Execution)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", type=local_path, metavar="DIR", help="folder of the run (default: runs/NAME)")
-    where.add_argument("--resume", type=local_path, metavar="RUN", help="go on with the run in this folder")
+    where.add_argument("--resume", type=local_path, metavar="RUN", help="continue the run in this folder")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _settings(options: argparse.Namespace) -> tuple[Training, Execution]:
-    """From the command line, or from the folder to resume, whose Execution may be overridden."""
+    """From the command line, or from the folder to resume. The command line may override its Execution."""
     from largebatch.records.run_folder import RunFolder
 
     if not options.resume:
@@ -70,7 +70,7 @@ def _settings(options: argparse.Namespace) -> tuple[Training, Execution]:
 
 
 def _new_folder(name: str) -> Path:
-    """runs/NAME, or with the first number behind it that is free."""
+    """runs/NAME, or runs/NAME-N with the first number N that is free."""
     path, number = RUNS / name, 2
     while path.exists():
         path, number = RUNS / f"{name}-{number}", number + 1

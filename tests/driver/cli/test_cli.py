@@ -366,7 +366,7 @@ def test_every_command_has_a_help(largebatch: Run, command: str) -> None:
     ("command", "settings", "others"),
     [
         ("train", (Training, Execution), ["(default: runs/NAME)"]),
-        ("sweep", (Execution,), ["(default: runs/STUDY)", "(default: OUT/runs)"]),
+        ("sweep", (Execution,), ["(default: runs/STUDY)", "(default: OUT/runs)", "(default: 1)"]),
         ("doctor", (), ["(default: 4)"]),
     ],
 )
