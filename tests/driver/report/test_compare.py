@@ -6,7 +6,6 @@ import json
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from largebatch.errors import UserError
@@ -14,6 +13,7 @@ from largebatch.report.compare import Runs, Studies, compare
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.study_samples import EXECUTION, finished_study, metrics, write_run, write_study
+from tests.support.tables import read_csv
 
 LARS = Training(batch_size=1024, epochs=3)
 SGD = Training(optimizer="sgd_momentum", batch_size=1024, epochs=3)
@@ -33,7 +33,7 @@ def studies(a: Path, b: Path) -> Studies:
 
 def change(run: Path, column: str, epoch: int) -> None:
     """Alter a number of metrics.csv in the last bit that counts."""
-    table = pd.read_csv(run / "metrics.csv", float_precision="round_trip")
+    table = read_csv(run / "metrics.csv")
     table.loc[epoch - 1, column] *= 1 + 2**-52
     table.to_csv(run / "metrics.csv", index=False)
 
@@ -174,7 +174,7 @@ def test_runs_that_have_no_result_have_no_difference(tmp_path: Path) -> None:
 def test_the_largest_difference(tmp_path: Path) -> None:
     a, b = finished_study(tmp_path / "a", [LARS, SGD]), finished_study(tmp_path / "b", [LARS, SGD])
     file = b / "runs" / SGD.name / "metrics.csv"
-    table = pd.read_csv(file, float_precision="round_trip")
+    table = read_csv(file)
     table["test_accuracy"] -= 0.125
     table.to_csv(file, index=False)
     found = studies(a, b)

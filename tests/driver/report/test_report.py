@@ -24,6 +24,7 @@ from largebatch.report.write import report
 from largebatch.settings.training import Training
 from tests.support.settings import SETTINGS
 from tests.support.study_samples import finished_study, metrics, write_run, write_study
+from tests.support.tables import read_csv
 
 RECORDS = Path(__file__).parents[2] / "recorded"
 SGD = Training(optimizer="sgd_momentum", batch_size=1024, epochs=3)
@@ -77,11 +78,10 @@ def test_the_report_of_recorded_runs(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_both_tables_of_results_are_the_same(tmp_path: Path) -> None:
     report(RECORDS / "study", tmp_path)
-    of_csv = pd.read_csv(
+    of_csv = read_csv(
         tmp_path / "results.csv",
         keep_default_na=False,
         na_values={"test_accuracy": [""]},
-        float_precision="round_trip",
     )
     of_parquet = pd.read_parquet(tmp_path / "results.parquet")
     assert list(of_csv) == list(of_parquet)
@@ -333,10 +333,10 @@ def test_as_if_all_runs_had_stopped_earlier(tmp_path: Path) -> None:
     folder = study(tmp_path)
     write_study(folder, [SGD, LARS])
     written = report(folder, epoch=2)
-    results = pd.read_csv(folder / "results.csv", float_precision="round_trip")
+    results = read_csv(folder / "results.csv")
     assert list(results["test_accuracy"]) == [metrics(t)["test_accuracy"].iloc[1] for t in (SGD, LARS)]
     assert list(results["epochs_done"]) == [2, 2]
-    assert set(pd.read_csv(folder / "epochs.csv")["epoch"]) == {1, 2}
+    assert set(read_csv(folder / "epochs.csv")["epoch"]) == {1, 2}
     assert "as if every run had stopped after 2 epochs" in written.page.read_text()
     assert "--epoch 2" in written.page.read_text()
 
