@@ -15,6 +15,7 @@ from unittest.mock import patch
 import pytest
 
 import largebatch as package
+from largebatch.data import SOURCES
 from largebatch.engine.host import Host
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.submitted import SubmittedJvm
@@ -335,7 +336,7 @@ def test_data_are_listed_without_a_network_or_a_cache(largebatch: Run, tmp_path:
     done = largebatch("data", "list")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert [line.split()[0] for line in lines[::2]] == ["mnist", "digits", "idx"]
+    assert [line.split()[0] for line in lines[::2]] == list(SOURCES)
     assert all(line.endswith("not here") for line in lines[::2])
     assert tree(tmp_path) == before
 

@@ -7,18 +7,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from largebatch.data import SOURCES, catalog, digits, load, prepare
+from largebatch.data import SOURCES, Source, catalog, digits, load, prepare
 from largebatch.data.idx import write_idx
 from largebatch.data.idx_folder import PARTS, spellings
 from largebatch.errors import RunError, UserError
+from largebatch.files.names import NAME
+
+every_source = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 
 
-def test_names_and_network() -> None:
-    assert {name: source.needs_network for name, source in SOURCES.items()} == {
-        "mnist": True,
-        "digits": False,
-        "idx": False,
-    }
+@every_source
+def test_a_source_is_found_by_its_name_and_says_how_it_is_had(source: Source) -> None:
+    assert SOURCES[source.name] is source
+    assert NAME.fullmatch(source.name), "it becomes a part of paths"
+    assert source.title and source.how
+
+
+@every_source
+def test_a_source_that_is_not_here_is_not_found_and_nothing_is_written(
+    cache_home: Path, source: Source
+) -> None:
+    assert source.find(None) is None
+    if source.needs_network:
+        with pytest.raises(UserError, match="not on this machine"):
+            source.load(None, False, print)
+    assert not cache_home.exists()
 
 
 def test_nothing_here(cache_home: Path) -> None:
@@ -49,8 +62,8 @@ def test_odd_variable_does_not_break_the_list(
 
 def test_unknown_name(cache_home: Path) -> None:
     for call in (load, prepare):
-        with pytest.raises(UserError, match="no data set 'cifar'; there are mnist, digits, idx"):
-            call("cifar")
+        with pytest.raises(UserError, match=f"no data set 'unknown'; there are {', '.join(SOURCES)}"):
+            call("unknown")
 
 
 def test_prepare_says_when_nothing_could_be_kept(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,10 @@ def full() -> Dataset:
     return Dataset.from_arrays("digits", "digits (augmented)", **digits.make())
 
 
+def test_it_needs_no_network() -> None:
+    assert not digits.SOURCE.needs_network
+
+
 def test_shapes_and_range(full: Dataset) -> None:
     assert full.train.X.shape == (60000, 1, 28, 28)
     assert full.parts["test"].X.shape == (10000, 1, 28, 28)

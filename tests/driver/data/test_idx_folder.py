@@ -12,6 +12,7 @@ import pytest
 from largebatch.data import load
 from largebatch.data.dataset import Images
 from largebatch.data.idx import write_idx
+from largebatch.data.idx_folder import SOURCE
 from largebatch.errors import UserError
 
 
@@ -33,6 +34,10 @@ def fill(
         kind = "idx3-ubyte" if what == "images" else "idx1-ubyte"
         name = spelling.format(what, kind) if word == "test" else f"train-{what}-{kind}"
         write_idx(folder / f"{name}{suffix}", array)
+
+
+def test_it_needs_no_network() -> None:
+    assert not SOURCE.needs_network
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])

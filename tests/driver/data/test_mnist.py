@@ -35,6 +35,10 @@ def cached(cache_home: Path) -> list[str]:
     return sorted(p.name for p in cache_home.rglob("*") if p.is_file())
 
 
+def test_it_needs_a_network_where_it_is_not_at_hand() -> None:
+    assert mnist.SOURCE.needs_network
+
+
 def test_download_fills_the_cache(mirror: Path, cache_home: Path) -> None:
     said: list[str] = []
     data = load("mnist", say=said.append)
