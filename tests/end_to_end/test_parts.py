@@ -1,13 +1,20 @@
-"""Runs on data sets with other parts than training and test rows."""
+"""Runs on data sets with other parts than training and test rows, and with colours."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from largebatch.data import Dataset
+from largebatch.data.dataset import Part
+from largebatch.models.predict import predict
 from largebatch.records.run_folder import RunFolder
+from largebatch.runs.job import train
+from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 from tests.support.command import Run, train_arguments
 from tests.support.samples import write_bars
 
@@ -45,6 +52,32 @@ def test_a_run_with_a_validation_and_without_a_test_part_resumes_and_predicts(
     assert again.returncode == 0, again.stderr
     shown = largebatch("predict", folder.path, untested / "train-images-idx3-ubyte")
     assert len(shown.stdout.splitlines()) == 1 + 402, shown.stderr
+
+
+def coloured(kind: str) -> Dataset:
+    """Noise, and in each image a brighter square; the class is its channel."""
+    rng = np.random.default_rng(3)
+    y = rng.integers(0, 3, 500).astype(np.uint8)
+    X = rng.integers(0, 100, (500, 3, 12, 10))
+    X[np.arange(500), y, 2:8, 2:8] += 100
+    X = X.astype(kind) if kind == "uint8" else (X / 100).astype(kind)
+    return Dataset("made", "made up", Part(X[:400], y[:400]), Part(X[400:], y[400:]))
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_predictions_of_colour_images_are_those_the_accuracy_was_measured_with(
+    tmp_path: Path, kind: str
+) -> None:
+    data = coloured(kind)
+    training = Training(batch_size=40, epochs=3, optimizer="sgd_momentum", learning_rate=0.05)
+    execution = Execution(mode="local", memory="1g")
+    folder = RunFolder.create(tmp_path / "run", training, execution, data)
+    result = train(training, execution, folder, data)
+    test = data.parts["test"]
+    np.save(tmp_path / "images.npy", test.X.transpose(0, 2, 3, 1))  # channels last, as pictures have them
+    found = predict(folder.path, tmp_path / "images.npy", print)
+    assert (found["class"] == test.y).mean() == result.test_accuracy
+    assert result.test_accuracy is not None and result.test_accuracy > 0.9
 
 
 def test_the_cut_of_a_run_is_checked_before_anything_starts(
