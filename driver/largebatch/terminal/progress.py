@@ -39,8 +39,8 @@ def _accuracies(row: Mapping[str, float]) -> Iterator[tuple[str, float]]:
 class Progress:
     """Shows updates and epochs of one run, whose first `updates_done` updates were done earlier.
 
-    `left` describes the remaining work; its default is the remaining time of this run. Runs of several
-    threads may show their progress at a time.
+    `left` describes the remaining work; by default, the remaining time of this run is shown. Several
+    threads may show the progress of a run each.
     """
 
     title: str
@@ -71,7 +71,7 @@ class Progress:
         before = f"{self.title}  epoch {epoch}/{self.epochs}"
         after = f"loss {loss:.4g}, {rate:.0f} images/s, {self._left(updates)}"
         if self._bar is None:
-            with LOCK:  # a bar that is half made, or half closed, would stay beside others' lines
+            with LOCK:  # other threads' lines would not clear a bar that is half made or half closed
                 self._bar = self._new_bar(self._kind, updates, before, after)
         else:
             self._bar.set_description_str(before, refresh=False)

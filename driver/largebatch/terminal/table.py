@@ -19,9 +19,9 @@ _COLUMNS = (
 
 
 def format_results(results: Sequence[dict[str, Any]], also: Sequence[str] = ()) -> str:
-    """One line per result; a run that did not finish shows its status instead of accuracies.
+    """One line per result. A run that did not finish shows its status instead of accuracies.
 
-    `also` names values to show that aren't usually.
+    `also` names values of the results that get columns of their own.
     """
     usual = {key for key, _, _ in _COLUMNS}
     more = [(key, key.replace("_", " "), "{}") for key in also if key not in usual]
@@ -37,7 +37,7 @@ def _has_place(key: str, results: Sequence[dict[str, Any]]) -> bool:
 
 
 def align(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells in columns: the first to the left, the others to the right."""
+    """Rows of cells in columns. The first column is aligned left, the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(_line(row, widths) for row in rows)
 

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
-import pty
 import re
 import shutil
-import struct
 import sys
-import termios
 from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
 import pytest
-from tqdm.notebook import tqdm_notebook
 
-from largebatch.terminal import bars, progress
+from largebatch.terminal import progress
 from largebatch.terminal.progress import Progress, duration
 from largebatch.terminal.say import say
 from tests.support.patience import TIMEOUT_S
@@ -28,7 +23,7 @@ Clock = list[float]  # its one element is the time
 
 
 class Terminal(io.StringIO):
-    """What was written, and what it looks like; `most_bars` is how many bars were seen at a time."""
+    """A terminal that knows its screen, and the most bars that it has shown at a time."""
 
     most_bars = 0
 
@@ -67,7 +62,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Gone(Terminal):
-    """A terminal, or a pipe, that nobody reads any more."""
+    """A terminal whose reader has gone."""
 
     def write(self, text: str) -> int:
         raise BrokenPipeError
@@ -199,14 +194,6 @@ def test_a_narrow_terminal_never_wraps(clock: Clock, monkeypatch: pytest.MonkeyP
     assert [len(line) for line in stream.screen()] == [columns - 1]
 
 
-@pytest.mark.parametrize("size", [(70, 20), (0, 0)])
-def test_the_size_is_that_of_the_terminal_itself_if_it_has_one(size: tuple[int, int]) -> None:
-    ours, its = pty.openpty()
-    with os.fdopen(its, "w") as stream, os.fdopen(ours):
-        fcntl.ioctl(stream, termios.TIOCSWINSZ, struct.pack("HHHH", size[1], size[0], 0, 0))
-        assert bars._size(stream) == (size if size[0] else shutil.get_terminal_size())
-
-
 def test_bars_of_several_threads_do_not_disturb_each_other(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,29 +262,3 @@ def test_without_standard_error_nothing_is_shown(
     shown.epoch(row(1, 4))
     shown.close()
     assert capsys.readouterr().out == ""
-
-
-# ---- notebooks ----
-
-
-@pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A notebook's process, as far as tqdm looks at it, whose output is no terminal."""
-    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-
-
-@pytest.mark.usefixtures("kernel")
-@pytest.mark.filterwarnings("error")
-def test_a_notebook_that_has_no_widgets_gets_lines_and_no_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bars, "find_spec", lambda name: None)
-    assert bars.bar_for(sys.stderr) is None
-
-
-@pytest.mark.usefixtures("kernel")
-@pytest.mark.filterwarnings("error")
-def test_a_notebook_that_has_widgets_gets_their_bar(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bars, "find_spec", lambda name: name)
-    monkeypatch.setattr("tqdm.auto.tqdm", tqdm_notebook)
-    assert bars.bar_for(sys.stderr) is tqdm_notebook
-    assert bars.bar_for(io.StringIO()) is None, "a file stays a file"
