@@ -21,7 +21,7 @@ FILES = sorted(ROOT.rglob("*.dml"))
 TRAINING = [path for path in FILES if path.parent.name != "bench"]  # what results come from
 TESTED = [*FILES, *sorted(PROGRAMS.glob("*.dml"))]
 LONGEST = 250  # lines of a file
-LEFT_TO_DEFAULTS = {"until", "validation_images", "validation_labels"}
+LEFT_TO_DEFAULTS = {"until", "validation_images", "validation_labels", "extrapolation_rate"}
 SIZE = Images(28, 28, 10)
 
 COMMENT = re.compile(r"/\*.*?\*/|#.*?$", re.DOTALL | re.MULTILINE)
@@ -113,7 +113,7 @@ def value(default: str | None) -> str | float | None:
     if default is None:
         return None
     plain = default.strip('"') or "none"
-    return float(plain) if re.fullmatch(r"[\d.]+", plain) else plain
+    return float(plain) if re.fullmatch(r"-?[\d.]+(e-?\d+)?", plain) else plain
 
 
 @pytest.mark.parametrize("path", TRAINING, ids=relative)
@@ -198,18 +198,22 @@ def test_explained_arguments_of_a_function_are_those_it_has(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TRAINING, ids=relative)
 def test_every_random_number_comes_from_the_runs_seed(path: Path) -> None:
-    """A call of rand or sample names a seed, and takes it from dml/seeds.dml."""
+    """A call of rand or sample names a seed, and takes it from dml/seeds.dml, or from a caller that does."""
     text = code(path)
     calls = re.findall(r"\b(rand|sample)\(((?:[^()]|\([^()]*\))*)\)", text)
     assert len(calls) == len(re.findall(r"\b(?:rand|sample)\(", text))
     for function, arguments in calls:
-        assert ("seed=seeds::" if function == "rand" else "seeds::") in arguments, arguments
+        if "draw_seed" in arguments:
+            assert re.search(r"\bdraw\([^\n]*seeds::", text), arguments
+        else:
+            assert ("seed=seeds::" if function == "rand" else "seeds::") in arguments, arguments
 
 
-def test_random_numbers_are_drawn_in_two_places() -> None:
+def test_random_numbers_are_drawn_in_three_places() -> None:
     """So that the test above has seen them."""
     calls = {relative(path): re.findall(r"\b(?:rand|sample)\(", code(path)) for path in TRAINING}
     assert {name: found for name, found in calls.items() if found} == {
-        "parameters.dml": ["rand("],
+        "optimizers/extrapolation.dml": ["rand(", "rand("],
+        "parameters.dml": ["rand(", "rand("],
         "train.dml": ["sample("],
     }

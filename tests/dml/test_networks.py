@@ -142,11 +142,12 @@ def test_gradient_is_the_central_difference_of_the_loss_in_all_parameters(
     assert all(np.abs(array).max() > 1e4 * GRADIENT_TOLERANCE for array in unstack(g, shapes))
 
 
-def start(dml: DML, seed: int, network: str, image: Image, padding: int) -> tuple[Matrix, Matrix]:
+def start(
+    dml: DML, seed: int, network: str, image: Image, padding: int, **more: Argument
+) -> tuple[Matrix, Matrix]:
     """Shapes and start values (P,)."""
-    found = dml.call(
-        "start.dml", {}, ("S", "w"), seed=seed, rows=1, epochs=1, **described(network, image, padding)
-    )
+    arguments = described(network, image, padding) | more
+    found = dml.call("start.dml", {}, ("S", "w"), seed=seed, rows=1, epochs=1, **arguments)
     return found["S"], found["w"][:, 0]
 
 
@@ -158,21 +159,6 @@ def test_parameter_count_on_mnist(dml: DML, network: str, padding: int, P: int) 
     S, w = start(dml, SEED, network, (1, 28, 28), padding)
     assert (S[:, 0] * S[:, 1]).sum() == P
     assert w.shape == (P,)
-
-
-@pytest.mark.parametrize(
-    ("network", "inputs"), [("lenet", [2 * 25, 150, 16 * 2 * 2, 120, 84]), ("softmax", [2 * 8 * 8])]
-)
-def test_start_values_are_he_normal_and_biases_zero(dml: DML, network: str, inputs: list[int]) -> None:
-    S, w = start(dml, SEED, network, (2, 8, 8), 2)
-    arrays = unstack(w, [(int(rows), int(cols), int(layer)) for rows, cols, layer, _ in S])
-    weights, biases = arrays[::2], arrays[1::2]
-    assert S[:, 3].tolist() == [value for n in inputs for value in (n, 0)]
-    assert not any(bias.any() for bias in biases)
-    for array, n in zip(weights, inputs, strict=True):
-        deviation = np.sqrt(2 / n)
-        assert array.std() == pytest.approx(deviation, rel=SIGMAS / np.sqrt(2 * array.size))
-        assert abs(array.mean()) < SIGMAS * deviation / np.sqrt(array.size)
 
 
 def test_arrays_start_with_different_numbers(dml: DML) -> None:
@@ -188,3 +174,40 @@ def test_start_values_come_from_the_seed(dml: DML) -> None:
     weights = first != 0
     assert not np.isclose(first[weights], other[weights]).all()
     assert abs(np.corrcoef(first[weights], other[weights])[0, 1]) < SIGMAS / np.sqrt(weights.sum())
+
+
+# Variance times fan-in, or times (fan-in + fan-out); bound of uniform numbers as a multiple of their deviation,
+# the square root of three, and None for normal ones.
+INITIALIZATIONS: dict[str, tuple[float, bool, float | None]] = {
+    "he_normal": (2, False, None),
+    "glorot_normal": (2, True, None),
+    "lecun_normal": (1, False, None),
+    "he_uniform": (2, False, 3**0.5),
+    "glorot_uniform": (2, True, 3**0.5),
+    "uniform_fan_in": (1 / 3, False, 3**0.5),
+}
+
+
+@pytest.mark.parametrize("initialization", INITIALIZATIONS)
+@pytest.mark.parametrize(
+    ("network", "fans"),
+    [("lenet", [(50, 150), (150, 400), (64, 120), (120, 84), (84, 10)]), ("softmax", [(128, 10)])],
+)
+def test_start_values_have_their_moments_and_bounds(
+    dml: DML, initialization: str, network: str, fans: list[tuple[int, int]]
+) -> None:
+    S, w = start(dml, SEED, network, (2, 8, 8), 2, initialization=initialization)
+    arrays = unstack(w, [(int(rows), int(cols), int(layer)) for rows, cols, layer, *_ in S])
+    assert [tuple(row) for row in S[::2, 3:].astype(int)] == fans
+    assert not S[1::2, 3:].any()
+    scale, both, bound = INITIALIZATIONS[initialization]
+    for array, bias, (fan_in, fan_out) in zip(arrays[::2], arrays[1::2], fans, strict=True):
+        deviation = np.sqrt(scale / (fan_in + fan_out if both else fan_in))
+        assert array.std() == pytest.approx(deviation, rel=SIGMAS / np.sqrt(2 * array.size))
+        assert abs(array.mean()) < SIGMAS * deviation / np.sqrt(array.size)
+        largest = np.abs(array).max() / deviation
+        assert largest > 2.5 if bound is None else 0.95 * bound < largest <= bound
+        if initialization == "uniform_fan_in":
+            assert bias.all() and np.abs(bias).max() <= bound * deviation
+        else:
+            assert not bias.any()

@@ -40,7 +40,10 @@ INPUTS = [6, 0, 3, 0, 4, 0]
 P = parameter_count(SHAPES)
 ENDS = np.cumsum([rows * cols for rows, cols, _ in SHAPES])
 BIASES = np.concatenate([np.arange(begin, end) for begin, end in zip(ENDS[::2], ENDS[1::2], strict=True)])
-HYPER = {"momentum": 0.9, "weight_decay": 0.01, "trust_coefficient": 0.05}
+HYPER = {
+    "momentum": 0.9, "weight_decay": 0.01, "trust_coefficient": 0.05,
+    "beta1": 0.8, "beta2": 0.9, "epsilon": 1e-3,
+}  # fmt: skip
 NO_DECAY = HYPER | {"weight_decay": 0.0}
 RATES = np.array([0.5, 0.1, 2.0, 0.3, 1.0])
 
@@ -89,7 +92,7 @@ def _steps_alike(dml: DML, variant: Variant, problems: list[Problem], inputs: li
     found = dml.call(
         "steps.dml",
         {
-            "S": np.column_stack([SHAPES, inputs]),
+            "S": np.column_stack([SHAPES, inputs, inputs]),
             "w": np.column_stack([problem.w for problem in problems]),
             "gradients": np.hstack([problem.gradients for problem in problems]),
             "rates": np.column_stack([problem.rates for problem in problems]),

@@ -11,6 +11,7 @@ import pytest
 
 from largebatch.files.matrices import read_matrix
 from largebatch.records.metrics import EPOCH_COLUMNS
+from largebatch.settings.optimizers import OPTIMIZERS
 from tests.reference import optimizers
 from tests.reference.networks import lenet
 from tests.support.training import (
@@ -38,9 +39,13 @@ ROUNDING = 1e-12
         (240, {}),
         (203, {}),
         (240, {"optimizer": "sgd_momentum", "learning_rate": 0.05}),
-        (240, {"optimizer": "sgd", "learning_rate": 0.05, "network": "softmax"}),
+        *(
+            (240, {"optimizer": name, "network": "softmax", "learning_rate": 0.05})
+            for name in sorted(set(OPTIMIZERS) - {"lars", "sgd_momentum"})
+        ),
+        (240, {"optimizer": "extrap_sgd", "learning_rate": 0.05, "workers": 8, "extrapolation_rate": 0.1}),
     ],
-    ids=["lars", "lars, rows left out", "sgd_momentum", "sgd, softmax"],
+    ids=lambda value: value if isinstance(value, int) else value.get("optimizer", "lars"),
 )
 def test_training_equals_a_training_in_numpy(train: Trainer, rows: int, changes: dict[str, Any]) -> None:
     data = synthetic(rows)
@@ -173,12 +178,13 @@ def test_epochs_have_different_permutations(train: Trainer) -> None:
     assert max(agreeing) < 10
 
 
-@pytest.mark.parametrize("optimizer", ["lars", "sgd"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_resumed_training_equals_an_uninterrupted_one_to_the_last_bit(
     train: Trainer, tmp_path: Path, optimizer: str
 ) -> None:
     settings: dict[str, Any] = {
         "optimizer": optimizer, "epochs": 4, "schedule": "polynomial", "warmup_epochs": 0.5,
+        "network": "lenet" if optimizer == "lars" else "softmax",
     }  # fmt: skip
     whole = train(**settings)
     checkpoint = tmp_path / "of the 2nd epoch"

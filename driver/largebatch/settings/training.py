@@ -9,9 +9,14 @@ from largebatch.files.names import NAME
 from largebatch.settings.networks import NetworkSettings
 from largebatch.settings.optimizers import OptimizerSettings
 from largebatch.settings.protocols import ProtocolSettings
-from largebatch.settings.ranges import LARGEST, Text, Whole
+from largebatch.settings.ranges import LARGEST, Choice, Text, Whole
 from largebatch.settings.schedules import ScheduleSettings
 from largebatch.settings.values import NotPassed, Settings, check, setting
+
+
+INITIALIZATIONS = (
+    "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "uniform_fan_in",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,10 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
     batch_size: int = setting(1024, "rows of the global batch, a multiple of --workers", Whole(low=1))
     epochs: int = setting(10, "passes over the training rows", Whole(low=1))
     workers: int = setting(4, "parallel batches: workers of the parameter server", Whole(low=1))
+    initialization: str = setting(
+        "he_normal", "start values of the weights; those of biases are 0, but for uniform_fan_in",
+        Choice(INITIALIZATIONS),
+    )
     deterministic: bool = setting(True, "equal runs are equal to the last bit")
     seed: int = setting(1, "seed of start values and permutations", Whole(0, LARGEST))
 
