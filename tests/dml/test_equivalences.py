@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 import pytest
 
+from largebatch.settings.optimizers import OPTIMIZERS
 from tests.reference import Ints
 from tests.support.training import SETTINGS, Data, Trained, Trainer, batches, synthetic
 
@@ -30,7 +32,18 @@ def dealt_out_to(workers: int, data: Data, order: Ints) -> Data:
     return data.rearranged(rows)
 
 
-@pytest.mark.parametrize(("workers", "optimizer"), [(1, SGD_MOMENTUM), (8, {})], ids=["1", "8, lars"])
+@pytest.mark.parametrize(
+    ("workers", "optimizer"),
+    [
+        (1, SGD_MOMENTUM),
+        (8, {}),
+        *(
+            (1, {"optimizer": name, "network": "softmax", "learning_rate": 0.05})
+            for name in ("sgd", "nesterov", "adam", "adamw", "lamb")
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, int) else value.get("optimizer", "lars"),
+)
 def test_workers_that_share_the_same_batches_give_the_same(
     train: Trainer, workers: int, optimizer: dict[str, Any]
 ) -> None:
@@ -52,6 +65,28 @@ def test_workers_that_share_the_same_batches_give_the_same(
 def test_spark_gives_the_same_as_local(train: Trainer) -> None:
     """SGD with momentum; LARS does in the tests of the command line."""
     assert_same(train(mode="REMOTE_SPARK", **SGD_MOMENTUM), train(**SGD_MOMENTUM))
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("optimizer", sorted(set(OPTIMIZERS) - {"lars", "sgd_momentum"}))
+def test_spark_gives_the_same_as_local_with_every_optimizer(train: Trainer, optimizer: str) -> None:
+    settings: dict[str, Any] = {"network": "softmax", "optimizer": optimizer, "learning_rate": 0.05}
+    assert_same(train(mode="REMOTE_SPARK", epochs=1, **settings), train(epochs=1, **settings))
+
+
+def test_extrapolation_with_a_rate_of_zero_is_nesterov_momentum_to_the_last_bit(train: Trainer) -> None:
+    settings: dict[str, Any] = {"network": "softmax", "learning_rate": 0.05}
+    extrapolated = train(optimizer="extrap_sgd", extrapolation_rate=0, **settings)
+    nesterov = train(optimizer="nesterov", **settings)
+    np.testing.assert_array_equal(extrapolated.parameters(), nesterov.parameters())
+    np.testing.assert_array_equal(extrapolated.metrics(), nesterov.metrics())
+
+
+def test_noise_and_past_gradients_lead_elsewhere(train: Trainer) -> None:
+    kinds = ("past_gradient", "uniform_noise", "gaussian_noise", "none")
+    settings: dict[str, Any] = {"network": "softmax", "optimizer": "extrap_sgd", "learning_rate": 0.05}
+    ends = [train(extrapolation=kind, epochs=1, **settings).parameters()[:, 0] for kind in kinds]
+    assert not any(np.allclose(a, b, rtol=1e-6) for a, b in itertools.combinations(ends, 2))
 
 
 @pytest.mark.parametrize("micro_batch", [7, 16])

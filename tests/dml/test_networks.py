@@ -176,7 +176,7 @@ def test_start_values_come_from_the_seed(dml: DML) -> None:
     assert abs(np.corrcoef(first[weights], other[weights])[0, 1]) < SIGMAS / np.sqrt(weights.sum())
 
 
-# Variance times fan-in, or times (fan-in + fan-out); bound of uniform numbers as a multiple of their deviation,
+# Variance times fan-in, or times (fan-in + fan-out); bound of uniform numbers as a multiple of the deviation,
 # the square root of three, and None for normal ones.
 INITIALIZATIONS: dict[str, tuple[float, bool, float | None]] = {
     "he_normal": (2, False, None),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 import numpy as np
 import pytest
 
+from largebatch.files.names import Argument
 from largebatch.settings.optimizers import OPTIMIZERS
 from tests.reference import Floats, Shapes, optimizers, parameter_count
 from tests.support.harness import DML, Matrix
@@ -78,17 +81,26 @@ PROBLEMS = {
 }
 
 
-def steps(dml: DML, variant: Variant, *problems: Problem, inputs: list[int] = INPUTS) -> list[Steps]:
+def steps(
+    dml: DML,
+    variant: Variant,
+    *problems: Problem,
+    inputs: list[int] = INPUTS,
+    more: Mapping[str, Argument] = MappingProxyType({}),
+) -> list[Steps]:
     """Consecutive steps in DML, in each problem from its start: a call for all that share their settings."""
     found: dict[int, Steps] = {}
     for hyper in {tuple(problem.hyper.items()) for problem in problems}:
         alike = [number for number, problem in enumerate(problems) if tuple(problem.hyper.items()) == hyper]
-        together = _steps_alike(dml, variant, [problems[number] for number in alike], inputs)
+        arguments: dict[str, Argument] = {**dict(hyper), **more}
+        together = _steps_alike(dml, variant, [problems[number] for number in alike], inputs, arguments)
         found |= zip(alike, together, strict=True)
     return [found[number] for number in range(len(problems))]
 
 
-def _steps_alike(dml: DML, variant: Variant, problems: list[Problem], inputs: list[int]) -> list[Steps]:
+def _steps_alike(
+    dml: DML, variant: Variant, problems: list[Problem], inputs: list[int], arguments: dict[str, Argument]
+) -> list[Steps]:
     found = dml.call(
         "steps.dml",
         {
@@ -101,7 +113,7 @@ def _steps_alike(dml: DML, variant: Variant, problems: list[Problem], inputs: li
         optimizer=variant.optimizer,
         scope=variant.scope,
         adapt_biases=variant.adapt_biases,
-        **problems[0].hyper,
+        **arguments,
     )
     G = found.pop("G")
     parts = [np.hsplit(found[name], len(problems)) for name in Steps._fields[1:]]
@@ -240,3 +252,145 @@ def test_lars_ratio_is_one_where_a_norm_is_zero(dml: DML, scope: Scope) -> None:
     for found in steps(dml, Variant("lars", scope), *zeros):
         assert found.ratios[0, 0] == 1
         assert (found.ratios[1:, 0] < 1).all()
+
+
+@pytest.mark.parametrize("scope", ["layer", "parameter"])
+def test_lars_with_the_joint_denominator_equals_its_formula(dml: DML, scope: Scope) -> None:
+    (found,) = steps(dml, Variant("lars", scope), PLAIN, more={"denominator": "joint"})
+    w, g, eta, beta = PLAIN.w, PLAIN.gradients[:, 0], HYPER["trust_coefficient"], HYPER["weight_decay"]
+    for number, (first, last) in enumerate(found.G[:, :2].astype(int)):
+        part = slice(first - 1, last)
+        ratio = eta * np.linalg.norm(w[part]) / np.linalg.norm(g[part] + beta * w[part])
+        assert found.ratios[number, 0] == pytest.approx(ratio, rel=ROUNDING)
+
+
+# ---- one optimizer as a case of another ----
+
+
+def assert_same_steps(found: Steps, expected: Steps, *, states: bool = True) -> None:
+    """To the last bit."""
+    np.testing.assert_array_equal(found.weights, expected.weights)
+    if states:
+        np.testing.assert_array_equal(found.states, expected.states)
+
+
+def test_lamb_that_adapts_nothing_is_adamw(dml: DML) -> None:
+    """All arrays are called biases, and biases do not adapt."""
+    (lamb,), (adamw,) = (
+        steps(dml, Variant(name, adapt_biases=False), PLAIN, inputs=[0] * len(INPUTS))
+        for name in ("lamb", "adamw")
+    )
+    np.testing.assert_array_equal(lamb.ratios, 1)
+    np.testing.assert_allclose(lamb.weights, adamw.weights, rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_adamw_without_decay_is_adam(dml: DML) -> None:
+    problem = PLAIN._replace(hyper=NO_DECAY)
+    (adamw,), (adam,) = (steps(dml, Variant(name), problem) for name in ("adamw", "adam"))
+    assert_same_steps(adamw, adam)
+
+
+def test_nesterov_without_momentum_is_sgd(dml: DML) -> None:
+    problem = PLAIN._replace(hyper=HYPER | {"momentum": 0.0})
+    (nesterov,), (sgd,) = (steps(dml, Variant(name), problem) for name in ("nesterov", "sgd"))
+    np.testing.assert_allclose(nesterov.weights, sgd.weights, rtol=ROUNDING, atol=ROUNDING)
+
+
+def test_bias_correction_makes_the_first_step_of_adam_the_sign_of_the_gradient(dml: DML) -> None:
+    """With a tiny epsilon: m / (1 - beta1) = g and v / (1 - beta2) = g^2."""
+    hyper = NO_DECAY | {"epsilon": 1e-12}
+    (found,) = steps(dml, Variant("adam"), PLAIN._replace(hyper=hyper))
+    moved = PLAIN.w - found.weights[:, 0]
+    np.testing.assert_allclose(moved, RATES[0] * np.sign(PLAIN.gradients[:, 0]), rtol=1e-9)
+
+
+def test_lamb_first_step_moves_each_layer_by_its_norm(dml: DML) -> None:
+    (found,) = steps(dml, Variant("lamb"), PLAIN._replace(hyper=NO_DECAY))
+    for first, last in found.G[:, :2].astype(int):
+        part = slice(first - 1, last)
+        moved = np.linalg.norm(found.weights[part, 0] - PLAIN.w[part])
+        assert moved == pytest.approx(RATES[0] * np.linalg.norm(PLAIN.w[part]), rel=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_clipped_gradient_has_the_largest_norm_and_its_direction(dml: DML, optimizer: str) -> None:
+    """Steps with gradients that were clipped beforehand are the same; short gradients are left alone."""
+    norms = np.linalg.norm(PLAIN.gradients, axis=0)
+    largest = float(np.sort(norms)[2])
+    clipped = PLAIN._replace(gradients=PLAIN.gradients * np.minimum(1, largest / norms))
+    (found,) = steps(dml, Variant(optimizer), PLAIN, more={"clip_norm": largest})
+    (expected,) = steps(dml, Variant(optimizer), clipped)
+    np.testing.assert_allclose(found.weights, expected.weights, rtol=ROUNDING, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_parabola_is_descended(dml: DML, optimizer: str) -> None:
+    found = dml.call(
+        "parabola.dml",
+        {
+            "S": np.column_stack([SHAPES, INPUTS, INPUTS]),
+            "w": PLAIN.w[:, None] + 1,
+            "target": PLAIN.w[:, None],
+        },
+        ("distances",),
+        optimizer=optimizer,
+        steps=200,
+        rate={"lars": 1.0, "lamb": 0.03}.get(optimizer, 0.1),
+        momentum=0.5,
+        weight_decay=0,
+        trust_coefficient=0.1,
+        beta2=0.9,
+    )["distances"][:, 0]
+    assert found[-1] < 0.1 * found[0]
+
+
+# ---- extrapolation ----
+
+GAMMA = 0.4
+
+
+def shifts(dml: DML, extrapolation: str, seed: int = 1, **more: Argument) -> tuple[Matrix, Matrix]:
+    """Groups, and the shifts (P,) of three workers for updates 1 and 2, as columns."""
+    matrices = {"S": np.column_stack([SHAPES, INPUTS, INPUTS]), "w": PLAIN.w[:, None], "past": PAST[:, None]}
+    arguments: dict[str, Argument] = {"extrapolation": extrapolation, "gamma": GAMMA, "workers": 8}
+    found = dml.call("extrapolation.dml", matrices, ("G", "shifts"), seed=seed, **arguments | more)
+    return found["G"], found["shifts"]
+
+
+PAST = PLAIN.gradients[:, 0]
+
+
+def test_the_past_gradient_leads_back_by_a_share_of_the_rate_or_by_a_rate_of_its_own(dml: DML) -> None:
+    _, found = shifts(dml, "past_gradient")
+    np.testing.assert_allclose(found, np.repeat(-GAMMA / 8 * PAST[:, None], 6, axis=1), rtol=ROUNDING)
+    _, found = shifts(dml, "past_gradient", extrapolation_rate=0.5)
+    np.testing.assert_allclose(found, np.repeat(-0.5 * PAST[:, None], 6, axis=1), rtol=ROUNDING)
+
+
+def test_no_extrapolation_is_none(dml: DML) -> None:
+    assert not shifts(dml, "none")[1].any()
+    assert not shifts(dml, "past_gradient", extrapolation_rate=0)[1].any()
+
+
+@pytest.mark.parametrize("kind", ["uniform_noise", "gaussian_noise"])
+def test_noise_differs_between_workers_updates_and_seeds_and_comes_from_the_seed(dml: DML, kind: str) -> None:
+    _, once = shifts(dml, kind, seed=3)
+    np.testing.assert_array_equal(once, shifts(dml, kind, seed=3)[1])
+    columns = np.hstack([once, shifts(dml, kind, seed=4)[1]])
+    correlations = np.corrcoef(columns.T) - np.eye(12)
+    assert np.abs(correlations).max() < 0.95
+    assert len({tuple(column) for column in columns.T.round(12)}) == 12
+
+
+@pytest.mark.parametrize("kind", ["uniform_noise", "gaussian_noise"])
+def test_noise_is_as_long_as_the_weights_of_its_group_on_average(dml: DML, kind: str) -> None:
+    """Over 60 shifts: |noise_l| = |w_l| in the root of the mean square, times the rate."""
+    found = [shifts(dml, kind, seed=seed, extrapolation_rate=0.25) for seed in range(10)]
+    G, all_shifts = found[0][0], np.hstack([one for _, one in found])
+    for first, last in G[:, :2].astype(int):
+        part = slice(first - 1, last)
+        root = np.sqrt((all_shifts[part] ** 2).sum(axis=0).mean())
+        assert root == pytest.approx(0.25 * np.linalg.norm(PLAIN.w[part]), rel=0.15)
+        if kind == "uniform_noise":
+            bound = 0.25 * np.linalg.norm(PLAIN.w[part]) * np.sqrt(3 / (last - first + 1))
+            assert np.abs(all_shifts[part]).max() <= bound * (1 + ROUNDING)

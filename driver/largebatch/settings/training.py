@@ -13,7 +13,6 @@ from largebatch.settings.ranges import LARGEST, Choice, Text, Whole
 from largebatch.settings.schedules import ScheduleSettings
 from largebatch.settings.values import NotPassed, Settings, check, setting
 
-
 INITIALIZATIONS = (
     "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "uniform_fan_in",
 )  # fmt: skip
@@ -54,7 +53,8 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
     epochs: int = setting(10, "passes over the training rows", Whole(low=1))
     workers: int = setting(4, "parallel batches: workers of the parameter server", Whole(low=1))
     initialization: str = setting(
-        "he_normal", "start values of the weights; those of biases are 0, but for uniform_fan_in",
+        "he_normal",
+        "start values of the weights; those of biases are 0, but for uniform_fan_in",
         Choice(INITIALIZATIONS),
     )
     deterministic: bool = setting(True, "equal runs are equal to the last bit")

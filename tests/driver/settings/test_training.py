@@ -75,7 +75,7 @@ def test_name_tells_runs_apart() -> None:
         ({"batch_size": 3}, "the nearest are 4"),
         ({"batch_size": 1000, "workers": 7}, "the nearest are 994 or 1001"),
         ({"network": "vgg"}, "--network 'vgg' is unknown; choose one of lenet, softmax"),
-        ({"optimizer": "adam"}, "--optimizer 'adam' is unknown; choose one of sgd, sgd_momentum, lars"),
+        ({"optimizer": "adamax"}, f"--optimizer 'adamax' is unknown; choose one of {', '.join(OPTIMIZERS)}"),
         ({"padding": "2"}, "--padding '2' is unknown; choose one of same, valid"),
         ({"scope": "array"}, "--scope 'array' is unknown; choose one of layer, parameter"),
         (
