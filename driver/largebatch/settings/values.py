@@ -197,7 +197,8 @@ class Settings:
         if self.belongs(name):
             return ""
         of = declared(type(self))[name].of
-        owners = " or ".join(self.owners(name))
+        *others, last = self.owners(name)
+        owners = f"{', '.join(others)} or {last}" if others else last
         return f"{flag(name)} belongs to {flag(of)} {owners}, not to {getattr(self, of)}"
 
     def dml_arguments(self, only: Collection[str] | None = None) -> dict[str, Argument]:

@@ -99,7 +99,7 @@ BEFORE_DATA = [
     ("train --milestones 0.75,0.5", "--milestones must be fractions"),
     (
         "train --optimizer sgd --momentum 0.9",
-        "--momentum belongs to --optimizer sgd_momentum or lars, not to sgd: leave it out, or choose another",
+        "lars or extrap_sgd, not to sgd: leave it out, or choose another --optimizer",
     ),
     ("train --network softmax --padding same", "--padding belongs to --network lenet, not to softmax"),
     ("train --factor 0.5", "--factor belongs to --schedule multi_step, not to inverse_time"),
@@ -286,7 +286,7 @@ def test_a_run_in_use_is_not_resumed(largebatch: Run, work: Path) -> None:
     [
         ("", "the following arguments are required: COMMAND"),
         ("nonsense", "argument COMMAND: invalid choice: 'nonsense'"),
-        ("train --optimizer adam", "argument --optimizer: invalid choice: 'adam' (choose from "),
+        ("train --optimizer adamax", "argument --optimizer: invalid choice: 'adamax' (choose from "),
         ("train --mode mesos", "argument --mode: invalid choice: 'mesos' (choose from "),
         ("train --epochs ten", "argument --epochs: invalid int value: 'ten'"),
         ("train --epochs 1.5", "argument --epochs: invalid int value: '1.5'"),
