@@ -67,7 +67,8 @@ def test_the_report_of_recorded_runs(tmp_path: Path) -> None:
     assert (tmp_path / "epochs.csv").read_text() == (RECORDS / "report" / "epochs.csv").read_text()
     found, wanted = rows(tmp_path / "results.csv"), rows(RECORDS / "report" / "results.csv")
     assert [{name: row[name] for name in wanted[0]} for row in found] == wanted
-    later = {name: str(SETTINGS[name].default) for name in found[0].keys() - wanted[0].keys()}
+    defaults = {name: SETTINGS[name].default for name in found[0].keys() - wanted[0].keys()}
+    later = {name: "" if value is None else str(value) for name, value in defaults.items()}
     assert all(later.items() <= row.items() for row in found), "settings of later have their defaults"
     assert written.text + "\n" == (RECORDS / "report" / "summary.txt").read_text()
     assert written.problems == []

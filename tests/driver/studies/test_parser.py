@@ -185,8 +185,8 @@ GRID = "[[grid]]"
         ([GRID, f"seed = {list(range(999))}", GRID, f"workers=2\nseed = {[1, 2]}"], 4, "makes 1001 runs"),
         (
             [GRID, 'optimizer = ["lars", "sgd"]', "trust_coefficient = 0.01"], 4,
-            "trust_coefficient belongs to optimizer lars, not to sgd: leave it out, or put it into a [[grid]] "
-            "of its own",
+            "trust_coefficient belongs to optimizer lars, not to sgd: leave it out, or put it into a "
+            "[[grid]] of its own",
         ),
         ([GRID, "seed = [1, 2]", "power = 1"], 4, "power belongs to schedule polynomial, not to"),
         (
