@@ -8,10 +8,12 @@ from largebatch.engine.master import choose_master
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.secret import shared_secret
 from largebatch.errors import UserError
-from largebatch.runs.memory import memory_remarks
+from largebatch.runs.memory import DENSE_BYTES, memory_remarks
 from largebatch.settings.execution import Execution
 from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
+
+MOST_THAT_REMEMBER = 8  # workers whose past gradients travel in reasonable time
 
 
 def check(
@@ -25,11 +27,12 @@ def check(
     """Remarks on a run about to start in each of some sessions. Raises UserError if it can't work."""
     _check_images(training, dataset)
     _check_batch(training, dataset)
-    if not host.starts_jvm:
-        return []  # slots and memory are those of a JVM that runs already
-    master = choose_master(execution.master, training.workers)
-    shared_secret(execution, master.url)
-    return [r for r in (master.remark, *memory_remarks(training, execution, dataset, sessions)) if r]
+    remarks = [_traffic_remark(training)]
+    if host.starts_jvm:  # else slots and memory are those of a JVM that runs already
+        master = choose_master(execution.master, training.workers)
+        shared_secret(execution, master.url)
+        remarks += [master.remark, *memory_remarks(training, execution, dataset, sessions)]
+    return [remark for remark in remarks if remark]
 
 
 def updates_per_epoch(training: Training, rows: int) -> int:
@@ -46,6 +49,18 @@ def _check_images(training: Training, dataset: Dataset) -> None:
             f"--network {training.network} with --padding {training.padding} needs images of at least "
             f"{smallest} x {smallest}, {dataset.title} has {images.height} x {images.width}"
         )
+
+
+def _traffic_remark(training: Training) -> str:
+    """What extrapolation along past gradients costs with many workers; empty with few."""
+    extrapolates = training.belongs("extrapolation") and training.extrapolation == "past_gradient"
+    k = training.workers
+    if not extrapolates or k <= MOST_THAT_REMEMBER:
+        return ""
+    return (
+        f"--optimizer {training.optimizer} sends the last gradients of all {k} workers to each of them: "
+        f"{k * k * DENSE_BYTES} bytes per parameter and update, which take longer than the gradient itself."
+    )
 
 
 def _check_batch(training: Training, dataset: Dataset) -> None:

@@ -85,3 +85,24 @@ def test_a_master_with_too_few_slots_is_refused_or_remarked() -> None:
         check(SMALL, Execution(master="local-cluster[2,1,1024]"), dataset())
     (remark,) = check(SMALL, Execution(master="local[2]"), dataset())
     assert "raised to local[4]" in remark
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "workers", "extrapolation", "said"),
+    [
+        ("extrap_sgd", 16, "past_gradient", True),
+        ("extrap_adam", 16, "past_gradient", True),
+        ("extrap_sgd", 8, "past_gradient", False),
+        ("extrap_sgd", 16, "gaussian_noise", False),
+        ("nesterov", 16, "past_gradient", False),
+    ],
+)
+def test_past_gradients_of_many_workers_are_said_to_take_long(
+    optimizer: str, workers: int, extrapolation: str, said: bool
+) -> None:
+    training = dataclasses.replace(
+        SMALL, optimizer=optimizer, workers=workers, batch_size=16, extrapolation=extrapolation
+    )
+    remarks = check(training, Execution(), dataset())
+    found = [remark for remark in remarks if "2048 bytes per parameter and update" in remark]
+    assert bool(found) == said
