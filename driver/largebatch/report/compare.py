@@ -22,9 +22,11 @@ _RESULTS = (  # shown of a run: name in tables.results, format
     ("reason", "{}"),
     ("epochs_done", "{}"),
     ("train_accuracy", "{:.2%}"),
+    ("validation_accuracy", "{:.2%}"),
     ("test_accuracy", "{:.2%}"),
     ("generalization_error", "{:+z.2%}"),
     ("train_loss", "{:.6g}"),
+    ("validation_loss", "{:.6g}"),
     ("test_loss", "{:.6g}"),
     ("training_seconds", "{:.1f}"),
     ("evaluation_seconds", "{:.1f}"),
@@ -189,9 +191,16 @@ def _compare_runs(a: RunRecord, b: RunRecord, name_a: str, name_b: str) -> Runs:
         name_b,
         _differences(a.training.to_mapping(), b.training.to_mapping()) + _differences(*_executions(a, b)),
         _differences(a.versions, b.versions),
-        tuple((name, *(_plain(row[name]) for row in rows)) for name, _ in _RESULTS),
+        tuple((name, *(_plain(row[name]) for row in rows)) for name in _compared(a.metrics, b.metrics)),
         _first_difference(a.metrics, b.metrics),
     )
+
+
+def _compared(a: pd.DataFrame, b: pd.DataFrame) -> list[str]:
+    """Names of the results: those of a validation part only if a run has one."""
+    part = "validation_"
+    there = any(str(name).startswith(part) for name in (*a, *b))
+    return [name for name, _ in _RESULTS if there or not name.startswith(part)]
 
 
 def _executions(a: RunRecord, b: RunRecord) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -22,7 +22,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from largebatch.records.result import Status
 from largebatch.report import svg
-from largebatch.report.tables import groups, line_names
+from largebatch.report.tables import groups, headline, line_names
 
 SIZE_INCHES = (4.2, 3.1)
 TICK_DISTANCE = 0.04  # least distance of two batch sizes on the axis, as a part of it
@@ -71,7 +71,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class _Plan:
+class _Drawing:
     name: str
     section: str
     title: str
@@ -83,24 +83,26 @@ def draw(results: pd.DataFrame, cells: pd.DataFrame, epochs: pd.DataFrame) -> li
     """All figures that the tables (tables.results, .cells, .epochs) have something for."""
     names = line_names(results)
     of_line = {name: part for name in names if len(part := epochs[epochs["line"] == name])}
-    plans = (
+    drawings = (
         *_against_batch_size(results, cells),
         *_curves(epochs, of_line),
         *_trust_ratios(of_line),
         *_times(results, cells),
     )
     with mpl.rc_context(_STYLE):
-        return [_render(plan) for plan in plans]
+        return [_render(drawing) for drawing in drawings]
 
 
-def _render(plan: _Plan) -> Figure:
+def _render(drawing: _Drawing) -> Figure:
     canvas = Canvas(figsize=SIZE_INCHES, layout="constrained")
-    plan.draw(canvas.subplots())
+    drawing.draw(canvas.subplots())
     text, image = io.StringIO(), io.BytesIO()
     canvas.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     canvas.savefig(image, format="png", dpi=200, metadata={"Software": None})
-    inline, file = svg.refine(text.getvalue(), plan.name)
-    return Figure(plan.name, plan.section, plan.title, plan.caption, inline, file, image.getvalue())
+    inline, file = svg.refine(text.getvalue(), drawing.name)
+    return Figure(
+        drawing.name, drawing.section, drawing.title, drawing.caption, inline, file, image.getvalue()
+    )
 
 
 def _slug(text: str) -> str:
@@ -110,23 +112,26 @@ def _slug(text: str) -> str:
 # ---- against the batch size ----
 
 
-def _against_batch_size(results: pd.DataFrame, cells: pd.DataFrame) -> Iterator[_Plan]:
+def _against_batch_size(results: pd.DataFrame, cells: pd.DataFrame) -> Iterator[_Drawing]:
     if cells.empty:
         return
     note = "Mean over the seeds, with the lowest and the highest. " if (cells["runs"] > 1).any() else ""
     if (results["status"] == Status.DIVERGED).any():
         note += "A cross at the bottom: a run diverged."
-    for number, measure in ((2, "test_accuracy"), (3, "train_accuracy"), (4, "generalization_error")):
-        words = measure.replace("_", " ")
-        title = f"{words.capitalize()} against batch size"
-        caption = f"Figure {number} of the paper. {note}"
-        if measure == "generalization_error":
-            caption = f"Figure {number} of the paper: train accuracy less test accuracy. {note}"
-        yield _Plan(
+    for measure, caption in (
+        ("test_accuracy", "Figure 2 of the paper. "),
+        ("validation_accuracy", ""),
+        ("train_accuracy", "Figure 3 of the paper. "),
+        ("generalization_error", "Figure 4 of the paper: train accuracy less test accuracy. "),
+    ):
+        if measure not in cells or cells[measure].isna().all():
+            continue
+        title = f"{measure.replace('_', ' ').capitalize()} against batch size"
+        yield _Drawing(
             measure.replace("_", "-"),
             "batch-size",
             title,
-            caption.strip(),
+            (caption + note).strip(),
             partial(_draw_measure, results=results, cells=cells, measure=measure),
         )
 
@@ -214,14 +219,15 @@ def _legend(ax: Axes, columns: int, title: str | None = None) -> None:
 # ---- while training ----
 
 
-def _curves(epochs: pd.DataFrame, of_line: Mapping[str, pd.DataFrame]) -> Iterator[_Plan]:
-    """Test accuracy of some batch sizes against epochs, updates and seconds, a figure per line."""
+def _curves(epochs: pd.DataFrame, of_line: Mapping[str, pd.DataFrame]) -> Iterator[_Drawing]:
+    """Accuracy of some batch sizes against epochs, updates and seconds, a figure per line."""
     if epochs["epoch"].nunique() < 2:
         return
     sizes = _some(sorted(set(epochs["batch_size"])), CURVES)
-    lowest = epochs["test_accuracy"].min()
+    measure = headline(epochs)
+    lowest = epochs[measure].min()
     axes = [
-        _Axis(column, label, sizes, epochs[column].min(), epochs[column].max(), lowest)
+        _Axis(column, label, sizes, epochs[column].min(), epochs[column].max(), measure, lowest)
         for column, label in (
             ("epoch", "epochs"),
             ("updates", "updates"),
@@ -231,10 +237,10 @@ def _curves(epochs: pd.DataFrame, of_line: Mapping[str, pd.DataFrame]) -> Iterat
     for name, part in of_line.items():
         for axis in axes:
             word = axis.label.partition(" ")[0]
-            yield _Plan(
+            yield _Drawing(
                 f"accuracy-by-{word}-{_slug(name)}",
                 "while-training",
-                f"{name}: test accuracy against {word}",
+                f"{name}: {measure.replace('_', ' ')} against {word}",
                 f"A line per batch size{_over_seeds(part)}.",
                 partial(_draw_curves, part=part, axis=axis),
             )
@@ -249,6 +255,7 @@ class _Axis:
     sizes: Sequence[int]
     first: float
     last: float
+    measure: str
     lowest: float
 
 
@@ -259,13 +266,13 @@ def _over_seeds(part: pd.DataFrame) -> str:
 def _draw_curves(ax: Axes, part: pd.DataFrame, axis: _Axis) -> None:
     for index, size in enumerate(axis.sizes):
         of_size = part[part["batch_size"] == size].groupby("epoch")
-        means = of_size[["updates", "elapsed_seconds", "test_accuracy"]].mean().reset_index()
+        means = of_size[["updates", "elapsed_seconds", axis.measure]].mean().reset_index()
         if len(means):
             look = _step(index, len(axis.sizes), len(means))
-            ax.plot(means[axis.column], means["test_accuracy"], label=str(size), **look)
+            ax.plot(means[axis.column], means[axis.measure], label=str(size), **look)
     ax.set_ylim(axis.lowest - 0.03, 1.005)
     ax.yaxis.set_major_formatter(_percent)
-    ax.set_ylabel("test accuracy")
+    ax.set_ylabel(axis.measure.replace("_", " "))
     if axis.column == "epoch":
         _epoch_axis(ax, axis.last)
     else:
@@ -311,7 +318,7 @@ def _some(values: Sequence[int], count: int) -> list[int]:
 # ---- trust ratios ----
 
 
-def _trust_ratios(of_line: Mapping[str, pd.DataFrame]) -> Iterator[_Plan]:
+def _trust_ratios(of_line: Mapping[str, pd.DataFrame]) -> Iterator[_Drawing]:
     """Trust ratios of all layers against epochs: a figure per line that has any, and some batch sizes."""
     for name, part in of_line.items():
         ratios = part[[f"{group}_trust_ratio" for group in groups(part)]].replace([0, math.inf], math.nan)
@@ -320,7 +327,7 @@ def _trust_ratios(of_line: Mapping[str, pd.DataFrame]) -> Iterator[_Plan]:
         values = ratios.to_numpy(dtype=float)
         frame = _Frame(float(np.nanmin(values)), float(np.nanmax(values)), int(part["epoch"].max()))
         for size in _some(sorted(set(part["batch_size"])), RATIO_SIZES):
-            yield _Plan(
+            yield _Drawing(
                 f"trust-ratios-{_slug(name)}-b{size}",
                 "trust-ratios",
                 f"{name}: trust ratios at batch size {size}",
@@ -357,10 +364,10 @@ def _draw_ratios(ax: Axes, part: pd.DataFrame, frame: _Frame) -> None:
 # ---- time ----
 
 
-def _times(results: pd.DataFrame, cells: pd.DataFrame) -> Iterator[_Plan]:
+def _times(results: pd.DataFrame, cells: pd.DataFrame) -> Iterator[_Drawing]:
     if cells.empty:
         return
-    yield _Plan(
+    yield _Drawing(
         "epoch-time",
         "time",
         "Time of an epoch against batch size",

@@ -53,7 +53,7 @@ def _figures(content: Content) -> list[str]:
     return [
         "## Accuracy against batch size",
         *drawn,
-        "Test accuracy: mean over the seeds, with the lowest and the highest.",
+        f"{page.accuracy_title(content.cells)}: mean over the seeds, with the lowest and the highest.",
         table.markdown(rows),
     ]
 
@@ -64,7 +64,7 @@ def _after_fewer_epochs(content: Content) -> list[str]:
         return []
     headings = ["batch size", *(f"{_plain(name)}, epoch {n}" for name in names for n in numbers)]
     return [
-        "## Test accuracy after fewer epochs",
+        f"## {page.accuracy_title(content.epochs)} after fewer epochs",
         table.markdown([headings, *([cell.text for cell in row] for row in rows)]),
     ]
 

@@ -95,6 +95,8 @@ def render(content: Content) -> bytes:
         words=claims.WORDS,
         sections=_sections(content.figures),
         accuracy=accuracy_table(content.cells),
+        accuracy_title=accuracy_title(content.cells),
+        after_title=accuracy_title(content.epochs),
         after=after_epochs(content),
         runs=_runs(content),
         settings=_settings(content.study),
@@ -132,23 +134,30 @@ def _sections(figures: Sequence[Figure]) -> list[Section]:
 
 
 def accuracy_table(cells: pd.DataFrame) -> list[list[Cell]]:
-    """Test accuracy: a row per batch size, a column per line; the first row has the headings."""
+    """Accuracy (`tables.headline`): a row per batch size, a column per line, headings first."""
+    measure = tables.headline(cells)
     names = list(dict.fromkeys(cells["line"]))
     rows = [[Cell("batch size"), *(Cell(name) for name in names)]]
     for size, group in cells.groupby("batch_size"):
         of_line = {str(row["line"]): row for _, row in group.iterrows()}
-        best = group["test_accuracy"].max()
-        rows.append([Cell(str(size)), *(_accuracy_cell(of_line.get(name), best) for name in names)])
+        best = group[measure].max()
+        found = (_accuracy_cell(of_line.get(name), measure, best) for name in names)
+        rows.append([Cell(str(size)), *found])
     return rows
 
 
-def _accuracy_cell(row: pd.Series[Any] | None, best: float) -> Cell:
-    if row is None:
+def _accuracy_cell(row: pd.Series[Any] | None, measure: str, best: float) -> Cell:
+    if row is None or pd.isna(row[measure]):
         return Cell(ABSENT)
     note = ""
     if row["runs"] > 1:
-        note = f"{row['test_accuracy_min']:.2%} to {row['test_accuracy_max']:.2%}"
-    return Cell(f"{row['test_accuracy']:.2%}", note=note, strong=row["test_accuracy"] == best)
+        note = f"{row[f'{measure}_min']:.2%} to {row[f'{measure}_max']:.2%}"
+    return Cell(f"{row[measure]:.2%}", note=note, strong=row[measure] == best)
+
+
+def accuracy_title(table: pd.DataFrame) -> str:
+    """The name of the accuracies that are shown of a table, cells or epochs: "Test accuracy"."""
+    return tables.headline(table).replace("_", " ").capitalize()
 
 
 def after_epochs(content: Content) -> tuple[list[str], list[int], list[list[Cell]]]:
@@ -170,9 +179,11 @@ def after_epochs(content: Content) -> tuple[list[str], list[int], list[list[Cell
 
 _COLUMNS = (  # of the table of runs, behind the settings that vary and the status: name, heading, format
     ("test_accuracy", "test accuracy", "{:.2%}"),
+    ("validation_accuracy", "validation accuracy", "{:.2%}"),
     ("train_accuracy", "train accuracy", "{:.2%}"),
     ("generalization_error", "generalization error", "{:+z.2%}"),
     ("test_loss", "test loss", "{:.4f}"),
+    ("validation_loss", "validation loss", "{:.4f}"),
     ("train_loss", "train loss", "{:.4f}"),
     ("epochs_done", "epochs", "{:.0f}"),
     ("updates", "updates", "{:.0f}"),
@@ -187,6 +198,7 @@ def _runs(content: Content) -> tuple[list[str], list[Run]]:
     """Headings of the table of runs, and its rows."""
     varied = [name for name, values in _values(content.study).items() if len(values) > 1]
     headings = [name.replace("_", " ") for name in varied]
+    columns = [column for column in _COLUMNS if column[0] in content.results]
     rows = [
         Run(
             row["name"],
@@ -195,12 +207,12 @@ def _runs(content: Content) -> tuple[list[str], list[Run]]:
             [
                 *(_setting(row[name]) for name in varied),
                 Cell(row["status"], row["status"]),
-                *(_number(row[name], form) for name, _, form in _COLUMNS),
+                *(_number(row[name], form) for name, _, form in columns),
             ],
         )
         for _, row in content.results.iterrows()
     ]
-    return [*headings, "status", *(heading for _, heading, _ in _COLUMNS)], rows
+    return [*headings, "status", *(heading for _, heading, _ in columns)], rows
 
 
 def _setting(value: Any) -> Cell:

@@ -77,14 +77,17 @@ def sentences(results: pd.DataFrame, cells: pd.DataFrame, comparisons: Sequence[
     def values(measure: str) -> dict[str, Values]:
         return {name: tables.by_batch_size(cells, name, measure) for name in names}
 
-    accuracies = values("test_accuracy")
+    measure = tables.headline(cells)
+    word = measure.replace("_", " ")
+    accuracies = {name: found for name, found in values(measure).items() if found}
+    names = list(accuracies)
     pairs = itertools.combinations(names, 2) if len(names) <= MOST_LINES else ()
     return [
         _progress(results),
-        *(_useful(*item) for item in accuracies.items()),
-        *(_lead(a, accuracies[a], b, accuracies[b]) for a, b in pairs),
-        *_best(accuracies),
-        *(_gap(*item) for item in values("generalization_error").items()),
+        *(_useful(name, word, found) for name, found in accuracies.items()),
+        *(_lead(word, (a, accuracies[a]), (b, accuracies[b])) for a, b in pairs),
+        *_best(word, accuracies),
+        *(_gap(name, found) for name, found in values("generalization_error").items() if found),
         *(_time(*item) for item in values("median_epoch_seconds").items()),
         *(_verdicts(comparison) for comparison in comparisons),
     ]
@@ -108,12 +111,12 @@ def _progress(results: pd.DataFrame) -> str:
     return f"{finished} of {len(results)} runs finished{others}."
 
 
-def _useful(name: str, accuracy: Values) -> str:
+def _useful(name: str, word: str, accuracy: Values) -> str:
     good = list(itertools.takewhile(lambda size: accuracy[size] >= USEFUL, accuracy))
     rest = list(accuracy)[len(good) :]
     if not good:
-        return f"{name}: test accuracy is below {USEFUL:.0%} already at {_at(accuracy, rest[0])}."
-    held = f"{name} keeps a test accuracy of {USEFUL:.0%} or more up to {_at(accuracy, good[-1])}"
+        return f"{name}: {word} is below {USEFUL:.0%} already at {_at(accuracy, rest[0])}."
+    held = f"{name} keeps a {word} of {USEFUL:.0%} or more up to {_at(accuracy, good[-1])}"
     if not rest:
         return f"{held}, the largest that has a result."
     return f"{held} and falls below it at {_at(accuracy, rest[0])}."
@@ -123,16 +126,17 @@ def _at(accuracy: Values, size: int) -> str:
     return f"batch size {size} ({accuracy[size]:.2%})"
 
 
-def _lead(a: str, of_a: Values, b: str, of_b: Values) -> str:
+def _lead(word: str, one: tuple[str, Values], other: tuple[str, Values]) -> str:
     """Where which of two lines is ahead by more than chance allows."""
+    (a, of_a), (b, of_b) = one, other
     lead = {size: value - of_b[size] for size, value in of_a.items() if size in of_b}
     if not lead:
         return f"{a} and {b} have no batch size in common yet."
     return (
         "; ".join(
             [
-                *_ahead(a, lead),
-                *_ahead(b, {size: -value for size, value in lead.items()}),
+                *_ahead(a, word, lead),
+                *_ahead(b, word, {size: -value for size, value in lead.items()}),
                 *_level(a, b, lead),
             ]
         )
@@ -140,12 +144,12 @@ def _lead(a: str, of_a: Values, b: str, of_b: Values) -> str:
     )
 
 
-def _ahead(name: str, lead: Values) -> list[str]:
+def _ahead(name: str, word: str, lead: Values) -> list[str]:
     there = [size for size, value in lead.items() if value >= claims.BETTER]
     if not there:
         return []
     widest = max(there, key=lead.__getitem__)
-    text = f"{name} has the higher test accuracy at batch size {sizes(there, list(lead))}"
+    text = f"{name} has the higher {word} at batch size {sizes(there, list(lead))}"
     return [f"{text}, by {lead[widest] * 100:.1f} points{f' at {widest}' if len(there) > 1 else ''}"]
 
 
@@ -155,12 +159,12 @@ def _level(a: str, b: str, lead: Values) -> list[str]:
     return [f"{a} and {b} are less than {point} apart at {sizes(there, list(lead))}"] if there else []
 
 
-def _best(accuracies: dict[str, Values]) -> list[str]:
+def _best(word: str, accuracies: dict[str, Values]) -> list[str]:
     every = [(value, name, size) for name, values in accuracies.items() for size, value in values.items()]
     if not every:
         return []
     value, name, size = max(every)
-    return [f"Best test accuracy: {value:.2%}, by {name} at batch size {size}."]
+    return [f"Best {word}: {value:.2%}, by {name} at batch size {size}."]
 
 
 def _gap(name: str, gap: Values) -> str:

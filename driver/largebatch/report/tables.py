@@ -20,7 +20,10 @@ from largebatch.settings.optimizers import OPTIMIZERS
 from largebatch.settings.training import Training
 from largebatch.settings.values import declared
 
-MEASURES = ("train_accuracy", "test_accuracy", "generalization_error", "median_epoch_seconds")
+MEASURES = (
+    "train_accuracy", "validation_accuracy", "test_accuracy", "generalization_error", "median_epoch_seconds",
+)  # fmt: skip
+HEADLINES = ("test_accuracy", "validation_accuracy", "train_accuracy")  # what tells lines apart, best first
 EPOCHS_SHOWN = (1, 2, 5, 10, 20, 50, 100)
 _WITHIN_A_LINE = ("optimizer", "batch_size", "seed")
 
@@ -78,6 +81,8 @@ def results(study: StudyRecord) -> pd.DataFrame:
     """A row per run. Accuracies and losses are those of runs that came to their end, else missing."""
     of_run = lines(study)
     rows = [result(run, of_run[run.name].name) for run in study.runs]
+    if not any("validation_accuracy" in run.metrics for run in study.runs):
+        rows = [{k: v for k, v in row.items() if not k.startswith("validation_")} for row in rows]
     table = pd.DataFrame(rows, columns=list(rows[0]) if rows else ["name"])
     counts = [name for name in ("epochs_done", "updates") if name in table]
     return table.astype(dict.fromkeys(counts, "Int64"))
@@ -101,7 +106,14 @@ def result(run: RunRecord, line: str) -> dict[str, Any]:
         "updates": 0 if last is None else int(last["updates"]),
         **{
             name: _value(ended, name)
-            for name in ("train_accuracy", "test_accuracy", "train_loss", "test_loss")
+            for name in (
+                "train_accuracy",
+                "test_accuracy",
+                "train_loss",
+                "test_loss",
+                "validation_accuracy",
+                "validation_loss",
+            )
         },
         "generalization_error": _value(ended, "train_accuracy") - _value(ended, "test_accuracy"),
         "training_seconds": seconds if len(metrics) else np.nan,
@@ -112,7 +124,13 @@ def result(run: RunRecord, line: str) -> dict[str, Any]:
 
 
 def _value(row: pd.Series[Any] | None, name: str) -> float:
-    return np.nan if row is None else float(row[name])
+    return np.nan if row is None or name not in row else float(row[name])
+
+
+def headline(table: pd.DataFrame) -> str:
+    """The accuracy that lines are compared by: on the test part, else on the best part that has values."""
+    there = [name for name in HEADLINES if name in table and table[name].notna().any()]
+    return there[0] if there else HEADLINES[0]
 
 
 def line_names(results_table: pd.DataFrame) -> list[str]:
@@ -144,7 +162,7 @@ def _epochs(run: RunRecord, line: Line) -> pd.DataFrame:
         "seed": run.training.seed,
     }
     table = run.metrics.assign(
-        generalization_error=run.metrics["train_accuracy"] - run.metrics["test_accuracy"],
+        generalization_error=run.metrics["train_accuracy"] - run.metrics.get("test_accuracy", np.nan),
         elapsed_seconds=run.metrics["seconds"].cumsum(),
         **whose,
     )
@@ -165,12 +183,18 @@ def cells(results_table: pd.DataFrame) -> pd.DataFrame:
 
     `runs` counts them, `names` lists them; a measure is a mean with its lowest (_min) and highest (_max).
     """
-    columns = [f"{name}{end}" for name in MEASURES for end in ("", "_min", "_max")]
+    measures = [name for name in MEASURES if name != "validation_accuracy" or name in results_table]
+    columns = [f"{name}{end}" for name in measures for end in ("", "_min", "_max")]
     finished = (
         results_table[results_table["status"] == Status.FINISHED] if len(results_table) else results_table
     )
     rows = [
-        {"line": line, "optimizer": group["optimizer"].iloc[0], "batch_size": batch_size, **_cell(group)}
+        {
+            "line": line,
+            "optimizer": group["optimizer"].iloc[0],
+            "batch_size": batch_size,
+            **_cell(group, measures),
+        }
         for (line, batch_size), group in (
             finished.groupby(["line", "batch_size"], sort=False) if len(finished) else ()
         )
@@ -181,9 +205,9 @@ def cells(results_table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="place").reset_index(drop=True)
 
 
-def _cell(group: pd.DataFrame) -> dict[str, Any]:
+def _cell(group: pd.DataFrame, measures: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {"runs": len(group), "names": tuple(group["name"])}
-    for name in MEASURES:
+    for name in measures:
         values |= {
             name: group[name].mean(),
             f"{name}_min": group[name].min(),
@@ -193,16 +217,20 @@ def _cell(group: pd.DataFrame) -> dict[str, Any]:
 
 
 def by_batch_size(cells_table: pd.DataFrame, line: str, measure: str) -> dict[int, Any]:
-    """A column of the table of cells for one line, by batch size in rising order."""
-    part = cells_table[cells_table["line"] == line]
+    """A column of the table of cells for one line, by batch size in rising order, where it has values."""
+    part = cells_table[(cells_table["line"] == line) & cells_table[measure].notna()]
     return dict(zip(part["batch_size"].astype(int).tolist(), part[measure].tolist(), strict=True))
 
 
 def after_epochs(epochs_table: pd.DataFrame, last: int) -> pd.DataFrame:
-    """Mean test accuracy over the seeds: a row per line and batch size, a column per number of epochs."""
+    """Mean accuracy (`headline`) over the seeds: a row per line and batch size, a column per epoch count."""
     wanted = [epoch for epoch in EPOCHS_SHOWN if epoch < last] + [last]
     some = epochs_table[epochs_table["epoch"].isin(wanted)]
     table = some.pivot_table(
-        index=["line", "batch_size"], columns="epoch", values="test_accuracy", aggfunc="mean", sort=True
+        index=["line", "batch_size"],
+        columns="epoch",
+        values=headline(epochs_table),
+        aggfunc="mean",
+        sort=True,
     )
     return table.reset_index().rename_axis(columns=None)

@@ -91,7 +91,8 @@ def _text(content: page.Content) -> str:
     parts = [content.study.title, "\n".join(f"- {sentence}" for sentence in content.sentences)]
     accuracy = page.accuracy_table(content.cells)
     if len(accuracy) > 1:
-        parts.append("Test accuracy\n" + align([[cell.text for cell in row] for row in accuracy]))
+        shown = align([[cell.text for cell in row] for row in accuracy])
+        parts.append(f"{page.accuracy_title(content.cells)}\n{shown}")
     for comparison in content.comparisons:
         rows = [
             f"{claim.number}. {claim.paper} {claim.verdict.upper()}"
