@@ -12,7 +12,7 @@ from largebatch.settings.execution import Execution
 from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
 
-COPIES_OF_DATA = 2  # the training images as read, and cut for the workers
+COPIES_OF_DATA = 3  # the training images as read, permuted, and cut for the workers
 JVM_BASE_BYTES = 200 * 2**20  # SystemDS, Spark, what the optimizer works on, and gaps between large arrays
 
 ESTIMATE_MARGIN = 1.3  # by which the estimate may be too low

@@ -33,7 +33,7 @@ _LENET = ("conv1", "conv2", "fc1", "fc2", "fc3")
 
 NETWORKS = {
     "lenet": Network(
-        _LENET, _weights_and_biases(_LENET), 25, settings=("padding",), min_side={"same": 4, "valid": 16}
+        _LENET, _weights_and_biases(_LENET), 16, settings=("padding",), min_side={"same": 4, "valid": 16}
     ),
     "softmax": Network(("fc",), _weights_and_biases(("fc",)), 2),
 }

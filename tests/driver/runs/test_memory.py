@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
 import pytest
 
-from largebatch.data import load
+from largebatch.data import Dataset, load
+from largebatch.data.dataset import Part
 from largebatch.errors import UserError
 from largebatch.runs import memory
 from largebatch.runs.memory import COPIES_OF_DATA, ESTIMATE_MARGIN, heap_bytes
@@ -90,6 +92,25 @@ def test_spark_cuts_dense_rows_that_hold_four_pixels_a_number_if_they_can() -> N
 def test_the_defaults_fit_mnist_into_the_default_heap() -> None:
     mnist = dataset(rows=60000, side=28)
     assert check(Training(batch_size=32768), Execution(), mnist) == []
+
+
+def noise(channels: int) -> Dataset:
+    """8192 training and 1024 test images of 32 x 32 pixels, none of them zero."""
+    X = np.random.default_rng(1).integers(1, 256, (9216, channels, 32, 32)).astype(np.uint8)
+    y = np.arange(9216) % 10
+    return Dataset("noise", "noise", Part(X[:8192], y[:8192]), Part(X[8192:], y[8192:]))
+
+
+@pytest.mark.parametrize(
+    ("channels", "network", "short", "enough"),
+    [(1, "lenet", 512, 600), (3, "lenet", 1000, 1300), (3, "softmax", 700, 900)],
+)
+def test_the_estimate_for_dense_images_is_right_within_30_percent(
+    channels: int, network: str, short: int, enough: int
+) -> None:
+    """As the one below, in local mode."""
+    need = heap_bytes(Training(batch_size=2048, network=network), "local", noise(channels)) / 2**20
+    assert 0.7 * enough < need < 1.3 * short
 
 
 @pytest.mark.parametrize(
