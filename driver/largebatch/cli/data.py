@@ -34,7 +34,7 @@ def _prepare(options: argparse.Namespace) -> int:
     from largebatch import data
     from largebatch.runs.prepare import prepare_alone
 
-    say(f"{options.name} is at {data.prepare(options.name, options.data_dir, say)}")
+    say(f"{options.name} is at {data.obtain(options.name, options.data_dir, say)}")
     dataset = data.load(options.name, options.data_dir, say=say)
     print(prepare_alone(dataset, Execution(mode="local"), workers=1).folder)
     return DONE

@@ -10,7 +10,7 @@ from largebatch.data.dataset import Dataset, Source
 from largebatch.errors import RunError, UserError
 from largebatch.terminal.say import Say
 
-__all__ = ["SOURCES", "CatalogEntry", "Dataset", "Source", "catalog", "load", "prepare"]
+__all__ = ["SOURCES", "CatalogEntry", "Dataset", "Source", "catalog", "load", "obtain"]
 
 SOURCES = {
     source.name: source
@@ -60,8 +60,8 @@ def catalog() -> list[CatalogEntry]:
     ]
 
 
-def prepare(name: str, data_dir: Path | None = None, say: Say = _silent) -> Path:
-    """Check the data set, getting or making it first if need be; returns its file or folder.
+def obtain(name: str, data_dir: Path | None = None, say: Say = _silent) -> Path:
+    """Download, make or find the data set, and check it; returns its file or folder.
 
     Raises as `load` does, and RunError if the cache can't be written.
     """

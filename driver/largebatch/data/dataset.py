@@ -42,9 +42,9 @@ class Images:
 class Part:
     """Rows of a data set.
 
-    X holds images, of shape (N, channels, height, width), or features, of shape (N, D), as uint8, float32 or
-    float64. y, of shape (N,), holds the rows' classes: whole numbers from 0. Raises UserError for other
-    arrays.
+    X holds images of shape (N, channels, height, width), or features of shape (N, D). Its type is uint8,
+    float32 or float64. y holds the class of each row, of shape (N,): whole numbers from 0. Raises UserError
+    for other arrays.
     """
 
     X: Array
@@ -82,8 +82,8 @@ class Part:
 class Dataset:
     """A data set in parts: rows to train on, to test on, and to choose settings by (validation).
 
-    `title` is what results show. `cut_from` is the fingerprint of the set that a validation part was cut off.
-    Raises UserError for parts whose rows are unlike.
+    Results show the `title`. `cut_from` is the fingerprint of the whole set, if a validation part was cut off.
+    Raises UserError if the parts have rows of different shapes or types.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Dataset:
 
     @classmethod
     def from_arrays(cls, name: str, title: str, **arrays: Array) -> Self:
-        """A set from train_images, train_labels, and, where it has them, test_images, test_labels.
+        """A set from its arrays: train_images, train_labels and, if there is a test part, test_images, test_labels.
 
         Images of one channel may be of shape (N, height, width).
         """
@@ -133,7 +133,7 @@ class Dataset:
 
     @property
     def origin(self) -> str:
-        """Fingerprint of the set as it was loaded, whether or not a validation part was cut off it since."""
+        """Fingerprint of the set as it was loaded, before a validation part was cut off."""
         return self.cut_from or self.fingerprint
 
     @cached_property
@@ -156,12 +156,12 @@ def _with_channels(X: Array) -> Array:
 
 
 def _without_one_channel(X: Array) -> Array:
-    """The reverse: run folders hold fingerprints from before there were channels."""
+    """The reverse, for fingerprints: those in run folders were made before data sets had channels."""
     return X[:, 0] if X.ndim == 4 and X.shape[1] == 1 else X
 
 
 def _in_bytes(y: Array) -> Array:
-    """Equal labels in equal types, as bytes where they fit."""
+    """The labels as uint8 if they fit, else as int64: equal labels must give equal fingerprints."""
     return y.astype(np.uint8 if y.max() < 256 else np.int64)
 
 

@@ -1,6 +1,6 @@
-"""The data set "idx": any folder of IDX files, of whatever image size and number of classes.
+"""The data set "idx": a folder of IDX files, with images of any size and any number of classes.
 
-There are two files to train on, and two to test on or none.
+Two files are for training; two more are for testing, or absent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The list of data sets and `prepare`."""
+"""The list of data sets and `obtain`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from largebatch.data import SOURCES, Source, catalog, digits, load, prepare
+from largebatch.data import SOURCES, Source, catalog, digits, load, obtain
 from largebatch.data.idx import write_idx
 from largebatch.data.idx_folder import PARTS, spellings
 from largebatch.errors import RunError, UserError
@@ -49,7 +49,7 @@ def test_found_through_the_variable(
         write_idx(folder / spellings(part)[0], np.ones((2, 3, 3) if "images" in part else (2,), np.uint8))
     monkeypatch.setenv("LARGEBATCH_DATA", str(tmp_path / "sets"))
     assert {e.name: e.where for e in catalog()}["idx"] == str(folder)
-    assert prepare("idx") == folder
+    assert obtain("idx") == folder
 
 
 @pytest.mark.parametrize("value", ["/nowhere", "n" * 300, ""])
@@ -61,15 +61,15 @@ def test_odd_variable_does_not_break_the_list(
 
 
 def test_unknown_name(cache_home: Path) -> None:
-    for call in (load, prepare):
+    for call in (load, obtain):
         with pytest.raises(UserError, match=f"no data set 'unknown'; there are {', '.join(SOURCES)}"):
             call("unknown")
 
 
-def test_prepare_says_when_nothing_could_be_kept(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_obtain_says_when_nothing_could_be_kept(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = digits.make(60, 10)
     monkeypatch.setattr(digits, "make", lambda: made)
     cache_home.parent.mkdir()
     cache_home.write_text("a file in the way")
     with pytest.raises(RunError, match="could not be kept"):
-        prepare("digits")
+        obtain("digits")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from largebatch.data import Dataset, digits, load, prepare
+from largebatch.data import Dataset, digits, load, obtain
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def test_cache_is_used(few: Path) -> None:
     assert len(said) == 1
     assert load("digits", say=said.append).fingerprint == first.fingerprint
     assert len(said) == 1
-    assert prepare("digits") == few
+    assert obtain("digits") == few
     assert [p.name for p in few.parent.iterdir()] == [few.name]
 
 

@@ -11,7 +11,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 
-from largebatch.data import download, load, mnist, prepare
+from largebatch.data import download, load, mnist, obtain
 from largebatch.data.dataset import Images
 from largebatch.data.idx import write_idx
 from largebatch.data.idx_folder import PARTS, spellings
@@ -48,14 +48,14 @@ def test_download_fills_the_cache(mirror: Path, cache_home: Path) -> None:
 
 
 def test_cache_is_used_without_a_mirror(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    where = prepare("mnist")
+    where = obtain("mnist")
     monkeypatch.setenv("LARGEBATCH_MIRROR", "file:///nowhere")
     assert load("mnist", download=False).fingerprint == load("mnist").fingerprint
     assert where.name == "mnist"
 
 
 def test_damaged_cache_is_repaired(mirror: Path, cache_home: Path) -> None:
-    file = prepare("mnist") / IMAGES
+    file = obtain("mnist") / IMAGES
     file.write_bytes(file.read_bytes()[:-9])
     with pytest.raises(UserError, match=r"not on this machine .*truncated"):
         load("mnist", download=False)
@@ -184,7 +184,7 @@ def test_redirection_cannot_leave_https() -> None:
 
 def test_data_dir_is_read(mirror: Path, cache_home: Path) -> None:
     assert load("mnist", mirror).train.X.shape == (3, 1, 4, 4)
-    assert prepare("mnist", mirror) == mirror
+    assert obtain("mnist", mirror) == mirror
     assert cached(cache_home) == []
 
 
@@ -208,7 +208,7 @@ def test_variable_names_the_folder_or_the_one_above(
     monkeypatch.setattr(mnist, "SHA256", write_small_mnist(tmp_path / "sets" / "mnist"))
     for folder in (tmp_path / "sets", tmp_path / "sets" / "mnist"):
         monkeypatch.setenv("LARGEBATCH_DATA", str(folder))
-        assert prepare("mnist") == tmp_path / "sets" / "mnist"
+        assert obtain("mnist") == tmp_path / "sets" / "mnist"
     assert cached(cache_home) == []
 
 
@@ -245,5 +245,5 @@ def test_real_mnist_through_a_mirror(
     mnist_dir: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LARGEBATCH_MIRROR", mnist_dir.as_uri())
-    where = prepare("mnist")
+    where = obtain("mnist")
     assert sorted(p.name for p in where.iterdir()) == sorted(f"{spellings(part)[0]}.gz" for part in PARTS)
