@@ -1,4 +1,4 @@
-"""What every data set looks like to the rest of the program, and what a source of one has to offer."""
+"""What every data set looks like to the rest of the program, and what a source of data sets must offer."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Part:
 class Dataset:
     """A data set in parts: rows to train on, to test on, and to choose settings by (validation).
 
-    Results show the `title`. `cut_from` is the fingerprint of the whole set, if a validation part was cut off.
+    Results show the `title`. `cut_from` is the fingerprint before a validation part was cut off.
     Raises UserError if the parts have rows of different shapes or types.
     """
 
@@ -101,9 +101,9 @@ class Dataset:
 
     @classmethod
     def from_arrays(cls, name: str, title: str, **arrays: Array) -> Self:
-        """A set from its arrays: train_images, train_labels and, if there is a test part, test_images, test_labels.
+        """A set from train_images and train_labels and, if it has a test part, test_images and test_labels.
 
-        Images of one channel may be of shape (N, height, width).
+        Images of one channel may have the shape (N, height, width).
         """
         parts = {
             field.removesuffix("_images"): Part(_with_channels(X), arrays[field.replace("images", "labels")])
