@@ -139,7 +139,7 @@ BEFORE_DATA = [
     ("sweep quick --out used", "used is not empty and holds no study: name another folder by --out"),
     ("sweep quick --out run", "run is not empty and holds no study"),
     ("sweep quick --memory 6G", "--memory '6G' must be a number with m or g"),
-    ("data prepare nonsense", "there is no data set 'nonsense'; there are mnist, digits, idx"),
+    ("data prepare nonsense", f"there is no data set 'nonsense'; there are {', '.join(SOURCES)}"),
     ("data prepare idx", "the data set idx is read from a folder with"),
     ("predict missing data/t10k-images-idx3-ubyte", "missing is not the folder of a run"),
     ("predict run data/t10k-images-idx3-ubyte", "run holds no trained model yet: train it with"),
@@ -263,6 +263,25 @@ def test_a_dry_run_lists_the_runs_and_leaves_nothing(largebatch: Run, tmp_path: 
     ]
     assert done.stdout.splitlines()[-1].startswith("1 runs: 1 new; 3 epochs to do, about 0s (nothing is ")
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (36, "run idx-softmax-lars-b8-e1-s1-.*: --batch-size 8 is more than the 4 training rows that "),
+        (40, "--validation-rows 40 leaves no training row of the 40 of IDX folder data; lower it"),
+    ],
+)
+def test_a_study_is_checked_on_the_rows_that_validation_leaves(
+    largebatch: Run, work: Path, rows: int, words: str
+) -> None:
+    fixed = '[fixed]\ndataset = "idx"\nnetwork = "softmax"\nbatch_size = 8\nepochs = 1\n'
+    for last, status in ((32, 0), (rows, 2)):
+        study = f'name = "cut"\ntitle = "T"\n{fixed}[[grid]]\nvalidation_rows = [0, {last}]\n'
+        (work / "cut.toml").write_text(study)
+        done = largebatch("sweep", "cut.toml", "--data-dir", "data", "--dry-run")
+        assert done.returncode == status, done.stderr
+    assert re.search(words, done.stderr)
 
 
 def test_a_dry_run_needs_no_data(largebatch: Run, tmp_path: Path) -> None:

@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from largebatch.data.dataset import Images
+from largebatch.data import Dataset
+from largebatch.data.dataset import Images, Part
+from largebatch.data.validation import cut_validation
 from largebatch.errors import UserError
 from largebatch.files.safe import write_atomically
 from largebatch.records.result import Status
@@ -71,6 +73,23 @@ def test_a_new_folder_knows_its_settings(folder: RunFolder) -> None:
     assert again.settings() == (TRAINING, EXECUTION)
     assert again.images() == Images(height=4, width=4, classes=3)
     assert again.last_epoch() == 0
+
+
+def test_a_folder_knows_the_channels_and_the_scale_of_its_data(tmp_path: Path) -> None:
+    part = Part(np.ones((8, 3, 4, 5), np.float32), np.arange(8) % 3)
+    folder = RunFolder.create(tmp_path, TRAINING, EXECUTION, Dataset("idx", "colours", part))
+    assert folder.images() == Images(height=4, width=5, classes=3, channels=3, pixel_scale=1)
+
+
+def test_data_of_a_folder_from_before_there_were_channels_are_grey_bytes(folder: RunFolder) -> None:
+    values = without("data", "channels")(without("data", "pixel_scale")(config(folder)))
+    (folder.path / "config.json").write_text(json.dumps(values))
+    assert folder.images() == Images(height=4, width=4, classes=3, channels=1, pixel_scale=255)
+    folder.check_data(dataset())
+
+
+def test_a_run_knows_its_data_whatever_is_cut_off_them(folder: RunFolder) -> None:
+    folder.check_data(cut_validation(dataset(), 6))
 
 
 @pytest.mark.parametrize("name", ["config.json", "notes.txt", ".hidden"])
@@ -157,6 +176,8 @@ def test_settings_cut_short_are_a_user_error(folder: RunFolder, cut: int) -> Non
         (without("data", "height"), "height"),
         (without("data", "fingerprint"), "fingerprint"),
         (lambda values: values | {"data": values["data"] | {"classes": "ten"}}, "classes"),
+        (lambda values: values | {"data": values["data"] | {"channels": None}}, "channels"),
+        (lambda values: values | {"data": values["data"] | {"pixel_scale": "1"}}, "pixel_scale"),
     ],
 )
 def test_settings_of_something_else_are_a_user_error(
