@@ -19,7 +19,8 @@ RECORD = Path(__file__).parents[2] / "recorded" / "shipped_studies.json"
 
 
 def test_there_are_the_studies_that_are_promised() -> None:
-    assert shipped() == ["paper", "paper-literal", "paper-longer", "paper-per-worker", "quick"]
+    papers = ["paper", "paper-literal", "paper-longer", "paper-per-worker", "paper-start-values"]
+    assert shipped() == [*papers, "quick"]
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -52,6 +53,16 @@ def test_the_papers_grid_is_the_papers() -> None:
     }
     assert {r.learning_rate for r in literal.runs} == {0.01}
     assert len(literal.runs) == len(paper.runs)
+
+
+def test_start_values_are_varied_over_the_papers_grid() -> None:
+    found = load("paper-start-values")
+    for initialization in ("uniform_fan_in", "he_normal"):
+        mine = [run for run in found.runs if run.initialization == initialization]
+        assert {(r.batch_size, r.seed, r.optimizer, r.learning_rate) for r in mine} == {
+            (r.batch_size, r.seed, r.optimizer, r.learning_rate) for r in load("paper").runs
+        }
+        assert {run.epochs for run in mine} == {24}
 
 
 def test_quick_is_quick() -> None:
