@@ -1,4 +1,4 @@
-"""The walls of the house: which room imports which. They are read from the source; nothing is imported."""
+"""The house: which room imports which, as the source has it; what an addition touches, as the page has it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+import pytest
+
+from largebatch.settings.networks import NETWORKS
+from largebatch.settings.optimizers import OPTIMIZERS
+from largebatch.settings.protocols import PROTOCOLS
+from tests.support.contributing import REPOSITORY, additions
+
 PACKAGE = "largebatch"
 
 # A room imports from its own files and from rows above it.
@@ -151,3 +157,44 @@ def test_a_source_line_that_goes_down_is_told(tmp_path: Path) -> None:
     assert breaches(sources_of(tmp_path), DML_ROOMS) == [
         "parameters.dml imports networks/lenet: parameters may import only seeds, images."
     ]
+
+
+# ---- what an addition touches ----
+
+MOST_FILES = 4
+ADDITIONS = additions()
+REGISTERED = {"optimizer": OPTIMIZERS, "network": NETWORKS, "protocol": PROTOCOLS}
+
+
+def test_the_page_says_what_to_touch_for_everything_that_may_be_added() -> None:
+    assert sorted(ADDITIONS) == ["data set", "network", "optimizer", "protocol", "setting"]
+
+
+@pytest.mark.parametrize("kind", ADDITIONS)
+def test_an_addition_touches_at_most_four_files(kind: str) -> None:
+    assert 1 < len(ADDITIONS[kind]) <= MOST_FILES
+
+
+@pytest.mark.parametrize("kind", ADDITIONS)
+def test_files_that_an_addition_changes_exist(kind: str) -> None:
+    for path in ADDITIONS[kind]:
+        assert re.search("[A-Z]{3}", path) or (REPOSITORY / path).exists(), f"{path} does not exist"
+
+
+@pytest.mark.parametrize("kind", REGISTERED)
+def test_everything_that_is_there_has_the_files_that_an_addition_has(kind: str) -> None:
+    for path in ADDITIONS[kind]:
+        for name in REGISTERED[kind]:
+            file = path.replace("NAME", name)
+            assert (REPOSITORY / file).exists(), f"{file} does not exist"
+
+
+@pytest.mark.parametrize("kind", REGISTERED)
+def test_no_other_file_of_the_program_names_all_of_a_kind(kind: str) -> None:
+    """Such a list would have to change with every addition."""
+    for root, pattern in (("dml", "*.dml"), ("driver", "*.py")):
+        for file in sorted((REPOSITORY / root).rglob(pattern)):
+            text = file.read_text()
+            if all(f'"{name}"' in text for name in REGISTERED[kind]):
+                path = file.relative_to(REPOSITORY).as_posix()
+                assert path in ADDITIONS[kind], f"{path} lists every {kind}"

@@ -113,7 +113,7 @@ def _steps_alike(
         optimizer=variant.optimizer,
         scope=variant.scope,
         adapt_biases=variant.adapt_biases,
-        **arguments,
+        **optimizers.own_settings(variant.optimizer) | arguments,
     )
     G = found.pop("G")
     parts = [np.hsplit(found[name], len(problems)) for name in Steps._fields[1:]]
@@ -147,7 +147,8 @@ def test_steps_equal_the_twins(variant: Variant, found: dict[str, Steps]) -> Non
     np.testing.assert_array_equal(plain.G[:, :3], groups)
     twin, w, state = optimizers.TWINS[name], PLAIN.w, optimizers.initial_state(name, P)
     for t in range(STEPS):
-        w, state, ratio = twin.step(w, PLAIN.gradients[:, t], state, t + 1, RATES[t], groups, HYPER)
+        gradient, hyper = PLAIN.gradients[:, t], HYPER | optimizers.own_settings(name)
+        w, state, ratio = twin.step(w, gradient, state, t + 1, RATES[t], groups, hyper)
         np.testing.assert_allclose(plain.weights[:, t], w, rtol=ROUNDING, atol=ROUNDING)
         kept = plain.states[:, t].reshape(P, -1)[:, : twin.STATE_COLUMNS]
         np.testing.assert_allclose(kept, state, rtol=ROUNDING, atol=ROUNDING)

@@ -99,9 +99,12 @@ BEFORE_DATA = [
     ("train --milestones 0.75,0.5", "--milestones must be fractions"),
     (
         "train --optimizer sgd --momentum 0.9",
-        "lars or extrap_sgd, not to sgd: leave it out, or choose another --optimizer",
+        f"{Training(optimizer='sgd').foreign('momentum')}: leave it out, or choose another --optimizer",
     ),
-    ("train --network softmax --padding same", "--padding belongs to --network lenet, not to softmax"),
+    (
+        "train --network softmax --padding same",
+        Training(network="softmax").foreign("padding"),
+    ),
     ("train --factor 0.5", "--factor belongs to --schedule multi_step, not to inverse_time"),
     ("train --warmup-epochs 11", "--warmup-epochs 11 is more than --epochs 10"),
     ("train --memory nonsense", "--memory 'nonsense' must be a number with m or g"),

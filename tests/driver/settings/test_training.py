@@ -23,11 +23,7 @@ from tests.support.settings import SETTINGS, assert_one_sentence
 NAN, INF = math.nan, math.inf
 
 
-UNBOUNDED = [
-    name
-    for name, setting in SETTINGS.items()
-    if isinstance(setting.allowed, Real) and setting.allowed.low == 0 and setting.allowed.below is None
-]
+UNBOUNDED = [name for name, setting in SETTINGS.items() if setting.allowed == Real(low=0)]
 
 
 # ---- defaults ----

@@ -191,7 +191,7 @@ GRID = "[[grid]]"
         ([GRID, "seed = [1, 2]", "power = 1"], 4, "power belongs to schedule polynomial, not to"),
         (
             ["[fixed]", "network = 'softmax'", "", "padding = 'valid'", GRID], 5,
-            "padding belongs to network lenet, not to softmax: leave it out",
+            Training(network="softmax").foreign("padding").replace("--", "") + ": leave it out",
         ),
         (["[fixed]", "momentum = 0.5", GRID, "optimizer = 'sgd'"], 3, "momentum belongs to optimizer sgd_"),
         (["fixed.epochs = 0", GRID], 2, "epochs 0 must be at least 1"),

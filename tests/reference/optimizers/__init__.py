@@ -24,7 +24,7 @@ class Twin(Protocol):
     """What the file of an optimizer has."""
 
     STATE_COLUMNS: int  # vectors that the optimizer keeps
-    LAWS: frozenset[str]  # laws of tests/dml/test_optimizers.py that hold beside those that hold for all
+    LAWS: frozenset[str]  # names of the laws that hold, beside those that hold for all, see the tests
     BY_HAND: tuple[list[float], list[float], list[float]]  # see problem.py
 
     def step(
@@ -43,6 +43,12 @@ def twin(name: str) -> Twin:
 
 
 TWINS = {name: twin(name) for name in OPTIMIZERS}
+
+
+def own_settings(name: str) -> dict[str, float]:
+    """Settings that HYPER of problem.py lacks, at the values to try: OWN of the twin, if there are any."""
+    found: dict[str, float] = getattr(TWINS[name], "OWN", {})
+    return found
 
 
 def initial_state(name: str, P: int) -> Floats:

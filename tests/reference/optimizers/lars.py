@@ -8,7 +8,7 @@ from tests.reference import Floats, Ints
 from tests.reference.optimizers import Hyper, Stepped
 
 STATE_COLUMNS = 1
-LAWS = frozenset({"decay shrinks", "plain descent without momentum"})
+LAWS = frozenset({"decay shrinks", "plain descent without momentum", "rates in the state"})
 # first ratio: 0.2*5 / (2 + 0.1*5) = 0.4; v: 0.5 - 0.4*0.6, -0.5 - 0.4*4.8, 0.25 - 2.4
 BY_HAND = ([3.26, 1.58, -0.15], [0.26, -2.42, -2.15], [0.4, 1])
 

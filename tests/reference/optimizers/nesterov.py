@@ -8,7 +8,7 @@ from tests.reference import Floats, Ints
 from tests.reference.optimizers import Hyper, Stepped
 
 STATE_COLUMNS = 1
-LAWS = frozenset({"decay shrinks", "plain descent without momentum", "ratios of one"})
+LAWS = frozenset({"decay shrinks", "plain descent without momentum", "rates in the state", "ratios of one"})
 # x: 3.5, 3.5, 2.25; v: 0.5 - 2*0.35, -0.5 - 2*2.35, 0.25 - 2*1.225
 BY_HAND = ([2.8, -1.2, -0.2], [-0.2, -5.2, -2.2], [1, 1])
 

@@ -8,7 +8,7 @@ from tests.reference import Floats, Ints
 from tests.reference.optimizers import Hyper, Stepped
 
 STATE_COLUMNS = 0
-LAWS = frozenset({"decay shrinks", "plain descent without momentum", "ratios of one"})
+LAWS = frozenset({"decay shrinks", "plain descent without momentum", "rates in the state", "ratios of one"})
 # 3 - 2*0.3, 4 - 2*2.4, 2 - 2*1.2
 BY_HAND = ([2.4, -0.8, -0.4], [], [1, 1])
 

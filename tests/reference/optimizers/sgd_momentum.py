@@ -8,7 +8,7 @@ from tests.reference import Floats, Ints
 from tests.reference.optimizers import Hyper, Stepped
 
 STATE_COLUMNS = 1
-LAWS = frozenset({"decay shrinks", "plain descent without momentum", "ratios of one"})
+LAWS = frozenset({"decay shrinks", "plain descent without momentum", "rates in the state", "ratios of one"})
 # v: 0.5 - 0.6, -0.5 - 4.8, 0.25 - 2.4
 BY_HAND = ([2.9, -1.3, -0.15], [-0.1, -5.3, -2.15], [1, 1])
 
