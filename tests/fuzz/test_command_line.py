@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from largebatch import data
 from largebatch.cli import doctor
+from largebatch.engine import host
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from largebatch.settings.values import declared
-from largebatch.studies import command as sweep_command
 from tests.support.command import call
 from tests.support.fuzzing import TRAINING, examples, reads
 from tests.support.samples import dataset, write_dataset
@@ -74,7 +74,7 @@ def _place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.delenv("LARGEBATCH_DATA", raising=False)
         patch.setitem(data.SOURCES, "digits", digits)
         patch.setattr(Session, "__enter__", _no_session)
-        patch.setattr(sweep_command, "find_java", lambda: None)
+        patch.setattr(host, "find_java", lambda: None)
         patch.setattr(doctor, "run", lambda options: 0)
         patch.setattr("largebatch.report.figures.draw", lambda results, cells, epochs: [])
         yield
