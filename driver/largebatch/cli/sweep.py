@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     from largebatch.studies import library
     from largebatch.studies.sweep import Limits
 
-    wishes = sweep_command.Wishes(
+    request = sweep_command.SweepRequest(
         study=options.study,
         out=options.out or RUNS / library.load(options.study).name,
         runs=options.runs,
@@ -80,10 +80,10 @@ def run(options: argparse.Namespace) -> int:
         host=options.host,
     )
     if options.dry_run:
-        print(sweep_command.dry_run(wishes, say))
+        print(sweep_command.dry_run(request, say))
         return DONE
     try:
-        return sweep_command.sweep(wishes, say, print)
+        return sweep_command.sweep(request, say, print)
     except KeyboardInterrupt:
         say("largebatch: interrupted; the same command goes on from the last epoch")
         return INTERRUPTED

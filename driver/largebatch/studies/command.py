@@ -18,8 +18,9 @@ from largebatch.runs import preflight
 from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study
 from largebatch.studies import library
+from largebatch.studies.queue import ListQueue
+from largebatch.studies.remaining import Remaining
 from largebatch.studies.sweep import Limits, Sweep
-from largebatch.studies.tally import Tally
 from largebatch.studies.tasks import Datasets, Only, Task, format_plan, measured, survey
 from largebatch.terminal.say import Say
 from largebatch.terminal.table import format_results
@@ -28,7 +29,7 @@ DONE, SOME_FAILED, NOT_COMPLETE = 0, 1, 3
 
 
 @dataclass(frozen=True)
-class Wishes:
+class SweepRequest:
     """What was asked for; `execution` are the settings given on the command line."""
 
     study: str
@@ -50,30 +51,30 @@ class Wishes:
 class Prepared:
     """A study with its folder, its data and what there is to do: checked, and nothing written yet."""
 
-    def __init__(self, wishes: Wishes, say: Say, *, download: bool) -> None:
-        wishes.host.check_options(wishes.given)
-        self.study = library.load(wishes.study)
-        self.execution = Execution.from_mapping(self.study.execution).updated(wishes.execution)
-        self.folder = StudyFolder(wishes.out, wishes.runs)
-        self.datasets = self._cut(self._load(wishes, say, download=download))
+    def __init__(self, request: SweepRequest, say: Say, *, download: bool) -> None:
+        request.host.check_options(request.given)
+        self.study = library.load(request.study)
+        self.execution = Execution.from_mapping(self.study.execution).updated(request.execution)
+        self.folder = StudyFolder(request.out, request.runs)
+        self.datasets = self._cut(self._load(request, say, download=download))
         self.folder.check(self.study)
-        self.tasks = self.survey(wishes.only)
-        self._preflight(wishes, say)
+        self.tasks = self.survey(request.only)
+        self._preflight(request, say)
 
     def survey(self, only: Only) -> list[Task]:
         """The wanted runs, as they stand now."""
         return survey(self.study, self.folder, only, self.datasets)
 
-    def _load(self, wishes: Wishes, say: Say, *, download: bool) -> dict[str, Dataset]:
+    def _load(self, request: SweepRequest, say: Say, *, download: bool) -> dict[str, Dataset]:
         """The sets by name: the study's, or its fallback where they can't be had or the folder has that."""
         fallback = self.study.fallback
-        on_fallback = self.study.on(fallback) if fallback and not wishes.data_dir else None
+        on_fallback = self.study.on(fallback) if fallback and not request.data_dir else None
         if on_fallback and self.folder.holds(on_fallback):
             self.study, on_fallback = on_fallback, None
         try:
-            return self._load_all(wishes.data_dir, say, download)
+            return self._load_all(request.data_dir, say, download)
         except UserError as error:
-            if download or wishes.data_dir:
+            if download or request.data_dir:
                 raise
             say(str(error))
             return {}
@@ -97,7 +98,7 @@ class Prepared:
         wanted = {run.data for run in self.study.runs if run.dataset in loaded}
         return {(name, rows): cut_validation(loaded[name], rows) for name, rows in wanted}
 
-    def _preflight(self, wishes: Wishes, say: Say) -> None:
+    def _preflight(self, request: SweepRequest, say: Say) -> None:
         remarks: dict[str, None] = {}
         for task in self.tasks:
             dataset = self.datasets.get(task.training.data)
@@ -107,8 +108,8 @@ class Prepared:
                         task.training,
                         self.execution,
                         dataset,
-                        sessions=wishes.limits.jobs,
-                        host=wishes.host,
+                        sessions=request.limits.jobs,
+                        host=request.host,
                     )
                 except UserError as error:
                     raise UserError(f"{self.study.name}, run {task.name}: {error}") from error
@@ -117,45 +118,46 @@ class Prepared:
             say(remark)
 
 
-def dry_run(wishes: Wishes, say: Say) -> str:
+def dry_run(request: SweepRequest, say: Say) -> str:
     """The runs with their state and an estimate of the time; writes and downloads nothing."""
-    prepared = Prepared(wishes, say, download=False)
-    return format_plan(prepared.tasks, measured(prepared.tasks), wishes.limits.jobs)
+    prepared = Prepared(request, say, download=False)
+    return format_plan(prepared.tasks, measured(prepared.tasks), request.limits.jobs)
 
 
-def sweep(wishes: Wishes, say: Say, show: Say) -> int:
+def sweep(request: SweepRequest, say: Say, show: Say) -> int:
     """Carry out what is left of a study and show its results; returns the exit status."""
-    prepared = Prepared(wishes, say, download=True)
+    prepared = Prepared(request, say, download=True)
     with prepared.folder.lock():
-        wishes.host.require_tools()
+        request.host.require_tools()
         prepared.folder.check(prepared.study)
         prepared.folder.write(prepared.study, prepared.execution)
-        tasks = prepared.survey(wishes.only)
-        say(f"{prepared.study.title}: {len(tasks)} runs, {prepared.execution.mode} mode, in {wishes.out}")
-        progress = Sweep(
+        tasks = prepared.survey(request.only)
+        say(f"{prepared.study.title}: {len(tasks)} runs, {prepared.execution.mode} mode, in {request.out}")
+        names = titles(prepared.study, tasks)
+        going = Sweep(
             prepared.folder,
-            tasks,
-            titles(prepared.study, tasks),
+            ListQueue(tasks, failed_last=not request.host.can_restart),
+            lambda task: names[task.name],
             prepared.datasets,
             prepared.execution,
-            wishes.limits,
-            Tally(tasks, measured(tasks), wishes.limits.jobs),
+            request.limits,
+            Remaining(tasks, measured(tasks), request.limits.jobs),
             say,
-            wishes.host,
+            request.host,
         )
         try:
-            progress.carry_out()
+            going.carry_out()
         except OSError as error:
             raise RunError(
-                f"{wishes.out} cannot be written: {error.strerror or error}; "
+                f"{request.out} cannot be written: {error.strerror or error}; "
                 "the same command goes on from the last epoch"
             ) from error
-        tasks = prepared.survey(wishes.only)
+        tasks = prepared.survey(request.only)
     show(_results(prepared.study, tasks))
     for line in _unfinished(tasks):
         say(line)
-    show(f"Next: largebatch report {wishes.out}")
-    return _status(tasks, progress, say)
+    show(f"Next: largebatch report {request.out}")
+    return _status(tasks, going, say)
 
 
 def titles(of: Study, tasks: Sequence[Task]) -> dict[str, str]:
@@ -193,14 +195,14 @@ def _unfinished(tasks: Sequence[Task]) -> list[str]:
     return [*lines, f"not finished: {', '.join(others)}"] if others else lines
 
 
-def _status(tasks: Sequence[Task], progress: Sweep, say: Say) -> int:
+def _status(tasks: Sequence[Task], going: Sweep, say: Say) -> int:
     left = sum(not task.ended for task in tasks)
     if not left:
         return DONE
-    out_of_time = progress.out_of_time
+    out_of_time = going.out_of_time
     why = "time is up" if out_of_time else "not all runs came to their end"
     again = "the same command"
-    if not progress.host.can_restart:
+    if not going.host.can_restart:
         again = "submitting the same job again"
         why = why if out_of_time else "after a failure a batch job ends, as its JVM can't be replaced"
     say(f"{len(tasks) - left} of {len(tasks)} runs are done: {why}; {again} goes on with the others.")

@@ -1,4 +1,4 @@
-"""The runs of a study, in sessions that serve one run after the other and are replaced when one fails."""
+"""The runs of a queue, in sessions that serve one run after the other and are replaced when one fails."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 from largebatch.engine.host import Host
 from largebatch.engine.own import OWN_JVM
-from largebatch.engine.session import Session
 from largebatch.engine.stop import Stop
 from largebatch.errors import RunError, UserError
 from largebatch.files.lock import InUseError
@@ -23,7 +20,9 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
 from largebatch.runs.job import Job
 from largebatch.settings.execution import Execution
-from largebatch.studies.tally import Tally
+from largebatch.studies.lane import Lane
+from largebatch.studies.queue import Queue
+from largebatch.studies.remaining import Remaining
 from largebatch.studies.tasks import Datasets, Task
 from largebatch.terminal.progress import Progress
 from largebatch.terminal.say import Say
@@ -47,27 +46,26 @@ class Limits:
 
 @dataclass
 class Sweep:
-    """Carries out the tasks that have not ended. `titles` are what progress calls them, by name."""
+    """Carries out the runs of a queue. `title` is what lines of progress call a run."""
 
     folder: StudyFolder
-    tasks: Sequence[Task]
-    titles: Mapping[str, str]
+    queue: Queue
+    title: Callable[[Task], str]
     datasets: Datasets
     execution: Execution
     limits: Limits
-    tally: Tally
+    remaining: Remaining
     say: Say
     host: Host = OWN_JVM
     out_of_time: bool = False
 
     def __post_init__(self) -> None:
         self.stop = Stop()
-        left = [task for task in self.tasks if not task.ended]
-        if not self.host.can_restart:  # the first failure ends the job; when it runs again, others come first
-            left.sort(key=lambda task: task.result is not None)
-        self._queue = deque(left)
-        self._postponed: set[str] = set()
-        self._lock = threading.Lock()  # of the queue
+        self._changed = threading.Condition()  # guards the queue and all below; notified as a run ends
+        self._in_use_once: set[str] = set()
+        self._postponed: deque[Task] = deque()
+        self._running = 0
+        self._given_up = False
         self._started = time.monotonic()
 
     def carry_out(self) -> None:
@@ -83,111 +81,87 @@ class Sweep:
                     thread.result()
             except BaseException:
                 self.stop.set()
+                with self._changed:
+                    self._changed.notify_all()
                 raise
 
     def _work(self) -> None:
         """One thread."""
-        most = max((task.training.workers for task in self.tasks), default=1)
-        slots = None if self.host.can_restart else most
-        with _Bench(self.execution, self.folder, self.stop, self.host, slots) as bench:
-            while (task := self._next(bench)) is not None:
-                _Attempt(self, task, bench).make()
-                if bench.failed and not self.host.can_restart:
-                    self._give_up()
+        slots = None if self.host.can_restart else self.queue.most_workers
+        with Lane(self.execution, self.folder, self.stop, self.host, slots) as lane:
+            while (task := self._next(lane)) is not None:
+                try:
+                    _Attempt(self, task, lane).make()
+                finally:
+                    self._no_longer_running()
+                if lane.failed and not self.host.can_restart:
+                    self._given_up = True
                 if self.limits.isolate:
-                    bench.clear()
+                    lane.clear()
 
-    def _next(self, bench: _Bench) -> Task | None:
-        with self._lock:
-            if not self._queue or self.stop.is_set() or bench.failed_starts >= MAX_FAILED_STARTS:
-                return None
-            task = self._queue[0]
-            if not self.has_time(task, 0 if bench.fits(task) else SESSION_START_S):
-                return None
-            return self._queue.popleft()
+    def _next(self, lane: Lane) -> Task | None:
+        """The next run for a lane; waits for one as long as the queue may grow. None if there is none."""
+        with self._changed:
+            while not (self.stop.is_set() or self._given_up or lane.failed_starts >= MAX_FAILED_STARTS):
+                task, refused = self._take(lane)
+                if task is not None:
+                    self._running += 1
+                    self.remaining.expect(task)
+                    return task
+                if refused or not (self._running and self.queue.may_grow):
+                    return None
+                self._changed.wait()
+            return None
 
-    def _give_up(self) -> None:
-        with self._lock:
-            self._queue.clear()
+    def _take(self, lane: Lane) -> tuple[Task | None, bool]:
+        """The next run of the queue, or else one that was postponed; and whether one had not enough time."""
+        refused = False
+
+        def fits(task: Task) -> bool:
+            nonlocal refused
+            refused = not self.has_time(task, 0 if lane.fits(task) else SESSION_START_S)
+            return not refused
+
+        task = self.queue.next(fits)
+        if task is None and not refused and self._postponed and fits(self._postponed[0]):
+            task = self._postponed.popleft()
+        return task, refused
+
+    def _no_longer_running(self) -> None:
+        with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
 
     def has_time(self, task: Task, before: float = 0) -> bool:
         """Whether an epoch of the task that begins in `before` seconds would end in time."""
-        end = time.monotonic() - self._started + before + self.tally.epoch_seconds(task.name)
+        end = time.monotonic() - self._started + before + self.remaining.epoch_seconds(task)
         fits = self.limits.seconds is None or end <= self.limits.seconds
         self.out_of_time |= not fits
         return fits
 
     def postpone(self, task: Task) -> bool:
-        """Put a task to the end of the queue; False if it was there before."""
-        with self._lock:
-            if task.name in self._postponed:
+        """Try a task again after all others; False if that was done before."""
+        with self._changed:
+            if task.name in self._in_use_once:
                 return False
-            self._postponed.add(task.name)
-            self._queue.append(task)
+            self._in_use_once.add(task.name)
+            self._postponed.append(task)
             return True
 
-
-class _Bench:
-    """Where runs of one thread are carried out: a session at a time, begun when it's needed.
-
-    With `workers` there is one session for all runs, with slots for so many.
-    """
-
-    def __init__(
-        self, execution: Execution, folder: StudyFolder, stop: Stop, host: Host, workers: int | None = None
-    ) -> None:
-        self._execution = execution
-        self._folder = folder
-        self._stop = stop
-        self._host = host
-        self._workers = workers
-        self._session: Session | None = None
-        self.failed_starts = 0  # in a row
-        self.failed = False  # whether the last session was ended for an error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.clear(error)
-
-    def fits(self, task: Task) -> bool:
-        """Whether there is a session, and it is one for the task."""
-        return self._session is not None and self._session.workers == self._slots(task)
-
-    def session(self, task: Task) -> Session:
-        """A session for the task. Raises RunError if it can't be started."""
-        if self._session is not None and not self.fits(task):
-            self.clear()
-        if self._session is None:
-            self._folder.note("session begun")
-            slots = self._slots(task)
-            session = Session(self._execution, slots, self._folder.log, self._stop, self._host)
-            self.failed_starts += 1
-            self._session = session.__enter__()
-            self.failed_starts = 0
-        return self._session
-
-    def _slots(self, task: Task) -> int:
-        return self._workers or task.training.workers
-
-    def clear(self, error: BaseException | None = None) -> None:
-        """End the session, if there is one: at once after an error."""
-        session, self._session = self._session, None
-        self.failed = error is not None
-        if session is not None:
-            session.__exit__(type(error) if error else None, error, None)
+    def ended(self, task: Task, result: Result | None) -> None:
+        """Tell the queue that a run has ended."""
+        self.remaining.drop(task)
+        with self._changed:
+            self.queue.ended(task, result)
 
 
 class _Attempt:
     """One run, from its last whole checkpoint to whatever end it finds."""
 
-    def __init__(self, sweep: Sweep, task: Task, bench: _Bench) -> None:
+    def __init__(self, sweep: Sweep, task: Task, lane: Lane) -> None:
         self._sweep = sweep
         self._task = task
-        self._bench = bench
+        self._lane = lane
         self._mark = 0.0  # when the last epoch ended
 
     def make(self) -> None:
@@ -197,19 +171,20 @@ class _Attempt:
             task.folder.path.mkdir(parents=True, exist_ok=True)
             with task.folder.lock():
                 result = self._result()
-            note(f"{task.name} {result.status}")
-            self._sweep.tally.drop(task.name)
         except RunError as error:
-            self._failed(str(error))
-            self._bench.clear(error)  # even if it lives: threads of the failed run may live too
+            self._failed(str(error), task.folder.result())
+            self._lane.clear(error)  # even if it lives: threads of the failed run may live too
         except OutOfTimeError as error:
             note(f"{task.name} stopped between epochs: time is up")
-            self._bench.clear(error)
+            self._lane.clear(error)
         except InUseError as error:
             if not self._sweep.postpone(task):
                 self._failed(str(error))
         except UserError as error:  # files in the run's folder that are not as a run writes them
             self._failed(str(error))
+        else:
+            note(f"{task.name} {result.status}")
+            self._sweep.ended(task, result)
 
     def _result(self) -> Result:
         """The run's result; its folder is locked."""
@@ -218,18 +193,19 @@ class _Attempt:
         if not task.folder.exists():
             RunFolder.create(task.folder.path, task.training, execution, dataset)
         there = task.folder.result()
-        if there is not None and there.status.ended:
+        if there is not None and task.is_done(there):
             return there  # another sweep on the same runs was faster
         job = Job(
             task.training,
             execution,
             dataset,
             task.folder,
+            until=task.until,
             on_epoch=self._epoch,
             new_progress=self._progress,
         )
         try:
-            session = self._bench.session(task)
+            session = self._lane.session(task)
         except RunError as error:
             job.fail(error)
             raise
@@ -238,24 +214,23 @@ class _Attempt:
         with session.logging_to(task.folder.log):
             return job.carry_out(session)
 
-    def _failed(self, reason: str) -> None:
-        name = self._task.name
-        self._sweep.tally.drop(name)
-        self._sweep.folder.note(f"{name} failed: {reason}")
-        self._sweep.say(f"{self._sweep.titles[name]}  failed: {reason}")
+    def _failed(self, reason: str, result: Result | None = None) -> None:
+        self._sweep.folder.note(f"{self._task.name} failed: {reason}")
+        self._sweep.say(f"{self._sweep.title(self._task)}  failed: {reason}")
+        self._sweep.ended(self._task, result)
 
     def _progress(self, updates_total: int, updates_done: int) -> Progress:
         return Progress(
-            self._sweep.titles[self._task.name],
+            self._sweep.title(self._task),
             self._task.training.epochs,
             updates_total,
             updates_done,
-            left=self._sweep.tally.__str__,
+            left=self._sweep.remaining.__str__,
         )
 
     def _epoch(self, row: EpochRow) -> None:
         now = time.monotonic()
-        self._sweep.tally.epoch(self._task.name, now - self._mark)
+        self._sweep.remaining.epoch_done(self._task, now - self._mark)
         self._mark = now
-        if row.epoch < self._task.training.epochs and not self._sweep.has_time(self._task):
+        if row.epoch < self._task.goal and not self._sweep.has_time(self._task):
             raise OutOfTimeError

@@ -25,13 +25,17 @@ Only = Mapping[str, Sequence[str]]  # of a setting the values wanted, as they ar
 
 @dataclass(frozen=True)
 class Task:
-    """A run of a study as it stands; `rows` are those of its training data."""
+    """A run of a study as it stands; `rows` are those of its training data.
+
+    `until` is the epoch to which it is to be taken now, the last one if not given.
+    """
 
     training: Training
     folder: RunFolder
     rows: int
     result: Result | None
     epochs_done: int
+    until: int | None = None
 
     @property
     def name(self) -> str:
@@ -39,9 +43,18 @@ class Task:
         return self.folder.path.name
 
     @property
+    def goal(self) -> int:
+        """The epoch to which it is to be taken now."""
+        return self.until or self.training.epochs
+
+    def is_done(self, result: Result) -> bool:
+        """Whether nothing is left to do after a result."""
+        return result.status.ended or (result.status == Status.PAUSED and result.epochs >= self.goal)
+
+    @property
     def ended(self) -> bool:
         """Whether there is nothing left to do."""
-        return self.result is not None and self.result.status.ended
+        return self.result is not None and self.is_done(self.result)
 
     @property
     def failed(self) -> bool:
@@ -51,7 +64,7 @@ class Task:
     @property
     def epochs_left(self) -> int:
         """Epochs to train."""
-        return 0 if self.ended else self.training.epochs - self.epochs_done
+        return 0 if self.ended else max(0, self.goal - self.epochs_done)
 
     @property
     def state(self) -> str:

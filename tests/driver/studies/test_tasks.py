@@ -16,7 +16,7 @@ from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study, run_name
 from largebatch.settings.training import Training
 from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
-from largebatch.studies.tally import Tally
+from largebatch.studies.remaining import Remaining
 from largebatch.studies.tasks import Task, format_plan, measured, select, survey
 from tests.support.samples import dataset
 from tests.support.study_samples import result
@@ -178,13 +178,32 @@ def test_a_plan_shows_states_and_adds_up() -> None:
     )
 
 
-def test_a_tally_counts_epochs_and_learns_from_them() -> None:
+def test_epochs_are_counted_and_teach_how_long_others_take() -> None:
     tasks = [task(RUNS[0]), task(RUNS[1], done=1)]
-    tally = Tally(tasks, measured(tasks), jobs=1)
-    tally.epoch(tasks[0].name, 10)
-    assert str(tally) == "2/8 epochs of all, 1m00s left"
-    tally.epoch(tasks[0].name, 20)
-    assert str(tally) == "3/8 epochs of all, 1m15s left"
-    assert tally.epoch_seconds(tasks[1].name) == 15
-    tally.drop(tasks[1].name)
-    assert str(tally) == "6/8 epochs of all, 30s left"
+    remaining = Remaining(tasks, measured(tasks), jobs=1)
+    remaining.epoch_done(tasks[0], 10)
+    assert str(remaining) == "2/8 epochs of all, 1m00s left"
+    remaining.epoch_done(tasks[0], 20)
+    assert str(remaining) == "3/8 epochs of all, 1m15s left"
+    assert remaining.epoch_seconds(tasks[1]) == 15
+    remaining.drop(tasks[1])
+    assert str(remaining) == "6/8 epochs of all, 30s left"
+
+
+def test_epochs_of_runs_that_come_later_or_go_further_are_added() -> None:
+    first = dataclasses.replace(task(RUNS[0]), until=1)
+    remaining = Remaining([first], measured([first]), jobs=1)
+    remaining.epoch_done(first, 10)
+    assert str(remaining) == "1/1 epochs of all, 0s left"
+    remaining.expect(first)
+    assert str(remaining) == "1/1 epochs of all, 0s left"
+    remaining.expect(dataclasses.replace(first, until=3, epochs_done=1))
+    remaining.expect(dataclasses.replace(task(RUNS[2]), until=2))
+    assert str(remaining) == "1/5 epochs of all, 40s left"
+
+
+@pytest.mark.parametrize(("until", "left"), [(None, 3), (1, 0), (3, 2), (4, 3)])
+def test_a_run_that_goes_only_so_far_now_has_so_many_epochs_left(until: int | None, left: int) -> None:
+    paused = result(RUNS[0], Status.PAUSED, 1)
+    found = dataclasses.replace(task(RUNS[0], done=1), result=paused, until=until)
+    assert (found.epochs_left, found.ended) == (left, left == 0)
