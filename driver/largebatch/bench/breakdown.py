@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from largebatch.bench.timing import Epoch, Plan, Sitting
+from largebatch.bench.timing import Epoch, Rounds, Sitting
 from largebatch.data import Dataset
 from largebatch.errors import RunError
 from largebatch.runs.prepare import prepare
@@ -50,16 +50,16 @@ class Share:
     kind: str
 
 
-def breakdown(training: Training, execution: Execution, dataset: Dataset, plan: Plan) -> list[Share]:
-    """Means over the epochs of `plan` after those that warm up. Raises RunError if training fails."""
+def breakdown(training: Training, execution: Execution, dataset: Dataset, rounds: Rounds) -> list[Share]:
+    """Means over the epochs of `rounds` after those that warm up. Raises RunError if training fails."""
     with Sitting(execution, dataset) as sitting:
         session = sitting.session(execution.mode, training.workers)
         prepare(dataset, session)
-        if plan.warm_up:
-            sitting.train(replace(training, epochs=plan.warm_up), execution.mode)
+        if rounds.warm_up:
+            sitting.train(replace(training, epochs=rounds.warm_up), execution.mode)
         log = sitting.folder / "statistics.txt"
         with session.logging_to(log):
-            training = replace(training, epochs=plan.epochs)
+            training = replace(training, epochs=rounds.epochs)
             epochs = sitting.train(training, execution.mode, statistics=True)
         return shares(log.read_text(), epochs)
 

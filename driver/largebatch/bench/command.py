@@ -16,7 +16,7 @@ from largebatch.bench.timing import (
     Contestant,
     Epoch,
     Largebatch,
-    Plan,
+    Rounds,
     Sitting,
     Timed,
     contestant,
@@ -37,7 +37,7 @@ FURTHER = (8192, 32768)  # batch sizes that models are extrapolated to, too
 
 
 @dataclass(frozen=True)
-class Wishes:
+class BenchRequest:
     """What is to be measured, and how often; `execution` is that of every mode but for the mode itself.
 
     Raises UserError for values that cannot be used.
@@ -46,7 +46,7 @@ class Wishes:
     modes: Sequence[str]
     batch_sizes: Sequence[int]
     peers: Sequence[str]
-    plan: Plan
+    rounds: Rounds
     execution: Execution
     rows: int | None = None
     dataset: str = "mnist"
@@ -58,51 +58,51 @@ class Wishes:
             for name in wanted:
                 if name not in known:
                     raise UserError(f"--{flag} {name} is unknown; there are {', '.join(known)}")
-        if self.plan.epochs < 1 or self.plan.warm_up < 0:
+        if self.rounds.epochs < 1 or self.rounds.warm_up < 0:
             raise UserError("--epochs must be at least 1, --warm-up at least 0")
         if self.rows is not None and self.rows < 1:
             raise UserError("--rows must be at least 1")
 
 
-def bench(wishes: Wishes, say: Say) -> list[Timed]:
+def bench(request: BenchRequest, say: Say) -> list[Timed]:
     """Time all contestants in rounds, an epoch of each in every round: of our own the second one of a run.
 
     A machine whose speed drifts thus slows all alike, and ratios are taken within rounds. Raises UserError,
     and RunError as the runs do.
     """
-    dataset, trainings = _checked(wishes, say, at_once=True)
-    with Sitting(wishes.execution, dataset) as sitting:
-        return in_rounds(_contestants(sitting, trainings, wishes), wishes.plan, say)
+    dataset, trainings = _checked(request, say, at_once=True)
+    with Sitting(request.execution, dataset) as sitting:
+        return in_rounds(_contestants(sitting, trainings, request), request.rounds, say)
 
 
-def in_rounds(contestants: Sequence[Contestant], plan: Plan, say: Say) -> list[Timed]:
+def in_rounds(contestants: Sequence[Contestant], rounds: Rounds, say: Say) -> list[Timed]:
     """Have all take turns. Raises RunError if one fails."""
     epochs: list[list[Epoch]] = [[] for _ in contestants]
-    for number in range(1, plan.total + 1):
+    for number in range(1, rounds.total + 1):
         for one, its in zip(contestants, epochs, strict=True):
             its.append(one.epoch())
-            say(_line(one, its[-1], number, plan))
-    return [_timed(one, its, plan) for one, its in zip(contestants, epochs, strict=True)]
+            say(_line(one, its[-1], number, rounds))
+    return [_timed(one, its, rounds) for one, its in zip(contestants, epochs, strict=True)]
 
 
-def breakdowns(wishes: Wishes, say: Say) -> Iterator[tuple[str, list[list[str]]]]:
+def breakdowns(request: BenchRequest, say: Say) -> Iterator[tuple[str, list[list[str]]]]:
     """A title and a table of the parts of an epoch, for each batch size and mode; raises as `bench` does."""
-    dataset, trainings = _checked(wishes, say)
+    dataset, trainings = _checked(request, say)
     for training, execution in trainings:
-        parts = breakdown.breakdown(training, execution, dataset, wishes.plan)
+        parts = breakdown.breakdown(training, execution, dataset, request.rounds)
         yield (
             f"{contestant(training, execution.mode)}, batch size {training.batch_size}",
             breakdown.rows(parts),
         )
 
 
-def scalings(wishes: Wishes, say: Say) -> Iterator[tuple[str, list[list[str]]]]:
+def scalings(request: BenchRequest, say: Say) -> Iterator[tuple[str, list[list[str]]]]:
     """Titles and tables of times and bytes against workers, in Spark mode; raises as `bench` does."""
-    dataset, trainings = _checked(dataclasses.replace(wishes, modes=["spark"]), say)
+    dataset, trainings = _checked(dataclasses.replace(request, modes=["spark"]), say)
     cores = scaling.cores()
     measured = []
     for training, execution in trainings:
-        measured.append(scaling.measure(training, execution, dataset, wishes.plan))
+        measured.append(scaling.measure(training, execution, dataset, request.rounds))
         last = measured[-1]
         say(f"{last.workers} workers, batch size {last.batch_size}: {last.seconds:.2f} s per warm epoch")
     model = scaling.fit(measured, cores)
@@ -114,56 +114,56 @@ def scalings(wishes: Wishes, say: Say) -> Iterator[tuple[str, list[list[str]]]]:
 
 
 def _checked(
-    wishes: Wishes, say: Say, *, at_once: bool = False
+    request: BenchRequest, say: Say, *, at_once: bool = False
 ) -> tuple[Dataset, list[tuple[Training, Execution]]]:
     """The data, and what is to be trained on them how, in sessions one after the other or all at once."""
-    dataset = data.load(wishes.dataset, wishes.data_dir, say=say)
-    dataset = shortened(dataset, wishes.rows or len(dataset.train))
+    dataset = data.load(request.dataset, request.data_dir, say=say)
+    dataset = shortened(dataset, request.rows or len(dataset.train))
     trainings = [
-        (_training(dataset, size, workers, wishes.plan), dataclasses.replace(wishes.execution, mode=mode))
-        for size in wishes.batch_sizes
-        for workers in wishes.workers
-        for mode in wishes.modes
+        (_training(dataset, size, workers, request.rounds), dataclasses.replace(request.execution, mode=mode))
+        for size in request.batch_sizes
+        for workers in request.workers
+        for mode in request.modes
     ]
-    sessions = len(wishes.modes) * len(wishes.workers) if at_once else 1
+    sessions = len(request.modes) * len(request.workers) if at_once else 1
     for training, execution in trainings:
         for remark in preflight.check(training, execution, dataset, sessions=sessions):
             say(remark)
     return dataset, trainings
 
 
-def _training(dataset: Dataset, batch_size: int, workers: int, plan: Plan) -> Training:
+def _training(dataset: Dataset, batch_size: int, workers: int, rounds: Rounds) -> Training:
     return Training(
         dataset=dataset.name,
         optimizer="sgd_momentum",
         batch_size=batch_size,
         workers=workers,
-        epochs=plan.total,
+        epochs=rounds.total,
     )
 
 
 def _contestants(
-    sitting: Sitting, trainings: Sequence[tuple[Training, Execution]], wishes: Wishes
+    sitting: Sitting, trainings: Sequence[tuple[Training, Execution]], request: BenchRequest
 ) -> list[Contestant]:
     """Our own, then the peers."""
     found: list[Contestant] = [
         Largebatch(sitting, training, execution.mode) for training, execution in trainings
     ]
-    for name in wishes.peers:
-        found += PEERS[name](sitting, wishes.modes[0])
+    for name in request.peers:
+        found += PEERS[name](sitting, request.modes[0])
     return found
 
 
-def _line(one: Contestant, epoch: Epoch, number: int, plan: Plan) -> str:
-    warming = " (warming up)" if number <= plan.warm_up else ""
+def _line(one: Contestant, epoch: Epoch, number: int, rounds: Rounds) -> str:
+    warming = " (warming up)" if number <= rounds.warm_up else ""
     return (
-        f"round {number} of {plan.total}{warming}: {one.name}, batch size {one.batch_size}: "
+        f"round {number} of {rounds.total}{warming}: {one.name}, batch size {one.batch_size}: "
         f"{epoch.seconds:.2f} s"
     )
 
 
-def _timed(one: Contestant, epochs: Sequence[Epoch], plan: Plan) -> Timed:
-    warm = epochs[plan.warm_up :]
+def _timed(one: Contestant, epochs: Sequence[Epoch], rounds: Rounds) -> Timed:
+    warm = epochs[rounds.warm_up :]
     return Timed(
         name=one.name,
         batch_size=one.batch_size,

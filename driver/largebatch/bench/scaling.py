@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from largebatch.bench.timing import Plan, Sitting
+from largebatch.bench.timing import Rounds, Sitting
 from largebatch.bench.traffic import Traffic
 from largebatch.data import Dataset
 from largebatch.errors import RunError
@@ -83,7 +83,7 @@ class Model:
         return min(range(1, MANY + 1), key=lambda k: self.update_seconds(k, batch_size, bits_per_second))
 
 
-def measure(training: Training, execution: Execution, dataset: Dataset, plan: Plan) -> Measured:
+def measure(training: Training, execution: Execution, dataset: Dataset, rounds: Rounds) -> Measured:
     """Train through Spark in a session of its own. Raises UserError without `ss`.
 
     Raises RunError if training fails, or no connection was seen, as on masters that aren't local.
@@ -99,9 +99,9 @@ def measure(training: Training, execution: Execution, dataset: Dataset, plan: Pl
         batch_size=training.batch_size,
         images=images,
         updates=updates,
-        seconds=statistics.median(epoch.seconds for epoch in epochs[plan.warm_up :]),
-        pushed=traffic.total.pushed / plan.total,
-        pulled=traffic.total.pulled / plan.total,
+        seconds=statistics.median(epoch.seconds for epoch in epochs[rounds.warm_up :]),
+        pushed=traffic.total.pushed / rounds.total,
+        pulled=traffic.total.pulled / rounds.total,
     )
 
 

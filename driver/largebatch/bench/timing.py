@@ -23,7 +23,7 @@ from largebatch.settings.training import Training
 
 
 @dataclass(frozen=True)
-class Plan:
+class Rounds:
     """How many epochs of a contestant are timed, after how many that warm up (JIT compilers, caches)."""
 
     warm_up: int

@@ -15,7 +15,7 @@ from largebatch.settings.execution import Execution
 from largebatch.terminal.say import say
 
 if TYPE_CHECKING:
-    from largebatch.bench.command import Wishes
+    from largebatch.bench.command import BenchRequest
     from largebatch.bench.timing import Timed
 
 BENCH_EXECUTION = ("master", "memory", "conf", "secure", "cluster_timeout")
@@ -107,26 +107,26 @@ def run(options: argparse.Namespace) -> int:
         execution = Execution().updated(given(options, Execution) | {"mode": "local"})
         print(align(formulations.rows(formulations.compare(execution))))
         return DONE
-    wishes = _wishes(options)
+    request = _request(options)
     if options.breakdown or options.scaling:
         _print_tables(
-            command.scalings(wishes, say) if options.scaling else command.breakdowns(wishes, say),
+            command.scalings(request, say) if options.scaling else command.breakdowns(request, say),
             options.markdown,
         )
     else:
-        _print_timed(command.bench(wishes, say), options)
+        _print_timed(command.bench(request, say), options)
     return DONE
 
 
-def _wishes(options: argparse.Namespace) -> Wishes:
-    from largebatch.bench.command import Wishes
-    from largebatch.bench.timing import Plan
+def _request(options: argparse.Namespace) -> BenchRequest:
+    from largebatch.bench.command import BenchRequest
+    from largebatch.bench.timing import Rounds
 
-    return Wishes(
+    return BenchRequest(
         modes=options.modes,
         batch_sizes=options.batch_sizes,
         peers=options.peers,
-        plan=Plan(options.warm_up, options.epochs),
+        rounds=Rounds(options.warm_up, options.epochs),
         execution=Execution().updated(given(options, Execution)),
         rows=options.rows,
         dataset=options.dataset,

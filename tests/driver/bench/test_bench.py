@@ -24,7 +24,7 @@ from largebatch.bench.command import (
 from largebatch.bench.formulations import Formulation
 from largebatch.bench.formulations import rows as formulation_rows
 from largebatch.bench.scaling import Measured, Model, extrapolated_rows, fit
-from largebatch.bench.timing import Epoch, Plan, Timed, shortened
+from largebatch.bench.timing import Epoch, Rounds, Timed, shortened
 from largebatch.bench.traffic import POLL_S, Bytes, Traffic, connections
 from largebatch.cli.main import main
 from largebatch.errors import RunError, UserError
@@ -69,7 +69,7 @@ def test_contestants_take_turns_and_warm_up_before_they_are_timed() -> None:
     a = Recorded("a", [Epoch(9, 3, 12), Epoch(5, 2, 6), Epoch(4, 1, 5)], calls, opens=True)
     b = Recorded("b", [Epoch(8), Epoch(7), Epoch(6)], calls, opens=False)
     lines: list[str] = []
-    timed = in_rounds([a, b], Plan(warm_up=1, epochs=2), lines.append)
+    timed = in_rounds([a, b], Rounds(warm_up=1, epochs=2), lines.append)
     assert "".join(calls) == "ababab"
     assert timed == [
         Timed("a", 64, 100, (5, 4), 12, (2, 1), (6, 5), 5),
@@ -82,7 +82,7 @@ def test_contestants_take_turns_and_warm_up_before_they_are_timed() -> None:
 def test_the_epoch_that_a_session_began_with_is_told_of_who_opened_it() -> None:
     for opens, first in ((True, 12), (False, None)):
         one = Recorded("a", [Epoch(9, opening=12)], [], opens=opens)
-        (timed,) = in_rounds([one], Plan(0, 1), lambda line: None)
+        (timed,) = in_rounds([one], Rounds(0, 1), lambda line: None)
         assert (timed.seconds, timed.first) == ((9,), first)
 
 
