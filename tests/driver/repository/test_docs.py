@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from largebatch.cli.main import build_parser
+from largebatch.studies.library import shipped
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PAGES = sorted(
@@ -68,6 +69,12 @@ def test_scripts_that_a_page_runs_exist(page: str) -> None:
         for word in words:
             if re.fullmatch(r"(\./)?(scripts|tests|dml|docker)/[\w./]+", word):
                 assert (REPOSITORY / word).exists(), f"{page} names {word}, which does not exist"
+
+
+def test_the_page_on_studies_names_those_that_come_with_the_package() -> None:
+    _, _, part = text_of("docs/studies.md").partition("## Studies of the package")
+    named = re.findall(r"^\| `([\w-]+)` \|", part.partition("\n## ")[0], re.MULTILINE)
+    assert sorted(named) == sorted(shipped())
 
 
 def test_the_readme_is_read_in_a_few_minutes() -> None:
