@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from largebatch.engine.live import NAME
 from largebatch.engine.output_relay import OutputRelay
 from largebatch.engine.submitted import check_jvm, settings_of
 from largebatch.errors import RunError
@@ -26,7 +27,7 @@ def answer(kind: str, text: str = "") -> None:
 
 
 class SystemDS:
-    """SystemDS in the JVM of a Spark session: its own, or that of spark-submit."""
+    """SystemDS in a JVM: its own, that of spark-submit, or that of a live SparkSession."""
 
     def __init__(self) -> None:
         self._gateway: Any = None
@@ -42,6 +43,18 @@ class SystemDS:
         self._relay = OutputRelay(self._gateway.jvm, Path(sys.argv[1]))
         settings = settings_of(self._gateway.jvm)
         answer(json.dumps({name: value for name, value in settings.items() if not is_secret(name)}))
+
+    def join(self, systemds_conf: dict[str, str], blas: str | None) -> None:
+        """Join the JVM of a live SparkSession, and use its SparkContext."""
+        from pyspark.java_gateway import launch_gateway
+
+        self._gateway = launch_gateway()
+        jvm = self._gateway.jvm
+        self._relay = OutputRelay(jvm, Path(sys.argv[1]))
+        spark = jvm.org.apache.spark.sql.SparkSession.getDefaultSession().get()
+        spark.sparkContext().setJobGroup(NAME, "training by largebatch", True)  # of this thread's jobs
+        jvm.java.lang.Thread.currentThread().setName(NAME)
+        self._open(spark, systemds_conf, blas)
 
     def launch(self, spark_conf: dict[str, str]) -> None:
         """Start a JVM, with the settings on its command line."""

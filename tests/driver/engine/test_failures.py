@@ -1,4 +1,4 @@
-"""How the session's process tells what an exception was about. All else is tested in real sessions."""
+"""The cause of a failure in the JVM, in one line. All else is tested in real sessions."""
 
 from __future__ import annotations
 

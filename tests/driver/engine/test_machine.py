@@ -1,4 +1,4 @@
-"""What this machine has, as far as the system tells."""
+"""The memory that the system reports."""
 
 from __future__ import annotations
 
