@@ -150,7 +150,7 @@ def test_a_run_in_a_folder_with_any_name_resumes_to_the_last_bit(
 def test_an_interrupted_run_ends_at_once_and_leaves_nothing_behind(
     bars: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    more = ("--network", "softmax", "--epochs", "100000")  # hours
+    more = ("--epochs", "100000")  # hours
     process = start(train_arguments(bars, tmp_path / "run", *more), tmp_path)
     wait_for(process, "epoch 1/100000")
     processes = session_processes(str(tmp_path / "largebatch-"))
