@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None, host: Host = OWN_JVM) -> NoRetu
             say(f"largebatch: {error}")
         status = FAILED
     except KeyboardInterrupt:
-        say("largebatch: interrupted; `largebatch train --resume FOLDER` goes on from the last epoch")
+        say("largebatch: interrupted")
         status = INTERRUPTED
     _drop_broken_streams()
     sys.exit(status)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir
 from largebatch.cli.parsing import add_settings, given, local_path
-from largebatch.cli.status import DONE, FAILED
+from largebatch.cli.status import DONE, FAILED, INTERRUPTED
 from largebatch.engine.host import Host
 from largebatch.errors import UserError
 from largebatch.settings.execution import Execution
@@ -49,7 +49,11 @@ def run(options: argparse.Namespace) -> int:
     else:
         folder = RunFolder.create(options.out or _new_folder(training.name), training, execution, dataset)
     say(f"Run folder: {folder.path}")
-    result = train(training, execution, folder, dataset, host)
+    try:
+        result = train(training, execution, folder, dataset, host)
+    except KeyboardInterrupt:
+        say(f"largebatch: interrupted; `largebatch train --resume {folder.path}` goes on from the last epoch")
+        return INTERRUPTED
     values = result.to_mapping()
     print(json.dumps(values) if options.json else format_results([values]), flush=True)
     return DONE if result.status == Status.FINISHED else FAILED

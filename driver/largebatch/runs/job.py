@@ -147,9 +147,11 @@ class _Attempt:
         return Progress("", job.training.epochs, *updates, stream=io.StringIO())  # shown to nobody
 
     def _train(self, session: Session, statistics: bool) -> Result:
-        self._record_versions(versions(self._job.execution, session))
         if self._done < self._job.last_epoch:
+            self._record_versions(versions(self._job.execution, session))
             self._run_program(session, statistics)
+        else:
+            self._progress.note(f"{self._folder.path} has all its epochs, up to {self._done}, already")
         if self._last is None:
             raise RunError(f"train.dml ended without an epoch; see {self._folder.log}")
         self._folder.write_model(self._last.epoch, self._network)

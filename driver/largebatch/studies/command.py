@@ -132,7 +132,9 @@ def sweep(request: SweepRequest, say: Say, show: Say) -> int:
         prepared.folder.check(prepared.study)
         prepared.folder.write(prepared.study, prepared.execution)
         tasks = prepared.survey(request.only)
-        say(f"{prepared.study.title}: {len(tasks)} runs, {prepared.execution.mode} mode, in {request.out}")
+        ended = sum(task.ended for task in tasks)
+        runs = f"{len(tasks)} runs, {ended} of them done" if ended else f"{len(tasks)} runs"
+        say(f"{prepared.study.title}: {runs}, {prepared.execution.mode} mode, in {request.out}")
         names = titles(prepared.study, tasks)
         going = Sweep(
             prepared.folder,

@@ -22,6 +22,7 @@ from largebatch.engine.submitted import SubmittedJvm
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
+from largebatch.studies.library import shipped
 from tests.support.command import call
 from tests.support.patience import TIMEOUT_S
 from tests.support.samples import dataset, write_dataset
@@ -133,7 +134,7 @@ BEFORE_DATA = [
     ),
     (
         "sweep missing",
-        "there is no study 'missing'; there are paper, paper-literal, paper-longer, paper-per-worker, quick",
+        f"there is no study 'missing'; there are {', '.join(shipped())}",
     ),
     ("sweep missing.toml", "the study missing.toml can't be read: "),
     ("sweep wrong.toml", "wrong.toml, line 4: batch_size 9 is not a multiple of workers 4"),

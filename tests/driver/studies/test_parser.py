@@ -158,6 +158,7 @@ GRID = "[[grid]]"
         (["[fixed]", "epochs = 'ten'", GRID], 3, "epochs = 'ten' is not of type int"),
         (["[fixed]", "epochs = [1, 2]", GRID], 3, "epochs = (1, 2) is not of type int"),
         (["[fixed]", "epochs = true", GRID], 3, "epochs = True is not of type int"),
+        (["[fixed]", "mode = 'local'", GRID], 3, "mode is a setting of [execution]: put it there"),
         (["[execution]", "modus = 'local'", GRID], 3, "unknown setting modus; there are mode, master, "),
         (["[execution]", "mode = 'mesos'", GRID], 3, "mode 'mesos' is unknown; choose one of spark, local"),
         (["[execution]", "memory = 6", GRID], 3, "memory = 6 is not of type str"),
