@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from largebatch.report import claims, page
+from largebatch.report import claims
 from largebatch.report.claims import Claim, Statement
-from largebatch.report.page import Content
+from largebatch.report.content import Content, accuracy_table, accuracy_title, after_epochs
 from largebatch.report.summary import Comparison
 from largebatch.terminal import table
 
@@ -48,23 +48,23 @@ def _figures(content: Content) -> list[str]:
         return []
     rows = [
         [_plain(cell.text) + (f" ({cell.note})" if cell.note else "") for cell in row]
-        for row in page.accuracy_table(content.cells)
+        for row in accuracy_table(content.cells)
     ]
     return [
         "## Accuracy against batch size",
         *drawn,
-        f"{page.accuracy_title(content.cells)}: mean over the seeds, with the lowest and the highest.",
+        f"{accuracy_title(content.cells)}: mean over the seeds, with the lowest and the highest.",
         table.markdown(rows),
     ]
 
 
 def _after_fewer_epochs(content: Content) -> list[str]:
-    names, numbers, rows = page.after_epochs(content)
+    names, numbers, rows = after_epochs(content)
     if not numbers:
         return []
     headings = ["batch size", *(f"{_plain(name)}, epoch {n}" for name in names for n in numbers)]
     return [
-        f"## {page.accuracy_title(content.epochs)} after fewer epochs",
+        f"## {accuracy_title(content.epochs)} after fewer epochs",
         table.markdown([headings, *([cell.text for cell in row] for row in rows)]),
     ]
 

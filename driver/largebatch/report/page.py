@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ from markupsafe import Markup
 import largebatch
 from largebatch.records.reading import StudyRecord
 from largebatch.report import claims, svg, tables
+from largebatch.report.content import ABSENT, Cell, Content, accuracy_table, accuracy_title, after_epochs
 from largebatch.report.figures import Figure
-from largebatch.report.summary import Comparison
 from largebatch.settings.training import Training
 
 _HEADINGS = {  # of the figures' sections
@@ -31,32 +30,6 @@ _HEADINGS = {  # of the figures' sections
     "trust-ratios": "Trust ratios of the layers",
     "time": "Time",
 }
-ABSENT = "\N{EN DASH}"
-
-
-@dataclass(frozen=True)
-class Content:
-    """What the page is made of."""
-
-    study: StudyRecord
-    results: pd.DataFrame
-    cells: pd.DataFrame
-    epochs: pd.DataFrame
-    figures: Sequence[Figure]
-    sentences: Sequence[str]
-    comparisons: Sequence[Comparison]
-    per_worker: bool
-    command: str  # that wrote the report
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a table: what is shown, and by what its column is sorted."""
-
-    text: str
-    sort: float | str = ""
-    note: str = ""
-    strong: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,50 +104,6 @@ def _sections(figures: Sequence[Figure]) -> list[Section]:
 
 
 # ---- tables ----
-
-
-def accuracy_table(cells: pd.DataFrame) -> list[list[Cell]]:
-    """Accuracy (`tables.headline`): a row per batch size, a column per line, headings first."""
-    measure = tables.headline(cells)
-    names = list(dict.fromkeys(cells["line"]))
-    rows = [[Cell("batch size"), *(Cell(name) for name in names)]]
-    for size, group in cells.groupby("batch_size"):
-        of_line = {str(row["line"]): row for _, row in group.iterrows()}
-        best = group[measure].max()
-        found = (_accuracy_cell(of_line.get(name), measure, best) for name in names)
-        rows.append([Cell(str(size)), *found])
-    return rows
-
-
-def _accuracy_cell(row: pd.Series[Any] | None, measure: str, best: float) -> Cell:
-    if row is None or pd.isna(row[measure]):
-        return Cell(ABSENT)
-    note = ""
-    if row["runs"] > 1:
-        note = f"{row[f'{measure}_min']:.2%} to {row[f'{measure}_max']:.2%}"
-    return Cell(f"{row[measure]:.2%}", note=note, strong=row[measure] == best)
-
-
-def accuracy_title(table: pd.DataFrame) -> str:
-    """The name of the accuracies that are shown of a table, cells or epochs: "Test accuracy"."""
-    return tables.headline(table).replace("_", " ").capitalize()
-
-
-def after_epochs(content: Content) -> tuple[list[str], list[int], list[list[Cell]]]:
-    """Names of lines, numbers of epochs, and a row per batch size with all epochs of every line."""
-    epochs = content.epochs
-    if epochs.empty:
-        return [], [], []
-    table = tables.after_epochs(epochs, int(epochs["epoch"].max()))
-    names = [name for name in tables.line_names(content.results) if name in set(epochs["line"])]
-    numbers = [column for column in table if isinstance(column, int)]
-    values = table.set_index(["line", "batch_size"])
-    rows = []
-    for size in sorted(set(table["batch_size"])):
-        keys = [(name, size) for name in names]
-        cells = [values.loc[key, n] if key in values.index else math.nan for key in keys for n in numbers]
-        rows.append([Cell(str(size)), *(Cell(ABSENT if math.isnan(v) else f"{v:.2%}") for v in cells)])
-    return names, numbers, rows
 
 
 _COLUMNS = (  # of the table of runs, behind the settings that vary and the status: name, heading, format

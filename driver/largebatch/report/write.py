@@ -13,6 +13,7 @@ from largebatch.errors import UserError
 from largebatch.files.safe import readable, write_atomically
 from largebatch.records.reading import StudyRecord, read_study
 from largebatch.report import figures, markdown, page, summary, tables
+from largebatch.report.content import Content, accuracy_table, accuracy_title
 from largebatch.terminal.table import align
 
 
@@ -48,11 +49,11 @@ def report(
     return Report(folder / "report.html", _text(content), study.problems)
 
 
-def _content(study: StudyRecord, command: str, per_worker: bool) -> page.Content:
+def _content(study: StudyRecord, command: str, per_worker: bool) -> Content:
     results, epochs = tables.results(study), tables.epochs(study)
     cells = tables.cells(results)
     comparisons = summary.compare_with_paper(study, results, per_worker=per_worker)
-    return page.Content(
+    return Content(
         study=study,
         results=results,
         cells=cells,
@@ -65,7 +66,7 @@ def _content(study: StudyRecord, command: str, per_worker: bool) -> page.Content
     )
 
 
-def _write(content: page.Content, out: Path) -> None:
+def _write(content: Content, out: Path) -> None:
     drawings = out / "figures"
     if drawings.is_symlink():
         raise UserError(f"{drawings} is a link, through which a report does not write: remove it")
@@ -86,13 +87,13 @@ def _parquet(table: pd.DataFrame) -> bytes:
     return file.getvalue()
 
 
-def _text(content: page.Content) -> str:
+def _text(content: Content) -> str:
     """Summary, test accuracies and verdicts for a terminal."""
     parts = [content.study.title, "\n".join(f"- {sentence}" for sentence in content.sentences)]
-    accuracy = page.accuracy_table(content.cells)
+    accuracy = accuracy_table(content.cells)
     if len(accuracy) > 1:
         shown = align([[cell.text for cell in row] for row in accuracy])
-        parts.append(f"{page.accuracy_title(content.cells)}\n{shown}")
+        parts.append(f"{accuracy_title(content.cells)}\n{shown}")
     for comparison in content.comparisons:
         rows = [
             f"{claim.number}. {claim.paper} {claim.verdict.upper()}"
