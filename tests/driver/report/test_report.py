@@ -4,43 +4,25 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-import shlex
-import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from largebatch.cli.main import build_parser, main
-from largebatch.cli.parsing import given
+from largebatch.cli.main import main
 from largebatch.errors import UserError
 from largebatch.records.reading import read_study
 from largebatch.records.run_folder import RunFolder
-from largebatch.report import figures, summary, svg, tables
-from largebatch.report.page import train_command
+from largebatch.report import tables
 from largebatch.report.write import report
 from largebatch.settings.training import Training
 from tests.support.settings import SETTINGS
-from tests.support.study_samples import finished_study, metrics, write_run, write_study
+from tests.support.study_samples import LARS, SGD, metrics, study, write_run, write_study
 from tests.support.tables import read_csv
 
 RECORDS = Path(__file__).parents[2] / "recorded"
-SGD = Training(optimizer="sgd_momentum", batch_size=1024, epochs=3)
-LARS = Training(optimizer="lars", batch_size=1024, epochs=3)
 FILES = ["epochs.csv", "report.html", "report.md", "results.csv", "results.parquet"]
-
-
-def study(folder: Path, *trainings: Training) -> Path:
-    """A finished study."""
-    return finished_study(folder / "study", trainings or (SGD, LARS))
-
-
-@pytest.fixture
-def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out the figures, which take the most time, where they don't matter."""
-    monkeypatch.setattr(figures, "draw", lambda results, cells, epochs: [])
 
 
 def run_of(folder: Path, training: Training) -> RunFolder:
@@ -277,56 +259,7 @@ def test_an_output_folder_that_can_not_be_made(tmp_path: Path) -> None:
         report(study(tmp_path), tmp_path / "file")
 
 
-# ---- lines, cells ----
-
-
-def names(*trainings: Training, folder: Path) -> list[str]:
-    record = read_study(write_study(folder, trainings, runs=[
-        {"name": str(i), "folder": f"runs/{i}", "training": t.to_mapping()} for i, t in enumerate(trainings)
-    ]))  # fmt: skip
-    return [line.name for line in tables.lines(record).values()]
-
-
-def test_a_line_is_named_by_what_tells_it_from_the_optimizers_others(tmp_path: Path) -> None:
-    sgd = [
-        Training(optimizer="sgd_momentum", batch_size=size, seed=seed) for size in (8, 16) for seed in (1, 2)
-    ]
-    lars = [Training(batch_size=8, learning_rate=rate, milestones=(0.5,)) for rate in (1.0, 2.5)]
-    assert names(*sgd, *lars, folder=tmp_path) == [
-        *["SGD with momentum"] * 4,
-        "LARS, learning rate 1",
-        "LARS, learning rate 2.5",
-    ]
-
-
-def test_what_varies_with_the_batch_size_makes_no_line(tmp_path: Path) -> None:
-    scaled = [Training(batch_size=size, learning_rate=size / 8) for size in (8, 16)]
-    assert names(*scaled, folder=tmp_path) == ["LARS", "LARS"]
-
-
-def test_cells_are_means_over_the_seeds_that_finished(tmp_path: Path) -> None:
-    trainings = [Training(batch_size=1024, epochs=2, seed=seed) for seed in (1, 2, 3)]
-    folder = study(tmp_path, *trainings)
-    run_of(folder, trainings[2]).result_file.unlink()
-    (cell,) = tables.cells(tables.results(read_study(folder))).to_dict("records")
-    accuracies = [metrics(training)["test_accuracy"].iloc[-1] for training in trainings[:2]]
-    assert cell["test_accuracy"] == pytest.approx(sum(accuracies) / 2)
-    assert (cell["test_accuracy_min"], cell["test_accuracy_max"]) == (min(accuracies), max(accuracies))
-    assert (cell["runs"], cell["names"]) == (2, tuple(training.name for training in trainings[:2]))
-
-
-def test_lines_are_in_the_studys_order_whichever_has_results_first(tmp_path: Path) -> None:
-    sgd, small, large = SGD, Training(batch_size=64, epochs=3), LARS
-    folder = study(tmp_path, sgd, small, large)
-    results = tables.results(read_study(folder))
-    assert tables.line_names(results) == ["SGD with momentum", "LARS"]
-    cells = tables.cells(results)
-    assert list(zip(cells["line"], cells["batch_size"], strict=True)) == [
-        ("SGD with momentum", 1024), ("LARS", 64), ("LARS", 1024),
-    ]  # fmt: skip
-
-
-# ---- --epoch, --per-worker ----
+# ---- --epoch ----
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -399,216 +332,6 @@ def test_schedules_that_depend_on_the_number_of_epochs(
         with pytest.raises(UserError, match="--epoch can't be used: a learning-rate schedule"):
             read_study(folder).after(2)
     assert read_study(folder).schedules_need_the_end != allowed
-
-
-def test_batch_sizes_of_one_worker(tmp_path: Path) -> None:
-    folder = study(
-        tmp_path, *(Training(optimizer=o, batch_size=4096, epochs=3) for o in ("sgd_momentum", "lars"))
-    )
-    record = read_study(folder)
-    results = tables.results(record)
-    (as_global,), (per_worker,) = (
-        summary.compare_with_paper(record, results, per_worker=reading) for reading in (False, True)
-    )
-    assert "no result of SGD at 1024" in as_global.claims[0].statements[0].measured
-    assert " at 1024" in per_worker.claims[0].statements[0].measured
-    assert "no result" not in per_worker.claims[0].statements[0].measured
-
-
-def with_seeds(folder: Path, at_32000: dict[str, dict[int, float]]) -> tuple[summary.Comparison, str]:
-    """The claims on three seeds that have 90% at 28000, and at 32000 by optimizer and seed what is told."""
-    keys = [
-        (optimizer, size, seed) for optimizer in at_32000 for size in (28000, 32000) for seed in (1, 2, 3)
-    ]
-    folder = study(folder, *(Training(optimizer=o, batch_size=b, seed=s, epochs=1) for o, b, s in keys))
-    results = tables.results(read_study(folder))
-    of_run = {key: at_32000[key[0]].get(key[2]) if key[1] == 32000 else 0.9 for key in keys}
-    rows = zip(results["optimizer"], results["batch_size"], results["seed"], strict=True)
-    results = results.assign(test_accuracy=[of_run[row] for row in rows]).dropna(subset="test_accuracy")
-    (comparison,) = summary.compare_with_paper(read_study(folder), results)
-    return comparison, summary.sentences(results, tables.cells(results), [comparison])[-1]
-
-
-def test_what_single_seeds_say_of_a_claim(tmp_path: Path) -> None:
-    lars_is_behind_with_3 = {
-        "sgd_momentum": {1: 0.40, 2: 0.40, 3: 0.60}, "lars": {1: 0.50, 2: 0.45, 3: 0.55}
-    }  # fmt: skip
-    comparison, sentence = with_seeds(tmp_path, lars_is_behind_with_3)
-    claim = comparison.claims[4]
-    assert claim.verdict == "reproduced"
-    assert claim.of_seeds == ((1, "reproduced"), (2, "reproduced"), (3, "partly reproduced"))
-    assert claim.seeds == "seeds 1, 2 alone: the same; seed 3 alone: partly reproduced"
-    assert sentence.endswith(" Single seeds give other verdicts on claim 5.")
-
-
-def test_seeds_that_agree(tmp_path: Path) -> None:
-    comparison, sentence = with_seeds(
-        tmp_path, {"sgd_momentum": dict.fromkeys((1, 2, 3), 0.4), "lars": dict.fromkeys((1, 2, 3), 0.5)}
-    )
-    assert comparison.claims[4].seeds == "seeds 1, 2, 3 alone: the same"
-    assert "ingle seeds" not in sentence
-
-
-def test_a_seed_that_lacks_a_run_has_no_verdict_of_its_own(tmp_path: Path) -> None:
-    sgd = dict.fromkeys((1, 2, 3), 0.4)
-    for index, (lars, seeds) in enumerate((({1: 0.5, 2: 0.5}, "seeds 1, 2 alone: the same"), ({1: 0.5}, ""))):
-        comparison, _ = with_seeds(tmp_path / str(index), {"sgd_momentum": sgd, "lars": lars})
-        assert comparison.claims[4].seeds == seeds
-        assert comparison.claims[0].seeds == ""
-
-
-@pytest.mark.parametrize("settings", [{"dataset": "digits"}, {"network": "softmax"}])
-@pytest.mark.usefixtures("undrawn")
-def test_the_claims_are_about_lenet_on_mnist(tmp_path: Path, settings: dict[str, object]) -> None:
-    trainings = [
-        Training.from_mapping({"optimizer": optimizer, "batch_size": 1024, "epochs": 2, **settings})
-        for optimizer in ("sgd_momentum", "lars")
-    ]
-    assert "7 not measured" in report(study(tmp_path, *trainings)).text
-
-
-# ---- sentences ----
-
-
-@pytest.mark.parametrize(
-    ("wanted", "text"),
-    [([1, 2, 4, 8], "1 to 8"), ([1, 2, 8], "1, 2, 8"), ([1, 2, 4], "1 to 4"), ([8], "8"), ([], "")],
-)
-def test_sizes(wanted: list[int], text: str) -> None:
-    assert summary.sizes(wanted, [1, 2, 4, 8]) == text
-
-
-def sentences(accuracies: dict[str, dict[int, float]]) -> str:
-    """The summary for made-up test accuracies, without the first sentence."""
-    rows = [
-        {
-            "name": f"{line}-{size}",
-            "line": line,
-            "optimizer": line,
-            "batch_size": size,
-            "status": "finished",
-            "test_accuracy": value,
-            "train_accuracy": value,
-            "generalization_error": 0.0,
-            "median_epoch_seconds": 1.0,
-        }
-        for line, values in accuracies.items()
-        for size, value in values.items()
-    ]
-    results = pd.DataFrame(rows)
-    return "\n".join(summary.sentences(results, tables.cells(results), [])[1:])
-
-
-def test_how_far_the_batch_can_grow() -> None:
-    text = sentences({"A": {8: 0.95, 16: 0.90, 32: 0.89, 64: 0.91}, "B": {8: 0.5}, "C": {8: 0.99, 16: 0.98}})
-    assert (
-        "A keeps a test accuracy of 90% or more up to batch size 16 (90.00%) and falls below it at "
-        "batch size 32 (89.00%)." in text
-    )
-    assert "B: test accuracy is below 90% already at batch size 8 (50.00%)." in text
-    assert "C keeps a test accuracy of 90% or more up to batch size 16 (98.00%), the largest that has" in text
-
-
-def test_where_lines_cross() -> None:
-    text = sentences({"A": {8: 0.95, 16: 0.93, 32: 0.80}, "B": {8: 0.93, 16: 0.935, 32: 0.89, 64: 0.5}})
-    assert "A has the higher test accuracy at batch size 8, by 2.0 points; B has the higher " in text
-    assert "B has the higher test accuracy at batch size 32, by 9.0 points; A and B are less " in text
-    assert "A and B are less than 1 point apart at 16." in text
-    assert "at batch size 8 to 32, by 4.0 points at 16." in sentences(
-        {"A": {8: 0.95, 16: 0.94, 32: 0.93}, "B": dict.fromkeys((8, 16, 32), 0.90) | {8: 0.93}}
-    )
-    assert "Best test accuracy: 95.00%, by A at batch size 8." in text
-    assert "A and B have no batch size in common yet." in sentences({"A": {8: 0.9}, "B": {16: 0.9}})
-
-
-# ---- commands ----
-
-
-@pytest.mark.parametrize(
-    "training",
-    [
-        SGD,
-        Training(
-            batch_size=8,
-            deterministic=False,
-            milestones=(0.25, 0.5),
-            schedule="multi_step",
-            learning_rate=2.5,
-        ),
-        Training(optimizer="sgd", workers=2, network="softmax", dataset="idx", warmup_epochs=0.5),
-    ],
-)
-def test_the_command_of_a_run_trains_that_run(training: Training) -> None:
-    options = build_parser().parse_args(shlex.split(train_command(training))[1:])
-    assert Training.from_given(given(options, Training)) == training
-
-
-def test_the_command_of_a_run_leaves_out_what_does_not_count() -> None:
-    """Studies may fix a setting of one optimizer for the runs of all, and the command line refuses it."""
-    words = shlex.split(train_command(Training(optimizer="sgd", momentum=0.5, weight_decay=0.5)))
-    assert "--momentum" not in words
-    assert words[words.index("--weight-decay") + 1] == "0.5"
-
-
-# ---- figures ----
-
-
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, figures.Figure]:
-    """Figures of a study of two lines with a run that diverged."""
-    sizes = (64, 1024, 8000)
-    trainings = [
-        Training(optimizer=o, batch_size=b, epochs=2) for b in sizes for o in ("sgd_momentum", "lars")
-    ]
-    folder = finished_study(tmp_path_factory.mktemp("figures"), trainings[:-1])
-    write_study(folder, trainings)
-    write_run(folder / "runs" / trainings[-1].name, trainings[-1], "diverged", 1)
-    record = read_study(folder)
-    results = tables.results(record)
-    return {f.name: f for f in figures.draw(results, tables.cells(results), tables.epochs(record))}
-
-
-def test_what_is_drawn(drawn: dict[str, figures.Figure]) -> None:
-    curves = [
-        f"accuracy-by-{x}-{line}"
-        for line in ("sgd-with-momentum", "lars")
-        for x in ("epochs", "updates", "seconds")
-    ]
-    ratios = [f"trust-ratios-lars-b{size}" for size in (64, 1024, 8000)]
-    paper = ["test-accuracy", "train-accuracy", "generalization-error"]
-    assert list(drawn) == [*paper, *curves, *ratios, "epoch-time"]
-
-
-def test_figures_hold_text_and_no_style_that_the_policy_forbids(drawn: dict[str, figures.Figure]) -> None:
-    for figure in drawn.values():
-        root = ET.fromstring(figure.inline)  # noqa: S314
-        assert not [
-            element for element in root.iter() if "style" in element.attrib or element.tag.endswith("style")
-        ]
-        words = {element.text for element in root.iter(f"{{{svg.SVG}}}text")}
-        assert words & {"batch size", "epochs", "updates", "seconds of training, without evaluation"}
-    words = {e.text for e in ET.fromstring(drawn["test-accuracy"].inline).iter(f"{{{svg.SVG}}}text")}  # noqa: S314
-    assert {"64", "1024", "8000", "SGD with momentum", "LARS", "test accuracy"} <= words
-
-
-def test_ids_are_unique_in_a_page_and_references_find_them(drawn: dict[str, figures.Figure]) -> None:
-    page = "".join(figure.inline for figure in drawn.values())
-    ids = re.findall(r' id="([^"]+)"', page)
-    assert len(ids) == len(set(ids))
-    assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) == set(ids)
-
-
-def test_every_colour_has_one_for_dark_screens(drawn: dict[str, figures.Figure]) -> None:
-    for figure in drawn.values():
-        for colour in set(re.findall(r'(?:stroke|fill)="(#[^"]+)"', figure.inline)):
-            assert f'[stroke="{colour}"]' in svg.DARK_CSS, (figure.name, colour)
-
-
-def test_a_file_of_its_own_is_whole(drawn: dict[str, figures.Figure]) -> None:
-    for figure in drawn.values():
-        assert figure.file.startswith("<?xml")
-        assert "prefers-color-scheme: dark" in figure.file
-        assert figure.png.startswith(b"\x89PNG")
 
 
 # ---- the command line ----

@@ -1,0 +1,71 @@
+"""The figures: which are drawn, and what their files hold."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from largebatch.records.reading import read_study
+from largebatch.report import figures, svg, tables
+from largebatch.settings.training import Training
+from tests.support.study_samples import finished_study, write_run, write_study
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, figures.Figure]:
+    """Figures of a study of two lines with a run that diverged."""
+    sizes = (64, 1024, 8000)
+    trainings = [
+        Training(optimizer=o, batch_size=b, epochs=2) for b in sizes for o in ("sgd_momentum", "lars")
+    ]
+    folder = finished_study(tmp_path_factory.mktemp("figures"), trainings[:-1])
+    write_study(folder, trainings)
+    write_run(folder / "runs" / trainings[-1].name, trainings[-1], "diverged", 1)
+    record = read_study(folder)
+    results = tables.results(record)
+    return {f.name: f for f in figures.draw(results, tables.cells(results), tables.epochs(record))}
+
+
+def test_what_is_drawn(drawn: dict[str, figures.Figure]) -> None:
+    curves = [
+        f"accuracy-by-{x}-{line}"
+        for line in ("sgd-with-momentum", "lars")
+        for x in ("epochs", "updates", "seconds")
+    ]
+    ratios = [f"trust-ratios-lars-b{size}" for size in (64, 1024, 8000)]
+    paper = ["test-accuracy", "train-accuracy", "generalization-error"]
+    assert list(drawn) == [*paper, *curves, *ratios, "epoch-time"]
+
+
+def test_figures_hold_text_and_no_style_that_the_policy_forbids(drawn: dict[str, figures.Figure]) -> None:
+    for figure in drawn.values():
+        root = ET.fromstring(figure.inline)  # noqa: S314
+        assert not [
+            element for element in root.iter() if "style" in element.attrib or element.tag.endswith("style")
+        ]
+        words = {element.text for element in root.iter(f"{{{svg.SVG}}}text")}
+        assert words & {"batch size", "epochs", "updates", "seconds of training, without evaluation"}
+    words = {e.text for e in ET.fromstring(drawn["test-accuracy"].inline).iter(f"{{{svg.SVG}}}text")}  # noqa: S314
+    assert {"64", "1024", "8000", "SGD with momentum", "LARS", "test accuracy"} <= words
+
+
+def test_ids_are_unique_in_a_page_and_references_find_them(drawn: dict[str, figures.Figure]) -> None:
+    page = "".join(figure.inline for figure in drawn.values())
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) == set(ids)
+
+
+def test_every_colour_has_one_for_dark_screens(drawn: dict[str, figures.Figure]) -> None:
+    for figure in drawn.values():
+        for colour in set(re.findall(r'(?:stroke|fill)="(#[^"]+)"', figure.inline)):
+            assert f'[stroke="{colour}"]' in svg.DARK_CSS, (figure.name, colour)
+
+
+def test_a_file_of_its_own_is_whole(drawn: dict[str, figures.Figure]) -> None:
+    for figure in drawn.values():
+        assert figure.file.startswith("<?xml")
+        assert "prefers-color-scheme: dark" in figure.file
+        assert figure.png.startswith(b"\x89PNG")
