@@ -152,9 +152,7 @@ class _Parser:
     def _check_names(self, table: str, number: int, values: dict[str, Any], settings: type[Settings]) -> None:
         for key in values:
             if key in declared(Execution) and settings is not Execution:
-                self._refuse(
-                    table, number, key, f"{key} says how runs are carried out: it goes into [execution]"
-                )
+                self._refuse(table, number, key, f"{key} is a setting of [execution]: put it there")
             if key not in declared(settings):
                 there = ", ".join(declared(settings))
                 self._refuse(table, number, key, f"unknown setting {key}; there are {there}")
