@@ -1,1 +1,1 @@
-"""`largebatch bench`: how fast a machine trains, beside its peers in one sitting."""
+"""`largebatch bench`: training times on this machine, beside those of peers in the same sitting."""

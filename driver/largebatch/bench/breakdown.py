@@ -1,4 +1,4 @@
-"""Where the time of warm epochs goes, from the statistics that SystemDS keeps of its instructions."""
+"""Parts of a warm epoch's time, from SystemDS' statistics of its instructions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from largebatch.settings.training import Training
 
 THREADS, WALL = "thread-seconds", "seconds"
 
-# Instructions of SystemDS by the part of the work they do. Functions, which contain them, are in none.
+# SystemDS' instructions, by part. Functions are left out: they contain instructions.
 INSTRUCTIONS = {
     "convolution, forward": ("conv2d", "conv2d_bias_add"),
     "convolution, backward": ("conv2d_backward_filter", "conv2d_backward_data"),
@@ -29,7 +29,7 @@ INSTRUCTIONS = {
     "variables": ("createvar", "rmvar", "cpvar", "mvvar", "assignvar", "castdts", "castdtm"),
 }  # fmt: skip
 
-# Lines of the statistics that are no instructions, with what their seconds are of.
+# Lines of the statistics that are no instructions, with the kind of their seconds.
 LINES = {
     "update by the server": ("Paramserv model update time", WALL),
     "requests to the server": ("Paramserv RPC request time", THREADS),
@@ -43,7 +43,7 @@ OUTSIDE = "outside of the parameter server (gather, folding)"
 
 @dataclass(frozen=True)
 class Share:
-    """What a part takes in an epoch; `kind` says whether threads that work side by side are added up."""
+    """Seconds of a part of an epoch. `kind`: elapsed seconds, or the sum over parallel threads."""
 
     part: str
     seconds: float
@@ -65,7 +65,7 @@ def breakdown(training: Training, execution: Execution, dataset: Dataset, rounds
 
 
 def shares(statistics: str, epochs: Sequence[Epoch]) -> list[Share]:
-    """The parts of an epoch, means. Raises RunError without statistics."""
+    """The parts of a mean epoch. Raises RunError without statistics."""
     seconds = sum(epoch.seconds for epoch in epochs)
     evaluation = sum(epoch.evaluation or 0.0 for epoch in epochs)
     instructions = instruction_seconds(statistics)
@@ -88,7 +88,7 @@ def instruction_seconds(statistics: str) -> Mapping[str, float]:
 
 
 def _line(statistics: str, title: str) -> float:
-    """The last number of a line such as "Paramserv model update time: 0.000/0.223 secs."; 0 without it."""
+    """The last number of a line such as "Paramserv model update time: 0.000/0.223 secs."; else 0."""
     line = re.search(rf"^{re.escape(title)}:.*?([\d.]+) secs?\.$", statistics, re.MULTILINE)
     return float(line[1]) if line else 0.0
 

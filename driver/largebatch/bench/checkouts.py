@@ -30,7 +30,7 @@ from largebatch.runs.prepare import prepare
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 
-SCRIPT = Path("scripts") / "compare_epochs.py"  # of every checkout; contestants are started by it
+SCRIPT = Path("scripts") / "compare_epochs.py"  # of every checkout; it starts the checkout's contestant
 READY = "ready"  # the line of a contestant whose session has begun
 
 
@@ -60,20 +60,20 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """Of an epoch, the first left out if there are more."""
+        """Mean of an epoch, without the first if there are more."""
         return statistics.mean(self.epochs[1:] or self.epochs)
 
     @property
     def cpu(self) -> float:
-        """CPU seconds of all kinds."""
+        """User and system CPU seconds."""
         return self.user + self.system
 
 
 def usage(process_group: int) -> tuple[float, float, int]:
-    """User and system CPU seconds and minor page faults of all processes of a group that live."""
+    """User and system CPU seconds and minor page faults of a group's live processes."""
     user = system = faults = 0
     for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has just ended
+        with contextlib.suppress(OSError):  # the process has just ended
             fields = file.read_text().rpartition(")")[2].split()
             if int(fields[2]) == process_group:
                 user, system, faults = (

@@ -1,4 +1,4 @@
-"""`largebatch bench`: all contestants in one sitting, and a table of how they compare."""
+"""`largebatch bench`: times all contestants in one sitting, and compares them in a table."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from largebatch.settings.training import Training
 from largebatch.terminal.say import Say
 from largebatch.terminal.table import align, markdown
 
-MEASURE = "PyTorch, float64"  # what ratios are to, if it was measured
+MEASURE = "PyTorch, float64"  # the contestant that ratios refer to, if it was measured
 RATIOS = "Ratios within each round, medians"
-FURTHER = (8192, 32768)  # batch sizes that models are extrapolated to, too
+FURTHER = (8192, 32768)  # batch sizes that models are extrapolated to as well
 
 
 @dataclass(frozen=True)
 class BenchRequest:
-    """What is to be measured, and how often; `execution` is that of every mode but for the mode itself.
+    """What to measure, and how often. `execution` holds for every mode.
 
     Raises UserError for values that cannot be used.
     """
@@ -65,10 +65,10 @@ class BenchRequest:
 
 
 def bench(request: BenchRequest, say: Say) -> list[Timed]:
-    """Time all contestants in rounds, an epoch of each in every round: of our own the second one of a run.
+    """Time all contestants in rounds: one epoch of each per round. Our own epoch is the second of a run.
 
-    A machine whose speed drifts thus slows all alike, and ratios are taken within rounds. Raises UserError,
-    and RunError as the runs do.
+    When the machine's speed drifts, it slows all contestants of a round alike; so ratios are taken within
+    rounds. Raises UserError for unusable requests, RunError if a training fails.
     """
     dataset, trainings = _checked(request, say, at_once=True)
     with Sitting(request.execution, dataset) as sitting:
@@ -76,7 +76,7 @@ def bench(request: BenchRequest, say: Say) -> list[Timed]:
 
 
 def in_rounds(contestants: Sequence[Contestant], rounds: Rounds, say: Say) -> list[Timed]:
-    """Have all take turns. Raises RunError if one fails."""
+    """Let the contestants take turns. Raises RunError if one fails."""
     epochs: list[list[Epoch]] = [[] for _ in contestants]
     for number in range(1, rounds.total + 1):
         for one, its in zip(contestants, epochs, strict=True):
@@ -116,7 +116,7 @@ def scalings(request: BenchRequest, say: Say) -> Iterator[tuple[str, list[list[s
 def _checked(
     request: BenchRequest, say: Say, *, at_once: bool = False
 ) -> tuple[Dataset, list[tuple[Training, Execution]]]:
-    """The data, and what is to be trained on them how, in sessions one after the other or all at once."""
+    """The data, and the trainings with their executions. `at_once`: their sessions are open together."""
     dataset = data.load(request.dataset, request.data_dir, say=say)
     dataset = shortened(dataset, request.rows or len(dataset.train))
     trainings = [
@@ -145,7 +145,7 @@ def _training(dataset: Dataset, batch_size: int, workers: int, rounds: Rounds) -
 def _contestants(
     sitting: Sitting, trainings: Sequence[tuple[Training, Execution]], request: BenchRequest
 ) -> list[Contestant]:
-    """Our own, then the peers."""
+    """Our own contestants, then the peers."""
     found: list[Contestant] = [
         Largebatch(sitting, training, execution.mode) for training, execution in trainings
     ]
@@ -207,9 +207,10 @@ def _times(ratio: float | None) -> str:
 
 
 def ratio_rows(timed: Sequence[Timed]) -> list[list[str]]:
-    """Each to what it is to be compared with, headings first: medians of the rounds' ratios.
+    """Ratios of each contestant to others, medians over the rounds; headings first.
 
-    That is PyTorch in double precision, the same with the first batch size, and the first of its batch size.
+    The others: PyTorch in double precision, the same contestant at the first batch size, and the first
+    contestant at the same batch size.
     """
     first = timed[0]
     headings = [

@@ -16,7 +16,7 @@ REPETITIONS = 20
 
 @dataclass(frozen=True)
 class Formulation:
-    """A way to compute a part: milliseconds of one thread, and the largest difference to the plain way."""
+    """One way to compute a part: milliseconds of one thread, and its largest difference to the plain way."""
 
     part: str
     name: str
@@ -25,7 +25,7 @@ class Formulation:
 
 
 def compare(execution: Execution, images: int = ROWS, repetitions: int = REPETITIONS) -> list[Formulation]:
-    """Time all formulations on some images at a time. Raises RunError if the session fails."""
+    """Time all formulations on a micro-batch of images. Raises RunError if the session fails."""
     found: list[Formulation] = []
 
     def on_line(line: str) -> None:

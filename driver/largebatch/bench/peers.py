@@ -1,4 +1,4 @@
-"""What largebatch is compared with: PyTorch, and SystemDS' own layers."""
+"""The peers of the comparison: PyTorch, and SystemDS' own layers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WORKERS = 4
 
 
 class Torch:
-    """LeNet by PyTorch in one precision, in a process of its own, on as many threads as there are cores."""
+    """LeNet in PyTorch, in one precision, in its own process, with a thread per core."""
 
     batch_size = 256
     opens = False  # no JIT compilers
@@ -44,13 +44,13 @@ class Torch:
                 stdout=subprocess.PIPE,
                 stderr=complaints,
                 text=True,
-                start_new_session=True,  # a group whose memory can be told, as with sessions
+                start_new_session=True,  # a process group, as sessions have
             )
         self._process = sitting.stack.enter_context(process)
         sitting.stack.callback(process.kill)
 
     def epoch(self) -> Epoch:
-        """The next one. Raises RunError if the process has failed."""
+        """The next epoch. Raises RunError if the process has failed."""
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write("epoch\n")
@@ -62,7 +62,7 @@ class Torch:
         return Epoch(float(line))
 
     def peak_bytes(self) -> int | None:
-        """Of its process."""
+        """Peak of its process."""
         return peak_resident(self._process.pid)
 
 
@@ -90,7 +90,7 @@ class Upstream:
         self._data = prepare(sitting.dataset, self._session)
 
     def epoch(self) -> Epoch:
-        """The second one of a run. Raises RunError if that fails."""
+        """The second epoch of a run. Raises RunError if the run fails."""
         seconds: list[float] = []
         self._session.run(
             "bench/upstream.dml",
@@ -112,7 +112,7 @@ class Upstream:
         return Epoch(epoch, opening=opening)
 
     def peak_bytes(self) -> int | None:
-        """Of the session, with all that has run in it."""
+        """Peak of the session, over everything that ran in it."""
         return peak_resident(self._session.process_group)
 
 

@@ -1,4 +1,4 @@
-"""Time of an epoch against the number of workers, what travels for an update, and a model fitted to both."""
+"""Epoch time and bytes per update against the number of workers, and a model fitted to both."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from largebatch.runs.preflight import updates_per_epoch
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 
-NETWORKS = (1e9, 10e9)  # bits per second, of the clusters that are extrapolated to
-MANY = 1024  # workers among which the best number is sought
+NETWORKS = (1e9, 10e9)  # bits per second, of the clusters in the extrapolation
+MANY = 1024  # largest number of workers that is tried
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Epochs with a number of workers: seconds of the median warm one, and bytes of a mean one.
+    """Epochs with a number of workers: seconds of the median warm epoch, bytes of the mean epoch.
 
-    `pushed` and `pulled` are those of all workers; what Spark hands to them is part of `pulled`.
+    `pushed` and `pulled` add up all workers. `pulled` includes the data that Spark sends to them.
     """
 
     workers: int
@@ -43,11 +43,12 @@ class Measured:
 class Model:
     """Seconds of an epoch with k workers on c cores, u updates and n images.
 
-    epoch + u (update + worker k) + image n / min(k, c): what an epoch costs anyway (cutting the data for the
-    workers), what an update costs anyway, what each worker adds to it at the one server, and the arithmetic,
-    which alone is shared. `error` is the largest relative error over what it was fitted to.
+    epoch + u (update + worker k) + image n / min(k, c). `epoch`: fixed cost per epoch (cutting the data for
+    the workers). `update`: fixed cost per update. `worker`: cost per worker and update at the one server.
+    `image`: arithmetic per image, the only part that workers share. `error`: largest relative error of the
+    fit.
 
-    Bytes of an epoch: a worker pushes `pushed` and pulls `pulled` for an update; `data` come once to all.
+    Bytes: each worker pushes `pushed` and pulls `pulled` per update; all workers get `data` once per epoch.
     """
 
     epoch: float
@@ -69,17 +70,17 @@ class Model:
         )
 
     def epoch_seconds(self, workers: int, updates: int, images: int, cores: int) -> float:
-        """Of the machine that was measured."""
+        """Seconds of an epoch on the measured machine."""
         each = self.update + self.worker * workers
         return self.epoch + updates * each + images * self.image / min(workers, cores)
 
     def update_seconds(self, workers: int, batch_size: int, bits_per_second: float = math.inf) -> float:
-        """Of a cluster with a core for every worker, and a server that is connected with this speed."""
+        """Seconds of an update on a cluster with a core per worker and this speed at the server."""
         wire = (self.pushed + self.pulled) * 8 / bits_per_second
         return self.update + (self.worker + wire) * workers + batch_size * self.image / workers
 
     def best_workers(self, batch_size: int, bits_per_second: float = math.inf) -> int:
-        """The number with the fastest update: from there on the server takes longer than it saves."""
+        """The number of workers with the fastest update. More workers cost the server more than they save."""
         return min(range(1, MANY + 1), key=lambda k: self.update_seconds(k, batch_size, bits_per_second))
 
 
@@ -126,7 +127,7 @@ def fit(measured: Sequence[Measured], cores: int) -> Model:
 
 
 def _costs(terms: Sequence[Sequence[float]], sums: Sequence[float]) -> list[float]:
-    """What each term costs, so that the costs add up to the sums."""
+    """The cost of each term, fitted so that the costs add up to the sums."""
     from sklearn.linear_model import LinearRegression
 
     shares = np.array(terms) / np.array(sums)[:, None]
@@ -158,7 +159,7 @@ def measured_rows(measured: Sequence[Measured], model: Model, cores: int) -> lis
 
 
 def extrapolated_rows(model: Model, batch_sizes: Sequence[int]) -> list[list[str]]:
-    """The best number of workers, a core for each, and what is gained, by batch size and network."""
+    """The best number of workers, with a core each, and the speed-up, by batch size and network."""
     headings = ["batch size", "one worker, ms"]
     for speed in NETWORKS:
         headings += [f"best workers, {speed / 1e9:.0f} Gbit/s", "update, ms", "times as fast"]
@@ -175,5 +176,5 @@ def extrapolated_rows(model: Model, batch_sizes: Sequence[int]) -> list[list[str
 
 
 def cores() -> int:
-    """Of this machine."""
+    """Cores of this machine."""
     return os.cpu_count() or 1

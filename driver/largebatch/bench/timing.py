@@ -1,4 +1,4 @@
-"""Epochs timed, contestants beside each other, and what is said about them. Seconds throughout."""
+"""Timed epochs of contestants, and their statistics. All times are seconds."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from largebatch.settings.training import Training
 
 @dataclass(frozen=True)
 class Rounds:
-    """How many epochs of a contestant are timed, after how many that warm up (JIT compilers, caches)."""
+    """Numbers of rounds: those that warm up JIT compilers and caches, then those that are timed."""
 
     warm_up: int
     epochs: int
 
     @property
     def total(self) -> int:
-        """All epochs."""
+        """All rounds."""
         return self.warm_up + self.epochs
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What an epoch took; evaluation, which comes after it, is None where there was none.
+    """Times of an epoch. `evaluation`: of the evaluation after it, None if there was none.
 
-    opening is what the first epoch of its run took, before it; None where there are no runs.
+    `opening`: of the first epoch of its run, None if the contestant has no runs.
     """
 
     seconds: float
@@ -48,9 +48,9 @@ class Epoch:
 
 
 class Contestant(Protocol):
-    """What can be asked to train for an epoch, again and again.
+    """Trains one epoch at a time, on demand.
 
-    `images` are those of an epoch; `opens` says whether its first epoch is the first of its session.
+    `images`: number in an epoch. `opens`: whether its first epoch is the first of its session.
     """
 
     name: str
@@ -62,15 +62,15 @@ class Contestant(Protocol):
         """Train for an epoch. Raises RunError if that fails."""
 
     def peak_bytes(self) -> int | None:
-        """Peak of resident memory of its session so far; None where it can't be told."""
+        """Peak of resident memory of its session so far; None if unknown."""
 
 
 @dataclass(frozen=True)
 class Timed:
     """Warm epochs of one contestant, in the order of the rounds.
 
-    first is the epoch that its session began with, None where that was another's; openings are the first
-    epochs of its runs, of the same rounds. Evaluation and openings are empty where there were none.
+    `first`: the session's very first epoch, None if another contestant ran it. `openings`: the first epoch of
+    each run, one per round. `evaluation` and `openings` are empty for contestants without them.
     """
 
     name: str
@@ -89,21 +89,21 @@ class Timed:
 
     @property
     def first_ratio(self) -> float | None:
-        """A first epoch, which the JIT compilers are busy in, in warm ones."""
+        """The session's first epoch relative to a warm one: the JIT compilers are busy in it."""
         return self.first / self.median if self.first else None
 
     @property
     def opening_ratio(self) -> float | None:
-        """A run's first epoch in its second one, median of the rounds."""
+        """A run's first epoch relative to its second one, median over the rounds."""
         return _ratio(self.openings, self.seconds) if self.openings else None
 
     @property
     def images_per_second(self) -> float:
-        """Of a warm epoch."""
+        """Speed of a warm epoch."""
         return self.images / self.median
 
     def ratio(self, other: Timed) -> float:
-        """To another contestant: median of the ratios of the rounds, as a machine's speed drifts."""
+        """Ratio to another contestant: median over the rounds, because the machine's speed drifts."""
         return _ratio(self.seconds, other.seconds)
 
 
@@ -112,9 +112,9 @@ def _ratio(numerators: Sequence[float], denominators: Sequence[float]) -> float:
 
 
 class Sitting:
-    """Sessions that contestants share, all open until the end: a context manager.
+    """Sessions that contestants share. All stay open until the end of the sitting. A context manager.
 
-    A session for each mode and number of workers, begun when it is first asked for.
+    There is one session per mode and number of workers; the first request for it starts it.
     """
 
     def __init__(self, execution: Execution, dataset: Dataset) -> None:
@@ -131,11 +131,11 @@ class Sitting:
         self.stack.close()
 
     def has_session(self, mode: str, workers: int) -> bool:
-        """Whether somebody has asked for it."""
+        """Whether this session has been started."""
         return (mode, workers) in self._sessions
 
     def train(self, training: Training, mode: str, *, statistics: bool = False) -> list[Epoch]:
-        """Train from the start, and time each epoch. Raises RunError if not all came to their end.
+        """Train from the start and time each epoch. Raises RunError if training fails or diverges.
 
         With `statistics` the session's log gets SystemDS' times of all instructions.
         """
@@ -152,7 +152,7 @@ class Sitting:
         return epochs
 
     def session(self, mode: str, workers: int) -> Session:
-        """The session for them; raises RunError if it can't begin."""
+        """The session for this mode and number of workers. Raises RunError if it can't be started."""
         key = mode, workers
         if key not in self._sessions:
             execution = dataclasses.replace(self._execution, mode=mode)
@@ -163,7 +163,7 @@ class Sitting:
 
 
 class Largebatch:
-    """Ourselves, as a contestant."""
+    """Our own training, as a contestant."""
 
     def __init__(self, sitting: Sitting, training: Training, mode: str) -> None:
         self.name = contestant(training, mode)
@@ -176,17 +176,17 @@ class Largebatch:
         self._session = sitting.session(mode, training.workers)
 
     def epoch(self) -> Epoch:
-        """The second one of a run from the same start values. Raises RunError if that fails."""
+        """The second epoch of a new run from the same start values. Raises RunError if the run fails."""
         opening, epoch = self._sitting.train(self._training, self._mode)
         return dataclasses.replace(epoch, opening=opening.seconds)
 
     def peak_bytes(self) -> int | None:
-        """Of driver and local executors, by all that has run in the session so far."""
+        """Peak of driver and local executors, over everything that ran in the session so far."""
         return peak_resident(self._session.process_group)
 
 
 def shortened(dataset: Dataset, rows: int) -> Dataset:
-    """The first rows of the training set, with all of the test set."""
+    """The first rows of the training part; the other parts whole."""
     if rows >= len(dataset.train):
         return dataset
     return dataclasses.replace(
@@ -197,7 +197,7 @@ def shortened(dataset: Dataset, rows: int) -> Dataset:
 
 
 def contestant(training: Training, mode: str) -> str:
-    """The name of our own in a table; a number of workers that is not the usual one is part of it."""
+    """Our name in a table, with the number of workers if that is not the default."""
     workers = "" if training.workers == Training.workers else f", {training.workers} workers"
     return f"largebatch, {mode}{workers}"
 

@@ -1,7 +1,7 @@
 """LeNet by PyTorch: `python -m largebatch.bench.torch_peer`, a process of its own.
 
-For each line on standard input it trains an epoch and answers with the seconds. The same network, loss,
-optimizer and threads as largebatch on the same images. It needs the package torch.
+For each line on standard input it trains an epoch and prints the seconds. Network, loss, optimizer, threads
+and images are those of largebatch. It needs the package torch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 
 def main() -> None:
-    """Train as many epochs as are asked for, and print how long each took."""
+    """Train an epoch per line of input, and print the seconds of each."""
     import torch
 
     parser = argparse.ArgumentParser()

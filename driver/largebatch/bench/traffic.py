@@ -1,4 +1,4 @@
-"""What travels between the workers and the parameter server: bytes as the kernel counts them. Linux alone."""
+"""Bytes between the workers and the parameter server, as the kernel counts them. Linux only."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ Ends = tuple[str, str]  # the server's address and the worker's
 
 @dataclass(frozen=True)
 class Bytes:
-    """Both seen from the worker."""
+    """Bytes from and to a worker."""
 
     pushed: int
     pulled: int
 
 
 class Traffic:
-    """Counts what all workers of a session exchange with its server while the block runs.
+    """Counts the bytes that all workers of a session exchange with its server while the block runs.
 
-    Who speaks with whom is looked up now and then, as long as they do; what a connection has carried is what
-    the kernel reports as it ends. Connections that are there before, such as another session's, do not count.
-    In local mode of Spark, workers and server are one process that speaks with itself. Raises UserError
-    without the programs `ss` and `stdbuf`.
+    Polls `ss` for open connections; takes byte counts from the kernel's report when a connection closes.
+    Connections that were open before, such as another session's, do not count. In Spark's local mode, workers
+    and server are one process that is connected to itself. Raises UserError without the programs `ss` and
+    `stdbuf`.
     """
 
     def __init__(self) -> None:
@@ -71,14 +71,14 @@ class Traffic:
 
     @property
     def total(self) -> Bytes:
-        """Of all connections so far; of one that has not ended, as of the last look."""
+        """Sum over all connections so far; an open one counts as of the last poll."""
         found = [self._ended.get(ends, seen) for ends, seen in self._seen.items()]
         return Bytes(sum(one.pushed for one in found), sum(one.pulled for one in found))
 
     def _watch(self) -> None:
         while not self._done.wait(POLL_S):
             found = self._connections()
-            # another one: `total` may be going through the old one
+            # a new dictionary: `total` may be iterating over the old one
             self._seen = self._seen | {ends: found[ends] for ends in found.keys() - self._others}
 
     def _listen(self) -> None:
@@ -91,7 +91,7 @@ class Traffic:
 
 
 def connections(listing: str) -> dict[Ends, Bytes]:
-    """Connections of a process with itself, from `ss -tainpHO`; the server's end is that which listens."""
+    """Connections of a process with itself, from `ss -tainpHO`; the server's end is the listening one."""
     sockets = {}
     listening = set()
     for ends, state, line in _sockets(listing.splitlines()):
@@ -108,19 +108,19 @@ def connections(listing: str) -> dict[Ends, Bytes]:
 
 
 def _sockets(lines: Iterable[str]) -> Iterator[tuple[Ends, str, str]]:
-    """Both ends, the own one first, the state, and all that is said."""
+    """Both ends (the local one first), the state, and the whole line of each socket."""
     for line in lines:
         state, _, _, local, peer, *_ = [*line.split(maxsplit=5), "", "", "", "", ""]
         yield (_address(local), _address(peer)), state, line
 
 
 def _bytes(line: str) -> Bytes:
-    """Of a socket of the server."""
+    """Byte counts of a socket of the server."""
     return Bytes(pushed=_count("received", line), pulled=_count("sent", line))
 
 
 def _address(text: str) -> str:
-    """Java's sockets are those of IPv6, whatever they carry: [::ffff:10.0.0.1]:4040 is 10.0.0.1:4040."""
+    """An address without IPv6's form of IPv4, which Java uses: [::ffff:10.0.0.1]:4040 is 10.0.0.1:4040."""
     return re.sub(r"\[::ffff:([\d.]+)\]", r"\1", text)
 
 

@@ -13,7 +13,7 @@ from largebatch.settings.networks import Network
 
 
 def read_arrays(parameters: Path, shapes: Path, network: Network) -> dict[str, Matrix]:
-    """The network's arrays, in their shapes. Raises UserError if the files are others'."""
+    """The network's arrays, in their shapes. Raises UserError if the files don't fit."""
     try:
         weights = read_matrix(parameters)[:, 0]
         sides = read_matrix(shapes)[:, :2]

@@ -1,4 +1,4 @@
-"""The checkpoints of a run: the state after an epoch, which counts once its manifest is there and fits."""
+"""The checkpoints of a run. A checkpoint is the state after an epoch; its manifest makes it valid."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from pathlib import Path
 from largebatch.files.safe import no_link, read_json, write_atomically
 
 KEPT = 2  # the newest, and the one before in case the newest is damaged
-_REQUIRED = ("parameters", "metrics")  # what train.dml writes after every epoch
-_FILES = (*_REQUIRED, "memory", "moments", "pending")  # and where there are any, see dml/model.dml
+_REQUIRED = ("parameters", "metrics")  # written by train.dml after every epoch
+_FILES = (*_REQUIRED, "memory", "moments", "pending")  # where a run has them, see dml/model.dml
 
 
 class Checkpoints:
-    """The folder of them all, with a folder per epoch. Epochs count from 1."""
+    """The folder `checkpoints`, with a folder per epoch. Epochs count from 1."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def folder(self, epoch: int) -> Path:
-        """Where the state after an epoch is."""
+        """The folder of one checkpoint."""
         return self._path / str(epoch)
 
     def commit(self, epoch: int) -> None:
-        """Make the state that train.dml has written after an epoch the one to resume from."""
+        """Make a checkpoint that train.dml has written valid: write its manifest."""
         folder = self.folder(epoch)
         there = [name for name in _FILES if name in _REQUIRED or (folder / name).exists()]
         hashes = {name: _sha256(folder / name) for name in there}
         write_atomically(self._manifest(epoch), (json.dumps(hashes, indent=2) + "\n").encode())
 
     def last(self) -> int:
-        """The last epoch whose state is whole; 0 if none."""
-        return max((epoch for epoch in self._on_disk() if self._is_whole(epoch)), default=0)
+        """The epoch of the newest valid checkpoint; 0 if there is none."""
+        return max((epoch for epoch in self._on_disk() if self._is_valid(epoch)), default=0)
 
     def damaged(self) -> list[int]:
-        """Epochs newer than the last whole one whose state was committed, and damaged since."""
+        """Epochs newer than the last valid checkpoint whose own was committed and has since been damaged."""
         last = self.last()
         return [epoch for epoch in self._on_disk() if epoch > last and self._manifest(epoch).exists()]
 
     def remove_older(self, epoch: int) -> None:
-        """Remove what is not needed any more, now that an epoch is committed."""
+        """Remove the checkpoints that are no longer needed once this epoch is committed."""
         for old in self._on_disk():
             if old <= epoch - KEPT:
                 shutil.rmtree(self.folder(old), ignore_errors=True)
 
     def remove_newer(self, epoch: int) -> None:
-        """Remove what came after an epoch."""
+        """Remove the checkpoints after an epoch."""
         for other in self._on_disk():
             if other > epoch:
                 shutil.rmtree(self.folder(other))
@@ -62,7 +62,7 @@ class Checkpoints:
     def _manifest(self, epoch: int) -> Path:
         return self.folder(epoch) / "manifest.json"
 
-    def _is_whole(self, epoch: int) -> bool:
+    def _is_valid(self, epoch: int) -> bool:
         try:
             hashes = read_json(self._manifest(epoch))
             wanted = [name for name in _FILES if name in _REQUIRED or name in hashes]

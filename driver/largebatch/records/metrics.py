@@ -1,4 +1,4 @@
-"""metrics.csv: a row per epoch, made from the matrix that train.dml writes after each."""
+"""metrics.csv: a row per epoch, made from the matrix that train.dml writes with each checkpoint."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from largebatch.files.matrices import Matrix
 from largebatch.files.safe import no_link
 from largebatch.settings.networks import Network
 
-EPOCH_COLUMNS = (  # of train.dml's matrix, in a folder that does not name them itself
+EPOCH_COLUMNS = (  # of train.dml's matrix, in a folder without the file `columns`
     "epoch", "updates", "examples", "learning_rate", "train_loss", "train_accuracy", "test_loss",
     "test_accuracy", "seconds", "evaluation_seconds",
 )  # fmt: skip
 GROUP_COLUMNS = ("weight_norm", "gradient_norm", "trust_ratio")
-PARTS = ("train", "validation", "test")  # of the data; metrics may lack the last two
+PARTS = ("train", "validation", "test")  # of the data; a run may lack the last two
 MAX_METRICS = 64 * 2**20  # bytes of metrics.csv; a row has about 500
 MAX_COLUMNS = 1000
 _REQUIRED = tuple(name for name in EPOCH_COLUMNS if not name.startswith("test_"))
 _COUNTS = ("updates", "examples")
-_RANGES = (  # of columns of metrics.csv that reports calculate with; losses may be anything
+_RANGES = (  # of the columns that reports calculate with; losses may have any value
     (_COUNTS, 1, 2**53),
     (tuple(f"{part}_accuracy" for part in PARTS), 0, 1),
     (("seconds",), 1e-9, 1e9),
@@ -46,7 +46,7 @@ def parse_columns(data: bytes) -> list[str]:
 def from_matrix(values: Matrix, columns: Sequence[str] | None, network: Network) -> pd.DataFrame:
     """The rows of metrics.csv. Without `columns` they are those of EPOCH_COLUMNS, then of all groups.
 
-    Raises ValueError, or OverflowError, for values that no run writes.
+    Raises ValueError or OverflowError for values that no run writes.
     """
     if columns is None:
         groups = (values.shape[1] - len(EPOCH_COLUMNS)) // len(GROUP_COLUMNS)
@@ -63,7 +63,7 @@ def from_matrix(values: Matrix, columns: Sequence[str] | None, network: Network)
 
 
 def _by_group_name(columns: Sequence[str], network: Network) -> list[str]:
-    """Columns of group g, "g.weight_norm", by the name of the layer or the array that g is."""
+    """The columns, with the names of layers or arrays in place of the groups' numbers."""
     found = [_OF_GROUP.fullmatch(name) for name in columns]
     groups = {int(match[1]) for match in found if match}
     names = network.layers if len(groups) == len(network.layers) else network.arrays
@@ -95,9 +95,10 @@ def no_epochs() -> pd.DataFrame:
 
 
 def parse_metrics(data: bytes) -> pd.DataFrame:
-    """The rows of metrics.csv; a last line that is still being written does not count.
+    """The rows of metrics.csv, without a last line that is still being written.
 
-    Raises ValueError, which goes on after the file's name, for what a run does not write.
+    Raises ValueError for content that no run writes; its text continues a sentence that begins with the
+    file's name.
     """
     lines = data[: data.rfind(b"\n") + 1].splitlines()
     if not lines:

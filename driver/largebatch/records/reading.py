@@ -1,6 +1,7 @@
-"""What a study's folder and its runs' folders hold: the one place that reads them for reports.
+"""Reads the folders of studies and runs for reports; no other module does.
 
-A sweep may be writing at the same time, so a run can be at any stage; what is damaged is named, never fatal.
+A sweep may be writing at the same time, so a run can be at any stage. Damaged files are reported, and
+never fatal.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ _RUN = {"name": str, "folder": str, "training": dict}
 
 
 class _DamagedError(Exception):
-    """A file of a run that does not hold what it should; the text names it."""
+    """A file of a run has unusable content; the text names the file."""
 
 
 class NoResult(StrEnum):
-    """How a run stands that has no result."""
+    """The state of a run without a result."""
 
     UNFINISHED = "unfinished"
     NOT_BEGUN = "not begun"
@@ -45,7 +46,7 @@ class NoResult(StrEnum):
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run as its folder tells it. `metrics` has a row per epoch that has ended, perhaps none."""
+    """A run, read from its folder. `metrics` has a row per finished epoch, perhaps none."""
 
     name: str
     folder: str  # as the study names it
@@ -59,7 +60,7 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """A study as its folder tells it; `epoch` is set if its runs have been cut there."""
+    """A study, read from its folder. `epoch` is set if its runs were cut there."""
 
     name: str
     title: str
@@ -71,18 +72,18 @@ class StudyRecord:
 
     @property
     def problems(self) -> list[str]:
-        """A sentence for every run that had to be skipped because its files are damaged."""
+        """A sentence for every run that is left out because its files are damaged."""
         return [
             f"{run.name} is left out: {run.reason}" for run in self.runs if run.status == NoResult.UNREADABLE
         ]
 
     @property
     def schedules_need_the_end(self) -> bool:
-        """Whether a rate depends on the number of epochs, so that a part of a run is no shorter run."""
+        """Whether a learning rate depends on the number of epochs, so that half a run is no short run."""
         return any(SCHEDULES[run.training.schedule].needs_end for run in self.runs)
 
     def after(self, epoch: int) -> StudyRecord:
-        """The study as if every run had stopped after an epoch. Raises UserError if that can't be told."""
+        """The study as if every run had stopped after an epoch. Raises UserError if that is unknown."""
         if self.schedules_need_the_end:
             raise UserError(
                 "--epoch can't be used: a learning-rate schedule of this study depends on the number of "
@@ -183,7 +184,7 @@ def read_run(path: Path) -> RunRecord:
 
 
 def _read(planned: RunRecord, folder: RunFolder) -> RunRecord:
-    """The run that was planned, with what its folder holds."""
+    """The planned run, completed from its folder."""
     try:
         execution = _execution(planned, folder)
         result = _result(folder)  # before the metrics: a sweep writes it after them
@@ -239,7 +240,7 @@ def _metrics(folder: RunFolder) -> pd.DataFrame:
 
 
 def _versions(folder: RunFolder) -> dict[str, Any]:
-    """What the run was computed with; nothing if that is not known, which makes no result wrong."""
+    """Versions of the programs that ran it; empty if unknown, which makes no result wrong."""
     try:
         values = readable(read_json(folder.versions_file))
     except (OSError, ValueError):

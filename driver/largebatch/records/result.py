@@ -1,4 +1,4 @@
-"""What a run reports: its result, as in result.json, and its epochs, as in metrics.csv."""
+"""Results of runs (result.json) and of their epochs (a row of metrics.csv)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any, Self
 
 
 class Status(StrEnum):
-    """How a run stands when its job ends; the values are those of result.json."""
+    """The state of a run when its job ends; the values stand in result.json."""
 
     FINISHED = "finished"  # all epochs are done
     DIVERGED = "diverged"  # loss or weights are beyond all use
     FAILED = "failed"  # the result has the reason
-    PAUSED = "paused"  # the job went as far as it was to go; another one can go on
+    PAUSED = "paused"  # the job reached its last epoch before the run's; another job can go on
 
     @property
     def ended(self) -> bool:
@@ -28,8 +28,8 @@ class Status(StrEnum):
 class Result:
     """The result of a run. `dataset` is the data set's title; `folder` is None for a run that keeps none.
 
-    `seconds` are those of training and evaluation over all epochs. Accuracies are None for runs that
-    diverged or failed, and for parts that the data set lacks.
+    `seconds` counts training and evaluation over all epochs. Accuracies are None if the run diverged or
+    failed, or if the data set lacks the part.
     """
 
     dataset: str
@@ -50,9 +50,9 @@ class Result:
 
     @classmethod
     def from_mapping(cls, values: Any) -> Self:
-        """A result from the object of a JSON file; names that are unknown here are left out.
+        """A result from the object in a JSON file; unknown names are left out.
 
-        Raises ValueError, whose text goes on after the file's name, for what is no result.
+        Raises ValueError for other values; its text continues a sentence that begins with the file's name.
         """
         if not isinstance(values, dict):
             raise ValueError(f"has a {type(values).__name__} where an object must be")
@@ -61,14 +61,14 @@ class Result:
         return cls(**known)
 
     def to_mapping(self) -> dict[str, Any]:
-        """The result as JSON can hold it; what only some runs have is left out of the others."""
+        """The result as JSON can hold it, without `reason` and `validation_accuracy` if they are None."""
         values = dataclasses.asdict(self) | {"status": self.status.value}
         optional = ("reason", "validation_accuracy")
         return {k: v for k, v in values.items() if v is not None or k not in optional}
 
 
 def _typed(name: str, value: Any, hint: Any) -> Any:
-    """A value read from a file. Raises ValueError if it is not of the kind that a field is declared with."""
+    """A value read from a file. Raises ValueError if its type is not the field's."""
     if hint is Status and isinstance(value, str):
         if value not in set(Status):
             raise ValueError(f"has the unknown status {value!r}")
@@ -82,9 +82,9 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
 
 @dataclass(frozen=True)
 class EpochRow:
-    """A row of metrics.csv. `more` are a protocol's own columns, and the norms and ratios of each group.
+    """A row of metrics.csv. `more` has the protocol's own columns, and norms and ratios of each group.
 
-    Losses and accuracies of parts that the data set lacks are None.
+    Losses and accuracies are None for parts that the data set lacks.
     """
 
     epoch: int
@@ -104,7 +104,7 @@ class EpochRow:
 
     @classmethod
     def from_mapping(cls, row: Mapping[Hashable, Any]) -> Self:
-        """A row by the names of its columns; numbers of things may be given as float."""
+        """A row from its columns by name; counts may be floats."""
         kinds = typing.get_type_hints(cls)
         values: dict[str, Any] = {"more": {}}
         for name, value in row.items():
@@ -115,6 +115,6 @@ class EpochRow:
         return cls(**values)
 
     def to_mapping(self) -> dict[str, float]:
-        """The values that there are, by the names of their columns."""
+        """The columns by name, without those that are None."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "more"}
         return {name: value for name, value in values.items() if value is not None} | dict(self.more)

@@ -1,11 +1,11 @@
-"""The folder of a run: the one place that knows its file names.
+"""The folder of a run. No other module knows its file names.
 
 config.json     all settings        checkpoints/E/  state after epoch E (parameters, metrics), valid
 versions.json   of what ran it                      once its manifest.json is there and fits
 metrics.csv     a row per epoch     model.npz       the trained arrays, by name
 log.txt         Spark's output      result.json     last of all; absent or not "finished" before
-shapes          of the arrays       columns         names of the checkpoints' metrics; absent from
-                                                    folders that older versions have made
+shapes          of the arrays       columns         of a checkpoint's metrics; missing in
+                                                    folders of older versions
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _CONFIG = {"training": dict, "execution": dict, "data": dict}  # what config.jso
 _DATA = {
     "height": int, "width": int, "classes": int, "channels": int, "pixel_scale": int, "fingerprint": str,
 }  # fmt: skip
-_DATA_OF_OLD = {"channels": 1, "pixel_scale": 255}  # where it doesn't say so: all images were grey bytes
+_DATA_OF_OLD = {"channels": 1, "pixel_scale": 255}  # in older folders, whose images were all grey bytes
 
 
 def _json(value: Any) -> bytes:
@@ -46,7 +46,7 @@ def _json(value: Any) -> bytes:
 
 
 def _lacking(values: Any, wanted: Mapping[str, type]) -> list[str]:
-    """Names that what was read from a file lacks, or has with a value of another type."""
+    """Names that the values read from a file lack, or have with a value of another type."""
     there = values if isinstance(values, dict) else {}
     return [name for name, kind in wanted.items() if not isinstance(there.get(name), kind)]
 
@@ -68,7 +68,7 @@ class RunFolder:
 
     @classmethod
     def create(cls, path: Path, training: Training, execution: Execution, dataset: Dataset) -> RunFolder:
-        """A new folder with the configuration in it. Raises UserError if a run is or can't be there."""
+        """A new folder with the configuration in it. Raises UserError if the folder can't take a run."""
         folder = cls(path)
         check_path(path.absolute())
         try:
@@ -142,11 +142,11 @@ class RunFolder:
         return locked(self.path)
 
     def write_versions(self, versions: dict[str, Any]) -> None:
-        """Record what the run was computed with."""
+        """Record the versions of the programs that run it."""
         write_atomically(self.versions_file, _json(versions))
 
     def versions(self) -> dict[str, Any]:
-        """What write_versions wrote last; empty if there is no such file or it is damaged."""
+        """The recorded versions; empty if the file is missing or damaged."""
         try:
             versions = read_json(self.versions_file)
         except (OSError, ValueError):
@@ -160,17 +160,17 @@ class RunFolder:
         return self._checkpoints.folder(epoch)
 
     def last_epoch(self) -> int:
-        """The last epoch whose state is whole; 0 if none."""
+        """The epoch of the newest valid checkpoint; 0 if there is none."""
         return self._checkpoints.last()
 
     def damaged_epochs(self) -> list[int]:
-        """Epochs newer than the last whole one whose state was committed, and damaged since."""
+        """Epochs newer than the last valid checkpoint whose own was committed and has since been damaged."""
         return self._checkpoints.damaged()
 
     def commit(self, epoch: int, network: Network) -> EpochRow:
-        """Make the state that train.dml has written after an epoch the one to resume from.
+        """Make a checkpoint that train.dml has written valid, and return the epoch's row.
 
-        Appends to metrics.csv, removes old checkpoints, returns the epoch's row.
+        Appends to metrics.csv and removes old checkpoints.
         """
         self._checkpoints.commit(epoch)
         table = self._rows_until(epoch, network)
@@ -179,7 +179,7 @@ class RunFolder:
         return EpochRow.from_mapping(table.iloc[-1].to_dict())
 
     def rewind(self, network: Network) -> int:
-        """Forget everything after the last whole checkpoint; returns its epoch (0: start afresh)."""
+        """Remove everything after the last valid checkpoint; returns its epoch (0: start afresh)."""
         epoch = self.last_epoch()
         self._checkpoints.remove_newer(epoch)
         self.metrics_file.unlink(missing_ok=True)
@@ -189,7 +189,7 @@ class RunFolder:
         return epoch
 
     def _rows_until(self, epoch: int, network: Network) -> pd.DataFrame:
-        """The rows up to an epoch, as train.dml wrote them. Raises UserError if they are others'."""
+        """The rows up to an epoch, as train.dml wrote them. Raises UserError for other rows."""
         state = self.checkpoint(epoch)
         try:
             table = from_matrix(read_matrix(state / "metrics"), self._columns(), network)
@@ -200,14 +200,14 @@ class RunFolder:
         return table
 
     def _columns(self) -> list[str] | None:
-        """Names of the checkpoints' metrics; None in a folder of a version that did not write them."""
+        """The columns of the checkpoints' metrics; None in a folder of an older version."""
         try:
             return parse_columns(read_file(self.path / "columns"))
         except FileNotFoundError:
             return None
 
     def metrics(self) -> pd.DataFrame:
-        """A row per epoch that has ended. Raises UserError if the file is not there or damaged."""
+        """A row per finished epoch. Raises UserError if the file is missing or damaged."""
         try:
             return parse_metrics(read_file(self.metrics_file, MAX_METRICS))
         except OSError as error:
@@ -222,11 +222,11 @@ class RunFolder:
         write_arrays(self.model_file, self.arrays(epoch, network))
 
     def arrays(self, epoch: int, network: Network) -> dict[str, Matrix]:
-        """The network's parameter arrays after an epoch. Raises UserError if the files are others'."""
+        """The network's parameter arrays after an epoch. Raises UserError if the files don't fit."""
         return read_arrays(self.checkpoint(epoch) / "parameters", self.path / "shapes", network)
 
     def result(self) -> Result | None:
-        """What write_result wrote; None if there is no such file or it is damaged."""
+        """The recorded result; None if the file is missing or damaged."""
         try:
             return Result.from_mapping(read_json(self.result_file))
         except (OSError, ValueError):

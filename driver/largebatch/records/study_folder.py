@@ -1,8 +1,8 @@
-"""The folder of a study: what `sweep` writes, and what all that comes after it reads.
+"""The folder of a study: `sweep` writes it, reports and comparisons read it.
 
 study.json   name, title, description, the settings that vary, and every run with its folder and settings
 runs/NAME/   the run folders, or wherever study.json says: studies may share them
-log.txt      when what was begun and how it ended; what sessions say between runs
+log.txt      begin and end of every run, with times; output of sessions between runs
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from largebatch.settings.training import Training
 
 
 class StudyFolder:
-    """A study's folder, and that of its runs: `runs`, else where it says they are, else below it.
+    """A study's folder, and the folder of its runs: `runs`, else the recorded one, else a folder below.
 
-    Nothing is written before it is asked for. Raises UserError for a folder that is no study's, or whose
+    Making the object writes nothing. Raises UserError for a folder that is no study's, or whose
     runs are elsewhere than in `runs`.
     """
 
@@ -40,7 +40,7 @@ class StudyFolder:
         if recorded is None:
             self.runs = runs or path / "runs"
         elif runs is None and not _real(recorded).is_relative_to(_real(path)):
-            # Perhaps another made this folder: nothing outside of it is written to unasked.
+            # Somebody else may have made this folder: write nothing outside of it unasked.
             raise UserError(
                 f"the runs of the study in {path} are outside of it, in {os.path.normpath(recorded)}: "
                 "name that folder by --runs, or another one by --out"
@@ -58,7 +58,7 @@ class StudyFolder:
         return RunFolder(self.runs / run_name(training))
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
-        """Hold the folder for this process, making it if need be. Raises UserError if another has it."""
+        """Hold the folder for this process; make it if it is missing. Raises UserError if another has it."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -72,7 +72,7 @@ class StudyFolder:
         return self._there is not None and not self._foreign(study)
 
     def check(self, study: Study) -> None:
-        """Raises UserError if another study is recorded here; one that has grown is the same."""
+        """Raises UserError if another study is recorded here. A study that has grown is the same one."""
         if self._there is None:
             return
         if self._there["name"] != study.name:
@@ -87,7 +87,7 @@ class StudyFolder:
             )
 
     def write(self, study: Study, execution: Execution) -> None:
-        """study.json."""
+        """Write study.json."""
         value = {
             "name": study.name,
             "title": study.title,
@@ -114,7 +114,7 @@ class StudyFolder:
         }
 
     def _read(self) -> Any:
-        """study.json as it is there, None without one."""
+        """The content of study.json; None without that file."""
         try:
             value = read_json(self._file)
         except (FileNotFoundError, NotADirectoryError):
@@ -156,12 +156,12 @@ class StudyFolder:
 
 
 def _real(path: Path) -> Path:
-    """Where a path leads; unlike Path.resolve, also for links that lead to themselves."""
+    """The target of a path; unlike Path.resolve it copes with links that lead to themselves."""
     return Path(os.path.realpath(path))
 
 
 def _is_folder(run: dict[str, Any]) -> bool:
-    """Whether a recorded run has a folder that can be one: named as the run, by a relative path."""
+    """Whether a recorded run has a usable folder: a relative path that ends in a name."""
     folder = run["folder"]
     return (
         isinstance(folder, str)

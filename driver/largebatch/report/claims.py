@@ -225,7 +225,8 @@ def _generalization(sgd: _Line, lars: _Line) -> Claim:
             f"SGD {_points({s: sgd.gap[s] for s in sizes})}, LARS {_points({s: lars.gap[s] for s in sizes})}"
         )
 
-    # 1 is "as large as SGD's"; an error of SGD's that is too small to be told from none leaves no room below.
+    # LARS' gap relative to SGD's (1 = equal). Infinite where SGD's gap is below 1 point: nothing can be "much
+    # smaller" than noise.
     shares = {
         size: abs(gap) / sgd.gap[size] if sgd.gap[size] >= BETTER else math.inf
         for size, gap in _part(lars.gap, 8001).items()

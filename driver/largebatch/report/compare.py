@@ -1,4 +1,4 @@
-"""`largebatch compare`: what differs between two runs, or two studies, in settings and in results."""
+"""`largebatch compare`: differences between two runs, or two studies, in settings and in results."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _compared(a: pd.DataFrame, b: pd.DataFrame) -> list[str]:
 
 
 def _executions(a: RunRecord, b: RunRecord) -> tuple[dict[str, Any], dict[str, Any]]:
-    """How both were carried out; nothing while one of them is not begun."""
+    """The executions of both; empty while one of them has not begun."""
     if a.execution is None or b.execution is None:
         return {}, {}
     return a.execution.to_mapping(), b.execution.to_mapping()
@@ -77,7 +77,7 @@ def _first_difference(a: pd.DataFrame, b: pd.DataFrame) -> int | None:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: what is missing is null."""
+    """A value as JSON has it: null if it is missing."""
     return None if value == "" or (isinstance(value, float) and pd.isna(value)) else value
 
 

@@ -1,4 +1,4 @@
-"""What a report consists of, and the tables that page, Markdown and terminal share."""
+"""The content of a report, and the tables that page, Markdown and terminal share."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ABSENT = "\N{EN DASH}"
 
 @dataclass(frozen=True)
 class Content:
-    """What the page is made of."""
+    """Everything that a report shows."""
 
     study: StudyRecord
     results: pd.DataFrame
@@ -29,12 +29,12 @@ class Content:
     sentences: Sequence[str]
     comparisons: Sequence[Comparison]
     per_worker: bool
-    command: str  # that wrote the report
+    command: str  # the command that wrote the report
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: what is shown, and by what its column is sorted."""
+    """A cell of a table: its text, and the value that its column is sorted by."""
 
     text: str
     sort: float | str = ""
@@ -65,7 +65,7 @@ def _accuracy_cell(row: pd.Series[Any] | None, measure: str, best: float) -> Cel
 
 
 def accuracy_title(table: pd.DataFrame) -> str:
-    """The name of the accuracies that are shown of a table, cells or epochs: "Test accuracy"."""
+    """The title of the accuracies shown of a table, such as "Test accuracy"."""
     return tables.headline(table).replace("_", " ").capitalize()
 
 

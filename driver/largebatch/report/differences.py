@@ -1,4 +1,4 @@
-"""What differs between two runs, or two studies, and how it is shown."""
+"""Differences between two runs, or two studies, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from largebatch.report.tables import shown
 from largebatch.terminal.table import align
 
-RESULTS = (  # shown of a run: name in tables.results, format
+RESULTS = (  # results of a run that are compared: name in tables.results, format
     ("status", "{}"),
     ("reason", "{}"),
     ("epochs_done", "{}"),
@@ -87,7 +87,7 @@ class Runs:
 class Pair:
     """A run of each of two studies that have the same place in their grids."""
 
-    settings: str  # that tell it from the other pairs
+    settings: str  # settings that tell it from the other pairs
     runs: Runs
     test_accuracy: tuple[float | None, float | None]
 

@@ -1,4 +1,4 @@
-"""report.html: one file that needs nothing else, with a policy that lets it load nothing.
+"""report.html: one file that needs no other, with a policy that lets it load none.
 
 The template is page.html; its style and script are allowed by their hashes, all data are escaped.
 """
@@ -157,7 +157,7 @@ def _number(value: Any, form: str) -> Cell:
 
 
 def _values(study: StudyRecord) -> dict[str, list[str]]:
-    """Values that the settings have in the study's runs."""
+    """The values of each setting in the study's runs."""
     mappings = [run.training.to_mapping() for run in study.runs]
     names = mappings[0] if mappings else {}
     return {name: list(dict.fromkeys(tables.shown(m[name]) for m in mappings)) for name in names}
@@ -169,7 +169,7 @@ def _settings(study: StudyRecord) -> list[tuple[str, str]]:
 
 
 def _versions(study: StudyRecord) -> list[tuple[str, str]]:
-    """What the runs were computed with; several values with the number of runs that have each."""
+    """Versions of the programs that ran the study; several values with their numbers of runs."""
     known = [run.versions for run in study.runs if run.versions]
     names = list(dict.fromkeys(name for versions in known for name in versions))
     return [(name, _counted(str(versions.get(name, "unknown")) for versions in known)) for name in names]

@@ -1,4 +1,4 @@
-"""What a study found, in plain words that are computed from its tables. Pure."""
+"""The findings of a study in plain words, computed from its tables. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from largebatch.records.result import Status
 from largebatch.report import claims, tables
 from largebatch.report.claims import Claim, Values
 
-USEFUL = 0.90  # the test accuracy below which the paper, too, speaks of a drop
-MOST_LINES = 4  # more lines than that are not compared with each other in sentences
+USEFUL = 0.90  # the paper, too, calls an accuracy below it a drop
+MOST_LINES = 4  # with more lines, sentences don't compare them
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Comparison:
 def compare_with_paper(
     study: StudyRecord, results: pd.DataFrame, *, per_worker: bool = False
 ) -> list[Comparison]:
-    """The claims for all pairs of lines, from the runs that train what the paper does: LeNet on MNIST.
+    """The claims for all pairs of lines, from the runs of the paper's kind: LeNet on MNIST.
 
     `per_worker` reads the paper's batch size as that of one worker.
     """
@@ -46,9 +46,9 @@ def compare_with_paper(
 
 
 def _judge(results: pd.DataFrame, sgd: str, lars: str) -> tuple[Claim, ...]:
-    """The claims from the means over the seeds, each with what a single seed would make of it.
+    """The claims from the means over the seeds, with the verdicts of the single seeds.
 
-    A mean of three can be ahead by a point while one of the three is behind: the verdict alone hides that.
+    A mean of three can be ahead by a point while one of the three is behind: the verdict alone hides this.
     """
     pair = results[results["line"].isin([sgd, lars]) & (results["status"] == Status.FINISHED)]
     seeds = {
@@ -127,7 +127,7 @@ def _at(accuracy: Values, size: int) -> str:
 
 
 def _lead(word: str, one: tuple[str, Values], other: tuple[str, Values]) -> str:
-    """Where which of two lines is ahead by more than chance allows."""
+    """The batch sizes at which one of two lines leads by more than chance."""
     (a, of_a), (b, of_b) = one, other
     lead = {size: value - of_b[size] for size, value in of_a.items() if size in of_b}
     if not lead:

@@ -1,7 +1,7 @@
-"""SVG as matplotlib writes it, made fit for dark screens and a page with a strict Content-Security-Policy.
+"""matplotlib's SVG, adapted to dark screens and to a page with a strict Content-Security-Policy.
 
-Colours come in pairs. A file holds those for light, as attributes that every program understands; a style
-sheet replaces them where the screen is dark. It also goes into the page that the figures are part of.
+Colours come in pairs. A file has the light colours, as attributes that every program understands; a style
+sheet replaces them on dark screens. The page with the figures has the same style sheet.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Tidy tables of a study: a row per run, per run and epoch, per line of a figure and batch size. All pure.
 
-A *line* is what a figure draws as one: runs that differ in batch size and seed alone. Its name is the
+A *line* is drawn as one line of a figure: runs that differ only in batch size and seed. Its name is the
 optimizer's, with the settings that tell it from other lines of the same optimizer.
 """
 
@@ -23,14 +23,15 @@ from largebatch.settings.values import declared
 MEASURES = (
     "train_accuracy", "validation_accuracy", "test_accuracy", "generalization_error", "median_epoch_seconds",
 )  # fmt: skip
-HEADLINES = ("test_accuracy", "validation_accuracy", "train_accuracy")  # what tells lines apart, best first
+# Accuracies by which lines may be compared, the best first.
+HEADLINES = ("test_accuracy", "validation_accuracy", "train_accuracy")
 EPOCHS_SHOWN = (1, 2, 5, 10, 20, 50, 100)
 _WITHIN_A_LINE = ("optimizer", "batch_size", "seed")
 
 
 @dataclass(frozen=True)
 class Line:
-    """Runs that differ in batch size and seed alone; `settings` tell it from the optimizer's other lines."""
+    """Runs that differ only in batch size and seed; `settings` tell it from the optimizer's other lines."""
 
     name: str
     optimizer: str
@@ -78,7 +79,7 @@ def _line(training: Training, free: Sequence[str]) -> Line:
 
 
 def results(study: StudyRecord) -> pd.DataFrame:
-    """A row per run. Accuracies and losses are those of runs that came to their end, else missing."""
+    """A row per run. Accuracies and losses are missing for runs that did not finish."""
     of_run = lines(study)
     rows = [result(run, of_run[run.name].name) for run in study.runs]
     if not any("validation_accuracy" in run.metrics for run in study.runs):
@@ -128,7 +129,7 @@ def _value(row: pd.Series[Any] | None, name: str) -> float:
 
 
 def headline(table: pd.DataFrame) -> str:
-    """The accuracy that lines are compared by: on the test part, else on the best part that has values."""
+    """The accuracy by which lines are compared: the first of HEADLINES that has values."""
     there = [name for name in HEADLINES if name in table and table[name].notna().any()]
     return there[0] if there else HEADLINES[0]
 
@@ -142,9 +143,9 @@ def line_names(results_table: pd.DataFrame) -> list[str]:
 
 
 def epochs(study: StudyRecord) -> pd.DataFrame:
-    """A row per run and epoch: metrics.csv's columns behind those that say whose they are.
+    """A row per run and epoch: columns that name the run, then those of metrics.csv.
 
-    `elapsed_seconds` are those of training since the start, without evaluation.
+    `elapsed_seconds` counts training since the start, without evaluation.
     """
     of_run = lines(study)
     parts = [_epochs(run, of_run[run.name]) for run in study.runs if len(run.metrics)]
@@ -170,7 +171,7 @@ def _epochs(run: RunRecord, line: Line) -> pd.DataFrame:
 
 
 def groups(epochs_table: pd.DataFrame) -> list[str]:
-    """Names of the layers (or arrays) that the table has trust ratios of, in the network's order."""
+    """Names of the layers (or arrays) with trust ratios in the table, in the network's order."""
     ending = f"_{GROUP_COLUMNS[-1]}"
     return [str(name).removesuffix(ending) for name in epochs_table if str(name).endswith(ending)]
 

@@ -19,7 +19,7 @@ from largebatch.terminal.table import align
 
 @dataclass(frozen=True)
 class Report:
-    """What was written: the page, a summary as text, and sentences about runs that were left out."""
+    """A written report: its page, a summary as text, and sentences about runs that were left out."""
 
     page: Path
     text: str
@@ -88,7 +88,7 @@ def _parquet(table: pd.DataFrame) -> bytes:
 
 
 def _text(content: Content) -> str:
-    """Summary, test accuracies and verdicts for a terminal."""
+    """Summary, accuracies and verdicts for a terminal."""
     parts = [content.study.title, "\n".join(f"- {sentence}" for sentence in content.sentences)]
     accuracy = accuracy_table(content.cells)
     if len(accuracy) > 1:

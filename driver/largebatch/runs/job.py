@@ -1,4 +1,4 @@
-"""A training from its settings to its result: data, session, epochs, files. The one way to train."""
+"""A training from its settings to its result: data, session, epochs, files. All commands train by it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def load_data(training: Training, data_dir: Path | None, say: Say) -> Dataset:
 def train(
     training: Training, execution: Execution, folder: RunFolder, dataset: Dataset, host: Host = OWN_JVM
 ) -> Result:
-    """Train in a session of its own, from the folder's last whole checkpoint; returns the result.
+    """Train in a session of its own, from the folder's last valid checkpoint; returns the result.
 
     Raises RunError if the run fails; its folder then says so, if it can be written, and can be resumed.
     """
@@ -68,7 +68,7 @@ def _ignore(row: EpochRow) -> None:
 
 @dataclass(frozen=True)
 class Job:
-    """A training to carry out, from the last whole checkpoint of its folder on.
+    """A training to carry out, from the last valid checkpoint of its folder on.
 
     folder        locked by whoever carries the job out; without one nothing is kept
     until         the epoch after which the job ends, the last one if not given. Schedules are those of all
@@ -109,7 +109,7 @@ class Job:
 
 
 class _Attempt:
-    """A job on its way; begins by rewinding the folder to the last whole checkpoint."""
+    """A job in progress. Its making rewinds the folder to the last valid checkpoint."""
 
     def __init__(self, job: Job, folder: RunFolder) -> None:
         self._job = job

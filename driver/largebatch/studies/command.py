@@ -1,4 +1,4 @@
-"""What `largebatch sweep` does, from what is asked for to the exit status."""
+"""`largebatch sweep`, from the request to the exit status."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DONE, SOME_FAILED, NOT_COMPLETE = 0, 1, 3
 
 @dataclass(frozen=True)
 class SweepRequest:
-    """What was asked for; `execution` are the settings given on the command line."""
+    """What the command line asks for; `execution` has the settings that it gives."""
 
     study: str
     out: Path
@@ -49,7 +49,7 @@ class SweepRequest:
 
 
 class Prepared:
-    """A study with its folder, its data and what there is to do: checked, and nothing written yet."""
+    """A study with its folder, its data and the runs to do. All is checked, nothing is written."""
 
     def __init__(self, request: SweepRequest, say: Say, *, download: bool) -> None:
         request.host.check_options(request.given)
@@ -66,7 +66,7 @@ class Prepared:
         return survey(self.study, self.folder, only, self.datasets)
 
     def _load(self, request: SweepRequest, say: Say, *, download: bool) -> dict[str, Dataset]:
-        """The sets by name: the study's, or its fallback where they can't be had or the folder has that."""
+        """The study's data sets by name; the fallback if they are unavailable or the folder has it."""
         fallback = self.study.fallback
         on_fallback = self.study.on(fallback) if fallback and not request.data_dir else None
         if on_fallback and self.folder.holds(on_fallback):
@@ -163,7 +163,7 @@ def sweep(request: SweepRequest, say: Say, show: Say) -> int:
 
 
 def titles(of: Study, tasks: Sequence[Task]) -> dict[str, str]:
-    """What the lines of progress call each run: its place, and the settings that vary."""
+    """Title of each run in lines of progress, by name: its number and the settings that vary."""
     always = ("optimizer", "batch_size")
     more = [name for name in of.varied if name not in (*always, "learning_rate")]
     if "learning_rate" in of.varied and _rates_vary(of):

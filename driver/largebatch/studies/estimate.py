@@ -1,4 +1,4 @@
-"""How long epochs will take, from those that have been measured. Pure."""
+"""Estimates of epoch times from measured ones. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections import defaultdict, deque
 
 from largebatch.settings.training import Training
 
-ROUGH_S = 25.0  # an epoch over ROUGH_ROWS images on two cores, as long as nothing has been measured
+ROUGH_S = 25.0  # an epoch over ROUGH_ROWS images on two cores; used until an epoch is measured
 ROUGH_ROWS = 60_000
-REMEMBERED = 5  # epochs of equal batch size whose mean is taken
+REMEMBERED = 5  # last epochs of each batch size, whose mean is the estimate
 
 
 class Timing:
@@ -20,7 +20,7 @@ class Timing:
         self.measured = 0  # epochs so far
 
     def add(self, training: Training, rows: int, seconds: float) -> None:
-        """An epoch over `rows` training rows took that long."""
+        """Record the duration of an epoch over `rows` training rows."""
         self.measured += 1
         self._per_row[training.network, training.batch_size].append(seconds / rows)
 

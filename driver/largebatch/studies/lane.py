@@ -14,9 +14,9 @@ from largebatch.studies.tasks import Task
 
 
 class Lane:
-    """A session at a time, begun when a run needs it, for one run after the other. A context manager.
+    """Holds one session at a time, for one run after the other; starts it when a run needs it.
 
-    With `workers` there is one session for all runs, with slots for so many.
+    With `workers` one session, with that many slots, serves all runs. A context manager.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class Lane:
         self._workers = workers
         self._session: Session | None = None
         self.failed_starts = 0  # in a row
-        self.failed = False  # whether the last session was ended for an error
+        self.failed = False  # whether an error ended the last session
 
     def __enter__(self) -> Self:
         return self
@@ -40,7 +40,7 @@ class Lane:
         self.clear(error)
 
     def fits(self, task: Task) -> bool:
-        """Whether there is a session, and it is one for the task."""
+        """Whether the present session, if any, suits the task."""
         return self._session is not None and self._session.workers == self._slots(task)
 
     def session(self, task: Task) -> Session:
@@ -57,7 +57,7 @@ class Lane:
         return self._session
 
     def clear(self, error: BaseException | None = None) -> None:
-        """End the session, if there is one: at once after an error."""
+        """End the session, if any: at once after an error, else in good order."""
         session, self._session = self._session, None
         self.failed = error is not None
         if session is not None:

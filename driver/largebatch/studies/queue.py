@@ -17,24 +17,24 @@ class Queue(Protocol):
 
     @property
     def most_workers(self) -> int:
-        """The most workers that any of the runs, also of those to come, has."""
+        """The largest number of workers of all runs, present and future."""
 
     @property
     def may_grow(self) -> bool:
-        """Whether there may be a next run after one that is being carried out has ended."""
+        """Whether the end of a run can add further runs."""
 
     def next(self, fits: Fits) -> Task | None:
-        """The next run, if it fits. None if it does not, or if there is no run now."""
+        """Take the next run if it fits; None if it does not fit, or if there is no run now."""
 
     def ended(self, task: Task, result: Result | None) -> None:
-        """A run that `next` has given came to its end; without a result if it could not even begin.
+        """A run that `next` gave has ended; `result` is None if the run could not even begin.
 
-        Runs that the time limit or an interrupt ended are not reported: no run follows them.
+        Runs that a time limit or an interrupt ended are not reported: no run follows them.
         """
 
 
 class ListQueue:
-    """The runs of a list that have not ended, in order; those that failed before come last if so wished."""
+    """The unfinished runs of a list, in order. With `failed_last`, runs that failed before come last."""
 
     may_grow = False
 
@@ -46,10 +46,10 @@ class ListQueue:
         self.most_workers = max((task.training.workers for task in tasks), default=1)
 
     def next(self, fits: Fits) -> Task | None:
-        """The first that is left."""
+        """The first run that is left."""
         if not self._left or not fits(self._left[0]):
             return None
         return self._left.popleft()
 
     def ended(self, task: Task, result: Result | None) -> None:
-        """Nothing follows from a result."""
+        """A result adds no runs."""

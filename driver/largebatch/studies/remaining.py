@@ -1,4 +1,4 @@
-"""Epochs of a sweep: how many are done, and how long the others will take. For several threads."""
+"""The work left in a sweep: epochs and time. For several threads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Remaining:
             self.expect(task)
 
     def expect(self, task: Task) -> None:
-        """A run will be carried out, or taken further than was expected so far."""
+        """Count the epochs of a run that is new, or will go further than expected so far."""
         with self._lock:
             known = self._tasks.get(task.name)
             if known is None or known.goal < task.goal:
@@ -31,13 +31,13 @@ class Remaining:
                 self._left[task.name] = task.epochs_left
 
     def epoch_done(self, task: Task, seconds: float) -> None:
-        """An epoch of a run has taken so long."""
+        """An epoch of a run has ended."""
         with self._lock:
             self._left[task.name] -= 1
             self._timing.add(task.training, task.rows, seconds)
 
     def drop(self, task: Task) -> None:
-        """Nothing more will be done for a run."""
+        """Stop counting on a run: it has ended."""
         with self._lock:
             self._left[task.name] = 0
 

@@ -1,4 +1,4 @@
-"""The runs of a queue, in sessions that serve one run after the other and are replaced when one fails."""
+"""Carries out the runs of a queue. A session serves one run after the other, until a run fails in it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class OutOfTimeError(Exception):
 
 @dataclass(frozen=True)
 class Limits:
-    """How a sweep may be carried out: sessions side by side, seconds it may take, a session for each run."""
+    """Limits of a sweep: parallel sessions, seconds in all, and whether each run gets its own session."""
 
     jobs: int = 1
     seconds: float | None = None
@@ -46,7 +46,7 @@ class Limits:
 
 @dataclass
 class Sweep:
-    """Carries out the runs of a queue. `title` is what lines of progress call a run."""
+    """Carries out the runs of a queue. `title` gives a run's title in lines of progress."""
 
     folder: StudyFolder
     queue: Queue
@@ -69,10 +69,10 @@ class Sweep:
         self._started = time.monotonic()
 
     def carry_out(self) -> None:
-        """Returns when all was tried or time is up; what came of it is in the folders.
+        """Return when every run was tried or time is up; results are in the runs' folders.
 
-        Raises what ends the sweep itself, such as KeyboardInterrupt or a full disk; all sessions have ended
-        by then.
+        Raises errors that end the sweep itself, such as KeyboardInterrupt or a full disk, after all sessions
+        have ended.
         """
         with contextlib.closing(self.stop), ThreadPoolExecutor(self.limits.jobs) as pool:
             threads = [pool.submit(self._work) for _ in range(self.limits.jobs)]
@@ -86,7 +86,7 @@ class Sweep:
                 raise
 
     def _work(self) -> None:
-        """One thread."""
+        """The work of one thread: run after run."""
         slots = None if self.host.can_restart else self.queue.most_workers
         with Lane(self.execution, self.folder, self.stop, self.host, slots) as lane:
             while (task := self._next(lane)) is not None:
@@ -100,7 +100,7 @@ class Sweep:
                     lane.clear()
 
     def _next(self, lane: Lane) -> Task | None:
-        """The next run for a lane; waits for one as long as the queue may grow. None if there is none."""
+        """The next run for a lane. Waits while a run may still come; None once none can."""
         with self._changed:
             while not (self.stop.is_set() or self._given_up or lane.failed_starts >= MAX_FAILED_STARTS):
                 task, refused = self._take(lane)
@@ -114,7 +114,7 @@ class Sweep:
             return None
 
     def _take(self, lane: Lane) -> tuple[Task | None, bool]:
-        """The next run of the queue, or else one that was postponed; and whether one had not enough time."""
+        """The next run of the queue, else a postponed one; and whether time was too short for a run."""
         refused = False
 
         def fits(task: Task) -> bool:
@@ -133,7 +133,7 @@ class Sweep:
             self._changed.notify_all()
 
     def has_time(self, task: Task, before: float = 0) -> bool:
-        """Whether an epoch of the task that begins in `before` seconds would end in time."""
+        """Whether an epoch of the task that starts in `before` seconds would end in time."""
         end = time.monotonic() - self._started + before + self.remaining.epoch_seconds(task)
         fits = self.limits.seconds is None or end <= self.limits.seconds
         self.out_of_time |= not fits
@@ -156,7 +156,7 @@ class Sweep:
 
 
 class _Attempt:
-    """One run, from its last whole checkpoint to whatever end it finds."""
+    """One run, from its last valid checkpoint to its end, good or bad."""
 
     def __init__(self, sweep: Sweep, task: Task, lane: Lane) -> None:
         self._sweep = sweep
@@ -165,7 +165,7 @@ class _Attempt:
         self._mark = 0.0  # when the last epoch ended
 
     def make(self) -> None:
-        """Results and failures go into the run's folder; then the next run's turn has come."""
+        """Carry the run out; its result or failure goes into its folder. Raises errors that end the sweep."""
         task, note = self._task, self._sweep.folder.note
         try:
             task.folder.path.mkdir(parents=True, exist_ok=True)
@@ -173,14 +173,14 @@ class _Attempt:
                 result = self._result()
         except RunError as error:
             self._failed(str(error), task.folder.result())
-            self._lane.clear(error)  # even if it lives: threads of the failed run may live too
+            self._lane.clear(error)  # even if it lives: threads of the failed run may run on in it
         except OutOfTimeError as error:
             note(f"{task.name} stopped between epochs: time is up")
             self._lane.clear(error)
         except InUseError as error:
             if not self._sweep.postpone(task):
                 self._failed(str(error))
-        except UserError as error:  # files in the run's folder that are not as a run writes them
+        except UserError as error:  # the run's folder has files that no run writes
             self._failed(str(error))
         else:
             note(f"{task.name} {result.status}")

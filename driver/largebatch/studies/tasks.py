@@ -1,4 +1,4 @@
-"""What is to be done of a study: its runs as they stand, which are wanted, and how long they will take."""
+"""The runs of a study: their states, which are wanted, and how long they will take."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
 from largebatch.terminal.progress import duration
 from largebatch.terminal.table import align
 
-Datasets = Mapping[tuple[str, int], Dataset]  # by what Training.data tells
-Only = Mapping[str, Sequence[str]]  # of a setting the values wanted, as they are written
+Datasets = Mapping[tuple[str, int], Dataset]  # by Training.data
+Only = Mapping[str, Sequence[str]]  # wanted values of each setting, as text
 
 
 @dataclass(frozen=True)
 class Task:
-    """A run of a study as it stands; `rows` are those of its training data.
+    """A run of a study and its state. `rows` counts its training rows.
 
-    `until` is the epoch to which it is to be taken now, the last one if not given.
+    `until` is the epoch at which the run stops for now, by default its last one.
     """
 
     training: Training
@@ -44,16 +44,16 @@ class Task:
 
     @property
     def goal(self) -> int:
-        """The epoch to which it is to be taken now."""
+        """The epoch at which the run stops for now."""
         return self.until or self.training.epochs
 
     def is_done(self, result: Result) -> bool:
-        """Whether nothing is left to do after a result."""
+        """Whether a run with this result needs no more training now."""
         return result.status.ended or (result.status == Status.PAUSED and result.epochs >= self.goal)
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing left to do."""
+        """Whether the run needs no more training now."""
         return self.result is not None and self.is_done(self.result)
 
     @property
@@ -68,7 +68,7 @@ class Task:
 
     @property
     def state(self) -> str:
-        """As --dry-run shows it."""
+        """The state that --dry-run shows."""
         if self.ended and self.result:
             return self.result.status.value
         begun = f"from epoch {self.epochs_done}" if self.epochs_done else "new"
@@ -76,7 +76,7 @@ class Task:
 
 
 def survey(study: Study, folder: StudyFolder, only: Only, datasets: Datasets) -> list[Task]:
-    """The study's runs as they stand, those that are wanted, in order.
+    """The wanted runs of a study, in order, with their states.
 
     Raises UserError if a folder is a link or another run's, was begun on other data, or nothing fits `only`.
     """
@@ -127,13 +127,13 @@ def _is(value: Any, text: str) -> bool:
 
 
 def measured(tasks: Sequence[Task]) -> Timing:
-    """What the epochs that are done tell about those to come."""
+    """Times of the finished epochs."""
     timing = Timing()
     for task in tasks:
         if task.epochs_done and task.folder.metrics_file.exists():
             try:
                 metrics = task.folder.metrics()
-            except UserError:  # it is made anew when the run goes on
+            except UserError:  # the run writes it anew when it goes on
                 continue
             for seconds in metrics["seconds"] + metrics["evaluation_seconds"]:
                 timing.add(task.training, task.rows, seconds)

@@ -19,7 +19,7 @@ __all__ = ["Figure", "draw"]
 
 
 def draw(results: pd.DataFrame, cells: pd.DataFrame, epochs: pd.DataFrame) -> list[Figure]:
-    """All figures that the tables (tables.results, .cells, .epochs) have something for."""
+    """All figures for which the tables (tables.results, .cells, .epochs) have data."""
     names = line_names(results)
     of_line = {name: part for name in names if len(part := epochs[epochs["line"] == name])}
     drawings = (

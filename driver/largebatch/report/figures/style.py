@@ -1,4 +1,4 @@
-"""What all figures share: their size, their looks, their axes, and how they become files."""
+"""Shared by all figures: size, looks, axes, and the way they become files."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def curves(epochs: pd.DataFrame, of_line: Mapping[str, pd.DataFrame]) -> Iterato
 
 @dataclass(frozen=True)
 class _Axis:
-    """Against what accuracy is drawn, and what all lines' curves share, so that they can be compared."""
+    """The horizontal axis, and the scales that all lines' curves share, so that they can be compared."""
 
     column: str
     label: str

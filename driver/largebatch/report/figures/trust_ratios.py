@@ -47,7 +47,7 @@ def trust_ratios(of_line: Mapping[str, pd.DataFrame]) -> Iterator[Drawing]:
 
 @dataclass(frozen=True)
 class _Frame:
-    """What the figures of a line's trust ratios share, so that they can be compared."""
+    """The scales that the figures of a line's trust ratios share, so that they can be compared."""
 
     lowest: float
     highest: float
