@@ -22,7 +22,7 @@ from largebatch.report.write import report
 from largebatch.settings.execution import Execution
 from largebatch.settings.networks import NETWORKS
 from largebatch.settings.study import Study, run_name
-from largebatch.studies.tasks import format_plan, measured, survey
+from largebatch.studies.tasks import format_tasks, measured, survey
 from largebatch.terminal.table import format_results
 from tests.support.fuzzing import TRAINING, examples, json_files, mutated, reads
 from tests.support.harness import write_matrix
@@ -189,7 +189,7 @@ def test_studies_to_go_on_with(tmp_path: Path, content: bytes) -> None:
         folder.holds(STUDY)
         assert folder.run(TRAINING).path.resolve().is_relative_to(tmp_path)
         tasks = survey(STUDY, folder, {}, {})
-        format_plan(tasks, measured(tasks), 1)
+        format_tasks(tasks, measured(tasks), 1)
 
     reads("study.json", go_on)
 

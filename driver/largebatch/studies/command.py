@@ -21,7 +21,7 @@ from largebatch.studies import library
 from largebatch.studies.queue import ListQueue
 from largebatch.studies.remaining import Remaining
 from largebatch.studies.sweep import Limits, Sweep
-from largebatch.studies.tasks import Datasets, Only, Task, format_plan, measured, survey
+from largebatch.studies.tasks import Datasets, Only, Task, format_tasks, measured, survey
 from largebatch.terminal.say import Say
 from largebatch.terminal.table import format_results
 
@@ -48,7 +48,7 @@ class SweepRequest:
         return [*self.execution, *(name for name, wanted in limits.items() if wanted)]
 
 
-class Prepared:
+class CheckedStudy:
     """A study with its folder, its data and the runs to do. All is checked, nothing is written."""
 
     def __init__(self, request: SweepRequest, say: Say, *, download: bool) -> None:
@@ -120,33 +120,18 @@ class Prepared:
 
 def dry_run(request: SweepRequest, say: Say) -> str:
     """The runs with their state and an estimate of the time; writes and downloads nothing."""
-    prepared = Prepared(request, say, download=False)
-    return format_plan(prepared.tasks, measured(prepared.tasks), request.limits.jobs)
+    checked = CheckedStudy(request, say, download=False)
+    return format_tasks(checked.tasks, measured(checked.tasks), request.limits.jobs)
 
 
 def sweep(request: SweepRequest, say: Say, show: Say) -> int:
     """Carry out what is left of a study and show its results; returns the exit status."""
-    prepared = Prepared(request, say, download=True)
-    with prepared.folder.lock():
+    checked = CheckedStudy(request, say, download=True)
+    with checked.folder.lock():
         request.host.require_tools()
-        prepared.folder.check(prepared.study)
-        prepared.folder.write(prepared.study, prepared.execution)
-        tasks = prepared.survey(request.only)
-        ended = sum(task.ended for task in tasks)
-        runs = f"{len(tasks)} runs, {ended} of them done" if ended else f"{len(tasks)} runs"
-        say(f"{prepared.study.title}: {runs}, {prepared.execution.mode} mode, in {request.out}")
-        names = titles(prepared.study, tasks)
-        going = Sweep(
-            prepared.folder,
-            ListQueue(tasks, failed_last=not request.host.can_restart),
-            lambda task: names[task.name],
-            prepared.datasets,
-            prepared.execution,
-            request.limits,
-            Remaining(tasks, measured(tasks), request.limits.jobs),
-            say,
-            request.host,
-        )
+        checked.folder.check(checked.study)
+        checked.folder.write(checked.study, checked.execution)
+        going = _start(checked, request, say)
         try:
             going.carry_out()
         except OSError as error:
@@ -154,12 +139,32 @@ def sweep(request: SweepRequest, say: Say, show: Say) -> int:
                 f"{request.out} cannot be written: {error.strerror or error}; "
                 "the same command goes on from the last epoch"
             ) from error
-        tasks = prepared.survey(request.only)
-    show(_results(prepared.study, tasks))
+        tasks = checked.survey(request.only)
+    show(_results(checked.study, tasks))
     for line in _unfinished(tasks):
         say(line)
     show(f"Next: largebatch report {request.out}")
     return _status(tasks, going, say)
+
+
+def _start(checked: CheckedStudy, request: SweepRequest, say: Say) -> Sweep:
+    """The sweep over the runs as they stand now, announced in a line."""
+    tasks = checked.survey(request.only)
+    ended = sum(task.ended for task in tasks)
+    runs = f"{len(tasks)} runs, {ended} of them done" if ended else f"{len(tasks)} runs"
+    say(f"{checked.study.title}: {runs}, {checked.execution.mode} mode, in {request.out}")
+    names = titles(checked.study, tasks)
+    return Sweep(
+        checked.folder,
+        ListQueue(tasks, failed_last=not request.host.can_restart),
+        lambda task: names[task.name],
+        checked.datasets,
+        checked.execution,
+        request.limits,
+        Remaining(tasks, measured(tasks), request.limits.jobs),
+        say,
+        request.host,
+    )
 
 
 def titles(of: Study, tasks: Sequence[Task]) -> dict[str, str]:

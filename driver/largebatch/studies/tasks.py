@@ -140,7 +140,7 @@ def measured(tasks: Sequence[Task]) -> Timing:
     return timing
 
 
-def format_plan(tasks: Sequence[Task], timing: Timing, jobs: int) -> str:
+def format_tasks(tasks: Sequence[Task], timing: Timing, jobs: int) -> str:
     """A line per run, and the sum."""
     rows = [["run", "state", "epochs to do", "time"]]
     rows += [[t.name, t.state, str(t.epochs_left), _time(_seconds(t, timing))] for t in tasks]

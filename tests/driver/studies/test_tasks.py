@@ -17,7 +17,7 @@ from largebatch.settings.study import Study, run_name
 from largebatch.settings.training import Training
 from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
 from largebatch.studies.remaining import Remaining
-from largebatch.studies.tasks import Task, format_plan, measured, select, survey
+from largebatch.studies.tasks import Task, format_tasks, measured, select, survey
 from tests.support.samples import dataset
 from tests.support.study_samples import result
 
@@ -161,12 +161,12 @@ def test_a_plan_shows_states_and_adds_up() -> None:
         dataclasses.replace(task(RUNS[2], done=4), result=result(RUNS[2], Status.FINISHED, 4)),
     ]
     timing = Timing()
-    assert format_plan(tasks, timing, 1).endswith(
+    assert format_tasks(tasks, timing, 1).endswith(
         "3 runs: 1 new, 1 to go on with, 1 finished; 5 epochs to do, about 2s "
         "(nothing is measured yet: 25 s are taken for 60000 images)"
     )
     timing.add(BASE, 1000, 60)
-    lines = format_plan(tasks, timing, 2).splitlines()
+    lines = format_tasks(tasks, timing, 2).splitlines()
     assert [line.split() for line in lines[:4]] == [
         ["run", "state", "epochs", "to", "do", "time"],
         ["idx-softmax-sgd-b8-e4-s1", "new", "4", "4m00s"],
