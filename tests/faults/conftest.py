@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from largebatch.data import load
 from largebatch.engine.session import Session
 from largebatch.files.places import dml_root
 from largebatch.settings.execution import Execution
-from tests.support.trials import MEMORY, TRAINING, Modify, Trial, Undisturbed, mount
+from tests.support.trials import MEMORY, TRAINING, Edit, Gate, Modify, Trial, Undisturbed, mount
 
 
 @pytest.fixture
@@ -31,24 +32,31 @@ def trial(tmp_path: Path, bars: Path) -> Iterator[Trial]:
 def undisturbed(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
     home = tmp_path_factory.mktemp("undisturbed")
     execution = Execution(mode="local", memory=MEMORY)
+    begun = time.monotonic()
     with Session(execution, TRAINING.workers, home / "log.txt") as session:
-        yield Undisturbed(session, load("idx", bars), home)
+        yield Undisturbed(session, load("idx", bars), home, time.monotonic() - begun)
 
 
 @pytest.fixture
 def modified(tmp_path: Path) -> Modify:
-    """Copies the program with another text in one of its files; returns the PYTHONPATH of the copy."""
+    """Copies the program and edits the copy."""
 
-    def modify(file: str, old: str, new: str) -> str:
+    def modify(*edits: Edit) -> str:
         root = tmp_path / "modified"
         shutil.copytree(Path(package.__file__).parent, root / "driver" / "largebatch")
         shutil.copytree(dml_root() / "dml", root / "dml", dirs_exist_ok=True)
-        text = (root / file).read_text()
-        assert text.count(old) == 1
-        (root / file).write_text(text.replace(old, new))
+        for edit in edits:
+            text = (root / edit.file).read_text()
+            assert text.count(edit.old) == 1
+            (root / edit.file).write_text(text.replace(edit.old, edit.new))
         return str(root / "driver")
 
     return modify
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path)
 
 
 @pytest.fixture

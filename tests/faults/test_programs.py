@@ -13,15 +13,21 @@ from tests.support.fault import fault
 from tests.support.outcomes import runs, status, statuses
 from tests.support.patience import TIMEOUT_S
 from tests.support.samples import write_bars
-from tests.support.trials import AT, CLOCK, IN_WORKER, MEMORY, UPDATES, Modify, Trial, Undisturbed
+from tests.support.trials import (
+    AT,
+    CLOCK,
+    MEMORY,
+    UPDATES,
+    Edit,
+    Modify,
+    Trial,
+    Undisturbed,
+    in_server,
+    in_worker,
+)
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
-IN_SERVER = (
-    "dml/server.dml",
-    '  clock = as.matrix(model["clock"])',
-    f"{CLOCK}  if (as.scalar(at[1,1]) == {AT})\n    ",
-)
 STOP = 'stop("a fault on purpose")'
 STOPPED = "DMLScriptException: a fault on purpose"
 MISFIT = "X = X %*% matrix(1, rows=7, cols=7)"
@@ -30,12 +36,11 @@ TOLD = "status 1 at once, the message is that of the error; resumed with sound D
 
 
 @pytest.mark.parametrize(
-    ("mode", "where", "error", "said"),
+    ("mode", "edit", "said"),
     [
         pytest.param(
             mode,
-            where,
-            error,
+            edit,
             said,
             id=f"{who}, {mode}",
             marks=fault(
@@ -45,18 +50,17 @@ TOLD = "status 1 at once, the message is that of the error; resumed with sound D
                 quick=who == "The server" and mode == "local",
             ),
         )
-        for who, mode, how, where, error, said in (
+        for who, mode, how, edit, said in (
             (
                 "A worker",
                 "local",
                 "a matrix product that does not fit, in worker 3",
-                IN_WORKER,
-                MISFIT,
+                in_worker(MISFIT),
                 MISFITS,
             ),
-            ("A worker", "spark", "stop() in worker 3", IN_WORKER, STOP, STOPPED),
-            ("The server", "local", "stop() in its function", IN_SERVER, STOP, STOPPED),
-            ("The server", "spark", "stop() in its function", IN_SERVER, STOP, STOPPED),
+            ("A worker", "spark", "stop() in worker 3", in_worker(STOP), STOPPED),
+            ("The server", "local", "stop() in its function", in_server(STOP), STOPPED),
+            ("The server", "spark", "stop() in its function", in_server(STOP), STOPPED),
         )
     ],
 )
@@ -65,12 +69,10 @@ def test_an_error_in_a_function_of_paramserv_is_told(
     undisturbed: Undisturbed,
     modified: Modify,
     mode: str,
-    where: tuple[str, str, str],
-    error: str,
+    edit: Edit,
     said: str,
 ) -> None:
-    file, line, condition = where
-    process = trial.train("--mode", mode, PYTHONPATH=modified(file, line, line + condition + error))
+    process = trial.train("--mode", mode, PYTHONPATH=modified(edit))
     wait_for(process, "epoch 1/3")
     _, told = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1
@@ -101,7 +103,9 @@ def test_a_loss_that_is_no_number_ends_the_run(
       sums[1,1] = 0.0 / 0.0
     print("computed after " + as.scalar(at[1,1]))
   }}"""
-    process = trial.train("--mode", "local", "--json", PYTHONPATH=modified("dml/worker.dml", line, spoiled))
+    process = trial.train(
+        "--mode", "local", "--json", PYTHONPATH=modified(Edit("dml/worker.dml", line, spoiled))
+    )
     printed, told = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1, told
     result = json.loads(printed)
@@ -150,10 +154,9 @@ def test_a_sweep_goes_on_after_a_run_that_diverges(trial: Trial) -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "where", "said"),
+    ("where", "said"),
     [
         pytest.param(
-            400,
             ("--mode", "local", "--memory", MEMORY),
             "the JVM ran out of memory: raise --memory (now 512m) or lower --micro-batch",
             id="JVM",
@@ -164,14 +167,13 @@ def test_a_sweep_goes_on_after_a_run_that_diverges(trial: Trial) -> None:
             ),
         ),
         pytest.param(
-            1600,
             (
                 "--mode",
                 "spark",
                 "--memory",
                 "2g",
                 "--master",
-                "local-cluster[4,1,512]",
+                "local-cluster[2,1,512]",
                 "--conf",
                 "spark.executor.memory=512m",
             ),
@@ -179,18 +181,18 @@ def test_a_sweep_goes_on_after_a_run_that_diverges(trial: Trial) -> None:
             id="executor",
             marks=fault(
                 "An executor runs out of memory",
-                "LeNet with a batch whose maps do not fit into an executor of local-cluster[4,1,512]",
+                "LeNet with a batch whose maps do not fit into an executor of local-cluster[2,1,512]",
                 "status 1, the message says that it was an executor; no process is left",
             ),
         ),
     ],
 )
-def test_lack_of_memory_is_told(
-    trial: Trial, tmp_path: Path, rows: int, where: tuple[str, ...], said: str
-) -> None:
+def test_lack_of_memory_is_told(trial: Trial, tmp_path: Path, where: tuple[str, ...], said: str) -> None:
+    """Each of two workers wants twice as much as the heap has."""
     (tmp_path / "large").mkdir()
-    data = write_bars(tmp_path / "large", rows, 96, 5)
-    process = trial.train(*where, "--network", "lenet", "--batch-size", str(rows), data=data)
+    data = write_bars(tmp_path / "large", 1024, 112, 5)
+    network = ("--network", "lenet", "--batch-size", "1024", "--workers", "2")
+    process = trial.train(*where, *network, data=data)
     _, told = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1
     assert f"largebatch: {said}" in told

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from tests.support.command import Run, wait_for
 from tests.support.fault import fault
 from tests.support.patience import TIMEOUT_S
 from tests.support.samples import write_small_mnist
-from tests.support.trials import EPOCHS, Trial, Undisturbed, fill, mount
+from tests.support.trials import EPOCHS, Gate, Modify, Trial, Undisturbed, fill, mount
 
 systemds = pytest.mark.systemds
 
@@ -33,12 +32,14 @@ systemds = pytest.mark.systemds
     "status 1, the message says that no space is left; resumed with space it ends equal to the last bit",
 )
 def test_a_full_disk_ends_the_run_and_keeps_what_was_computed(
-    trial: Trial, undisturbed: Undisturbed, small_disk: Path
+    trial: Trial, undisturbed: Undisturbed, modified: Modify, gate: Gate, small_disk: Path
 ) -> None:
     out = small_disk / "run"
-    process = trial.train("--mode", "local", "--out", str(out))
+    process = trial.train("--mode", "local", "--out", str(out), PYTHONPATH=modified(gate.edit))
     wait_for(process, "epoch 1/3")
+    gate.wait(out / "log.txt")
     filler = fill(small_disk)
+    gate.open()
     _, told = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1
     message = told.splitlines()[-1]
@@ -47,7 +48,7 @@ def test_a_full_disk_ends_the_run_and_keeps_what_was_computed(
     assert str(out) in message
     trial.assert_nothing_left()
     filler.unlink()
-    undisturbed.assert_goes_on_from(RunFolder(out), (1, 2))
+    undisturbed.assert_goes_on_from(RunFolder(out), (1,))
 
 
 DOWNLOAD = """
@@ -192,17 +193,17 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(
 @systemds
 @fault(
     "Two processes on the same run's folder",
-    "train --resume of a run that another process is carrying out",
+    "train --resume of a run that another process is carrying out, in its epoch 2",
     "the second: status 2, the message says that the folder is in use; the first is not disturbed",
 )
 def test_the_second_process_on_a_folder_is_refused(
-    trial: Trial, undisturbed: Undisturbed, largebatch: Run
+    trial: Trial, undisturbed: Undisturbed, modified: Modify, gate: Gate, largebatch: Run
 ) -> None:
-    process = trial.train("--mode", "local")
+    process = trial.train("--mode", "local", PYTHONPATH=modified(gate.edit))
     wait_for(process, "epoch 1/3")
-    process.send_signal(signal.SIGSTOP)  # it is slow to take note of epoch 2
+    gate.wait(trial.folder.log)
     second = largebatch("train", "--resume", trial.home / "run", "--data-dir", trial.data)
-    process.send_signal(signal.SIGCONT)
+    gate.open()
     assert second.returncode == 2
     assert "run is in use by another process: wait for it, or stop it" in second.stderr
     _, told = process.communicate(timeout=TIMEOUT_S)

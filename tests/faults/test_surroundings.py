@@ -16,7 +16,7 @@ from tests.support.fault import fault
 from tests.support.java import fake_java
 from tests.support.outcomes import status
 from tests.support.patience import TIMEOUT_S
-from tests.support.trials import Trial, Undisturbed
+from tests.support.trials import Gate, Modify, Trial, Undisturbed
 
 DAY_S = 24 * 3600
 
@@ -126,13 +126,16 @@ def set_back(tmp_path: Path) -> str:
     "the run is not disturbed: equal to the last bit, and no duration is negative",
 )
 def test_a_clock_that_is_set_back_disturbs_nothing(
-    trial: Trial, undisturbed: Undisturbed, set_back: str
+    trial: Trial, undisturbed: Undisturbed, modified: Modify, gate: Gate, set_back: str
 ) -> None:
     clock = trial.home / "clock"
     clock.write_text("0")
-    process = trial.train("--mode", "local", LD_PRELOAD=set_back, SET_BACK_FILE=str(clock))
+    variables = {"LD_PRELOAD": set_back, "SET_BACK_FILE": str(clock), "PYTHONPATH": modified(gate.edit)}
+    process = trial.train("--mode", "local", **variables)
     wait_for(process, "epoch 1/3")
+    gate.wait(trial.folder.log)
     clock.write_text(f"-{DAY_S}")
+    gate.open()
     _, told = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0, told
     undisturbed.assert_equal(trial.folder)
@@ -151,12 +154,16 @@ def test_a_clock_that_is_set_back_disturbs_nothing(
     "both pipes are closed after epoch 1",
     "the run is not disturbed: it ends, and its folder holds a result equal to the last bit",
 )
-def test_a_reader_that_has_gone_does_not_stop_a_run(trial: Trial, undisturbed: Undisturbed) -> None:
-    process = trial.train("--mode", "local")
+def test_a_reader_that_has_gone_does_not_stop_a_run(
+    trial: Trial, undisturbed: Undisturbed, modified: Modify, gate: Gate
+) -> None:
+    process = trial.train("--mode", "local", PYTHONPATH=modified(gate.edit))
     wait_for(process, "epoch 1/3")
+    gate.wait(trial.folder.log)
     assert process.stdout is not None and process.stderr is not None
     process.stdout.close()
     process.stderr.close()
+    gate.open()
     assert process.wait(timeout=TIMEOUT_S) == 1, "the result could not be printed"
     assert status(trial.folder) == "finished"
     undisturbed.assert_equal(trial.folder)

@@ -71,10 +71,12 @@ def start(arguments: Sequence[str], folder: Path, **environment: str) -> subproc
 def wait_for(process: subprocess.Popen[str], text: str) -> None:
     """Read the command's progress until a line holds the text."""
     assert process.stderr is not None
+    told = []
     for line in process.stderr:
+        told.append(line)
         if text in line:
             return
-    pytest.fail(f"the command ended without {text!r}")
+    pytest.fail(f"the command ended without {text!r}: {''.join(told[-20:])}")
 
 
 def train_arguments(data: Path, out: Path | str, *more: str) -> list[str]:

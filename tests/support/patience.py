@@ -6,4 +6,11 @@ would wait for that one, or for ever, is found.
 
 from __future__ import annotations
 
+import math
+
 TIMEOUT_S = 300.0
+
+
+def limit(seconds: float) -> int:
+    """A time limit for a command that a test waits out: three times what took `seconds` just now."""
+    return max(20, math.ceil(3 * seconds))

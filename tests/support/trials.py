@@ -16,6 +16,7 @@ from largebatch.runs.job import Job
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.command import start
+from tests.support.harness import write_matrix
 from tests.support.outcomes import assert_equal_runs
 from tests.support.patience import TIMEOUT_S
 from tests.support.processes import children, session_processes, wait_until, wait_until_gone
@@ -26,14 +27,59 @@ TRAINING = Training(dataset="idx", network="softmax", optimizer="lars", batch_si
 UPDATES = 10  # of an epoch
 MEMORY = "512m"
 
-# Where faults are put into a copy of the program: its file, a line of it, and what comes behind that line.
 AT = UPDATES + UPDATES // 2  # an update in the middle of epoch 2
 CLOCK = '\n  at = as.matrix(model["clock"])\n'
-IN_WORKER = (
-    "dml/worker.dml",
-    "  X = folding::unfold(features, length(features) / nrow(y))",
-    f"{CLOCK}  if (as.scalar(at[1,1]) == {AT} & as.scalar(y[1,2]) == 3)\n    ",
-)
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of the program: a line that a file holds once, and what takes its place."""
+
+    file: str
+    old: str
+    new: str
+
+
+Modify = Callable[..., str]  # from edits to the PYTHONPATH of a copy of the program
+
+
+def in_worker(statements: str) -> Edit:
+    """Worker 3 carries out some DML in update AT."""
+    line = "  X = folding::unfold(features, length(features) / nrow(y))"
+    when = f"if (as.scalar(at[1,1]) == {AT} & as.scalar(y[1,2]) == 3)"
+    return Edit("dml/worker.dml", line, f"{line}{CLOCK}  {when} {{\n    {statements}\n  }}")
+
+
+def in_server(statements: str, update: int = AT) -> Edit:
+    """The server carries out some DML in an update, before it looks at the gradients."""
+    line = '  clock = as.matrix(model["clock"])'
+    when = f"if (as.scalar(at[1,1]) == {update})"
+    return Edit("dml/server.dml", line, f"{line}{CLOCK}  {when} {{\n    {statements}\n  }}")
+
+
+class Gate:
+    """Where worker 3 waits in update AT. It looks at a file: 1 means shut, 0 means open."""
+
+    REACHED = "worker 3 has reached the gate"
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "gate"
+        write_matrix(self._file, 1)
+
+    @property
+    def edit(self) -> Edit:
+        look = f'shut = as.scalar(read("{self._file}"))'
+        return in_worker(f'print("{self.REACHED}")\n    {look}\n    while (shut == 1)\n      {look}')
+
+    def wait(self, log: Path) -> None:
+        """Until the worker stands there."""
+        wait_until(lambda: log.exists() and self.REACHED in log.read_text(errors="replace"))
+
+    def open(self) -> None:
+        """Let the worker go on."""
+        new = self._file.with_name("opened")
+        write_matrix(new, 0)
+        new.replace(self._file)
 
 
 @dataclass
@@ -87,10 +133,11 @@ class Trial:
 class Undisturbed:
     """Runs that nothing happens to, and the resumption of others, in a session that stays."""
 
-    def __init__(self, session: Session, dataset: Dataset, home: Path) -> None:
+    def __init__(self, session: Session, dataset: Dataset, home: Path, start_seconds: float) -> None:
         self._session = session
         self._dataset = dataset
         self._home = home
+        self.start_seconds = start_seconds
 
     def run(self, mode: str) -> RunFolder:
         """A run that nothing happened to."""
@@ -120,9 +167,6 @@ class Undisturbed:
     def assert_equal(self, folder: RunFolder) -> None:
         """Metrics and model are those of the run that nothing happened to, to the last bit."""
         assert_equal_runs(folder.path, self.run(folder.settings()[1].mode).path)
-
-
-Modify = Callable[[str, str, str], str]
 
 
 def mount(*command: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import select
 import signal
@@ -24,7 +23,7 @@ from largebatch.engine.java import find_java
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.settings.execution import Execution
-from tests.support.patience import TIMEOUT_S
+from tests.support.patience import TIMEOUT_S, limit
 from tests.support.processes import children, java_of, members, wait_until_gone
 from tests.support.sockets import listening
 
@@ -34,7 +33,6 @@ pytestmark = [
 ]
 
 PROGRAMS = Path(__file__).parent / "programs"
-STALL_S = 20  # at least; a JVM has to start within it
 
 
 # ---- sessions ----
@@ -196,7 +194,7 @@ def test_floats_are_converted_in_pieces_without_a_loss(shared: Opened, tmp_path:
 def test_a_program_that_stalls_is_stopped_and_so_is_a_jvm_that_hangs(
     shared: Opened, tmp_path: Path, temporary: Path
 ) -> None:
-    patience = max(STALL_S, math.ceil(4 * shared.start_seconds))  # the start has to do with it too
+    patience = limit(shared.start_seconds)  # the start must do with it, too
     started = 0.0
 
     def freeze(line: str) -> None:
