@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.runs.job import Job
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
+from largebatch.terminal.progress import Progress
 from tests.support.command import start
 from tests.support.harness import write_matrix
 from tests.support.outcomes import assert_equal_runs
@@ -155,8 +157,10 @@ class Undisturbed:
     def go_on(self, folder: RunFolder) -> Result:
         """What `largebatch train --resume` does, without the start of a JVM."""
         training, execution = folder.settings()
+        shown = functools.partial(Progress, "gone on", training.epochs)
         with folder.lock():
-            return Job(training, execution, self._dataset, folder).carry_out(self._session)
+            job = Job(training, execution, self._dataset, folder, new_progress=shown)
+            return job.carry_out(self._session)
 
     def assert_goes_on_from(self, folder: RunFolder, epochs: tuple[int, ...]) -> None:
         """The folder is at one of these epochs, and resumed it ends as if nothing had happened."""
