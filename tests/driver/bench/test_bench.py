@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import shutil
-import socket
-import time
 
 import pytest
 
@@ -23,11 +19,9 @@ from largebatch.bench.command import (
 )
 from largebatch.bench.formulations import Formulation
 from largebatch.bench.formulations import rows as formulation_rows
-from largebatch.bench.scaling import Measured, Model, extrapolated_rows, fit
 from largebatch.bench.timing import Epoch, Rounds, Timed, shortened
-from largebatch.bench.traffic import POLL_S, Bytes, Traffic, connections
 from largebatch.cli.main import main
-from largebatch.errors import RunError, UserError
+from largebatch.errors import RunError
 from tests.support.samples import dataset
 
 OWN = Timed(
@@ -168,107 +162,6 @@ def test_parts_of_an_epoch_are_read_off_the_statistics() -> None:
         shares("", epochs)
 
 
-# ---- scaling ----
-
-
-def model_of(
-    epoch: float = 0.0, update: float = 0.0, worker: float = 0.0, image: float = 0.0, data: float = 0.0
-) -> Model:
-    return Model(epoch, update, worker, image, error=0.0, pushed=1e6, pulled=2e6, data=data)
-
-
-def epochs_of(model: Model, cores: int) -> list[Measured]:
-    """What a machine that follows the model would give."""
-    return [
-        Measured(
-            workers=k,
-            batch_size=4096 // u,
-            images=4096,
-            updates=u,
-            seconds=model.epoch_seconds(k, u, 4096, cores),
-            pushed=u * k * model.pushed,
-            pulled=u * k * model.pulled + model.data,
-        )
-        for k in (1, 2, 4, 8)
-        for u in (2, 8, 32)
-    ]
-
-
-def test_the_model_is_found_again_from_what_it_gives() -> None:
-    model = model_of(epoch=0.5, update=0.010, worker=0.004, image=250e-6, data=1e8)
-    found = fit(epochs_of(model, 2), cores=2)
-    assert dataclasses.astuple(found) == pytest.approx(dataclasses.astuple(model), rel=1e-6, abs=1e-9)
-
-
-def test_no_fitted_cost_is_below_zero() -> None:
-    found = fit(epochs_of(model_of(epoch=-0.001, update=0.010, worker=0.004, image=250e-6), 2), cores=2)
-    assert min(dataclasses.astuple(found)) >= 0
-    assert 0 < found.error < 0.01
-
-
-def test_the_best_number_of_workers_balances_server_and_arithmetic() -> None:
-    """d/dk (s k + c B / k) = 0 at k = sqrt(c B / s)."""
-    model = model_of(worker=0.004, image=250e-6)
-    assert model.best_workers(1024) == 8
-    assert model.update_seconds(8, 1024) == pytest.approx(2 * 8 * 0.004)
-    assert model.best_workers(1024, 2e9) == 4  # 3 MB take 12 ms
-    assert model.best_workers(10**9) == 1024
-
-
-def test_extrapolation_takes_the_network_into_account() -> None:
-    (_, row) = extrapolated_rows(model_of(image=1e-3), [2400])
-    # 3 MB take 24 ms at 1 Gbit/s: k = sqrt(2.4 / 0.024) = 10, 480 ms; 2.4 ms at 10: 31.6, 152 ms
-    assert row == ["2400", "2400", "10", "480", "5.0", "32", "152", "15.8"]
-
-
-JVM, PYTHON = 'users:(("java",pid=70,fd=5)) cubic', 'users:(("python3",pid=69,fd=7)) cubic'
-SERVER, GATEWAY = "[::ffff:10.0.0.2]:37001", "127.0.0.1:25333"
-LISTING = f"""LISTEN 0 8192 *:37001 *:* {JVM} cwnd:10
-LISTEN 0 128 {GATEWAY} 0.0.0.0:* {JVM} cwnd:10
-ESTAB 0 0 {SERVER} [::ffff:10.0.0.2]:5111 {JVM} bytes_sent:2000 bytes_acked:2000 bytes_received:1000
-ESTAB 0 0 [::ffff:10.0.0.2]:5111 {SERVER} {JVM} bytes_sent:1000 bytes_acked:1000 bytes_received:2000
-ESTAB 0 0 {GATEWAY} 127.0.0.1:5000 {JVM} bytes_sent:77 bytes_received:99
-ESTAB 0 0 127.0.0.1:5000 {GATEWAY} {PYTHON} bytes_sent:99 bytes_received:77
-TIME-WAIT 0 0 {GATEWAY} 127.0.0.1:5002
-ESTAB 0 0 {SERVER} [::ffff:10.0.0.2]:5112 {JVM} segs_out:3
-ESTAB 0 0 [::ffff:10.0.0.2]:5112 {SERVER} {JVM} segs_out:3
-"""
-
-
-def test_what_workers_exchange_with_the_server_is_told_from_all_else() -> None:
-    assert connections(LISTING) == {
-        ("10.0.0.2:37001", "10.0.0.2:5111"): Bytes(pushed=1000, pulled=2000),
-        ("10.0.0.2:37001", "10.0.0.2:5112"): Bytes(pushed=0, pulled=0),
-    }
-
-
-@pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss (iproute2)")
-def test_what_a_connection_carries_after_the_last_look_counts() -> None:
-    """Within one process, as in Spark's local mode, half of it right before the end."""
-    gradient, weights = b"gradient" * 1000, b"weights, momentum" * 1000
-    with (
-        Traffic() as traffic,
-        socket.create_server(("127.0.0.1", 0)) as server,
-        socket.create_connection(server.getsockname()) as worker,
-        server.accept()[0] as served,
-    ):
-        for last in (False, True):
-            worker.sendall(gradient)
-            served.sendall(weights)
-            assert served.recv(len(gradient), socket.MSG_WAITALL) == gradient
-            assert worker.recv(len(weights), socket.MSG_WAITALL) == weights
-            while not (last or traffic.total.pulled):
-                time.sleep(POLL_S)
-    assert traffic.total.pulled == 2 * len(weights)
-    assert 0 <= traffic.total.pushed - 2 * len(gradient) <= 1  # the end of a stream counts as one
-
-
-def test_bytes_can_not_be_counted_without_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="iproute2"):
-        Traffic()
-
-
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
@@ -278,7 +171,7 @@ def test_bytes_can_not_be_counted_without_the_program(monkeypatch: pytest.Monkey
         ("--rows 0", "--rows must be at least 1"),
     ],
 )
-def test_wishes_that_can_not_be_met(words: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_requests_that_can_not_be_met(words: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["bench", *words.split()])
     assert ended.value.code == 2
