@@ -35,7 +35,8 @@ ROOMS = (
     ("__main__", "spark"),
 )
 # Rows above that a room leaves alone all the same: a report needs files, and nothing that trains.
-LEFT_ALONE = {"report": ("engine", "runs", "models", "studies")}
+# Prediction starts no JVM.
+LEFT_ALONE = {"report": ("engine", "runs", "models", "studies"), "models": ("engine", "runs")}
 
 DML_ROOMS = (
     ("seeds", "images"),

@@ -12,7 +12,7 @@ import pytest
 from largebatch.data.dataset import Images, PreparedData
 from largebatch.files.names import Argument
 from largebatch.files.places import dml_root
-from largebatch.runs.program import network_arguments, train_arguments
+from largebatch.runs.program import train_arguments
 from tests.support.harness import PROGRAMS
 from tests.support.settings import every_choice
 
@@ -141,12 +141,6 @@ def passed_to_train() -> dict[str, Argument]:
 
 def test_the_command_line_passes_every_argument_of_train() -> None:
     assert set(passed_to_train()) | LEFT_TO_DEFAULTS == set(read("train.dml"))
-
-
-def test_the_command_line_passes_every_argument_of_predict() -> None:
-    files = {"images", "parameters", "out"}
-    passed = {name for training in every_choice() for name in network_arguments(training, SIZE)}
-    assert files | passed == set(read("predict.dml"))
 
 
 def test_defaults_are_those_of_the_command_line() -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from largebatch.models import forward
 from tests.reference import Floats, Image, Ints, optimizers, parameter_count, schedules, stack, unstack
 from tests.reference.loss import softmax_cross_entropy
 from tests.reference.networks import lenet, softmax
@@ -128,12 +129,12 @@ def test_convolution_is_its_definition(pad: int) -> None:
         for c, i, j in np.ndindex(C, 5, 5):
             if 0 <= h + i - pad < H and 0 <= w + j - pad < W:
                 expected[n, f, h, w] += A[n, c, h + i - pad, w + j - pad] * F[f, c * 25 + i * 5 + j]
-    np.testing.assert_allclose(lenet.convolve(A, F, b, pad), expected, rtol=0, atol=EXACT * 10)
+    np.testing.assert_allclose(forward.convolve(A, F, b, pad), expected, rtol=0, atol=EXACT * 10)
 
 
 def test_max_pool_takes_the_first_maximum_and_drops_odd_ends() -> None:
     A = np.array([[1, 2, 5, 5, 9], [3, 0, 5, 5, 9], [4, 4, 0, 6, 9], [4, 0, 6, 0, 9], [9, 9, 9, 9, 9]], float)
-    assert lenet.max_pool(A[None, None]).tolist() == [[[[3, 5], [4, 6]]]]
+    assert forward.max_pool(A[None, None]).tolist() == [[[[3, 5], [4, 6]]]]
     dA = lenet.max_pool_gradient(np.array([[[[10.0, 20.0], [30.0, 40.0]]]]), A[None, None])
     assert dA[0, 0].tolist() == [
         [0, 0, 20, 0, 0],

@@ -7,7 +7,6 @@ from pathlib import Path
 from largebatch.data.dataset import Images, PreparedData
 from largebatch.files.names import Argument
 from largebatch.settings.execution import Execution
-from largebatch.settings.networks import NetworkSettings
 from largebatch.settings.training import Training
 from largebatch.settings.values import declared
 
@@ -27,11 +26,6 @@ def train_arguments(
         "out": str(out),
         "resume": "" if resume is None else str(resume),
     }
-
-
-def network_arguments(training: Training, images: Images) -> dict[str, Argument]:
-    """The arguments that train.dml and predict.dml share: images, and the settings of the network."""
-    return _image_arguments(images) | training.dml_arguments(declared(NetworkSettings))
 
 
 def _image_arguments(images: Images) -> dict[str, Argument]:

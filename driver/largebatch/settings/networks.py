@@ -15,7 +15,8 @@ class Network:
     `layers` names the layers and `arrays` the parameter arrays in the order of its `shapes`. `settings` are
     its own of those below. `min_side` is the smallest image side that leaves a pixel after the last pooling,
     for each padding. `values_per_pixel` is the number of doubles that a row of a micro-batch holds per pixel,
-    maps and gradients, for the estimate of memory.
+    maps and gradients, for the estimate of memory. The first layers, `convolutions` of them, are convolutions
+    of 5 x 5 with ReLU and 2x2 max pooling; the others are affine, with ReLU behind all but the last.
     """
 
     layers: tuple[str, ...]
@@ -23,6 +24,7 @@ class Network:
     values_per_pixel: int
     settings: tuple[str, ...] = ()
     min_side: dict[str, int] = field(default_factory=lambda: {"same": 1, "valid": 1})
+    convolutions: int = 0
 
 
 def _weights_and_biases(layers: tuple[str, ...]) -> tuple[str, ...]:
@@ -33,7 +35,12 @@ _LENET = ("conv1", "conv2", "fc1", "fc2", "fc3")
 
 NETWORKS = {
     "lenet": Network(
-        _LENET, _weights_and_biases(_LENET), 16, settings=("padding",), min_side={"same": 4, "valid": 16}
+        _LENET,
+        _weights_and_biases(_LENET),
+        16,
+        settings=("padding",),
+        min_side={"same": 4, "valid": 16},
+        convolutions=2,
     ),
     "softmax": Network(("fc",), _weights_and_biases(("fc",)), 2),
 }

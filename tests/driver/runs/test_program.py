@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from largebatch.data.dataset import Images, PreparedData
-from largebatch.runs.program import network_arguments, train_arguments
+from largebatch.runs.program import train_arguments
 from largebatch.settings.training import Training
 from largebatch.settings.values import NotPassed
 from tests.support.settings import CHOICES, SETTINGS, every_choice, other_value, owning
@@ -81,9 +81,3 @@ def test_milestones_lose_no_digit() -> None:
     milestones = (0.25, 1 / 3, 0.9)
     training = Training(schedule="multi_step", milestones=milestones)
     assert tuple(map(float, arguments(training)["milestones"].split())) == milestones
-
-
-@pytest.mark.parametrize("network", CHOICES["network"])
-def test_arguments_of_prediction_are_among_those_of_training(network: str) -> None:
-    training = Training(network=network)
-    assert network_arguments(training, DATA.images).items() <= arguments(training).items()

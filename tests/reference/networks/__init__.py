@@ -9,7 +9,7 @@ from largebatch.settings.networks import NETWORKS
 
 
 def twin(name: str) -> ModuleType:
-    """The twin of a network: `shapes`, `forward` and `gradient`."""
+    """The twin of a network: `shapes`, `forward` (that of the package) and `gradient`."""
     return import_module(f"{__name__}.{name}")
 
 

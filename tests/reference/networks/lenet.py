@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from largebatch.models.forward import SIDE, activations, kernels, padded, patches, scores
 from tests.reference import Floats, Image, Ints, Shapes, stack, unstack
 from tests.reference.loss import softmax_cross_entropy
 
-SIDE = 5  # of a filter
 FILTERS = (6, 16)
 HIDDEN = (120, 84)
 
@@ -40,7 +40,7 @@ def shapes(image: Image, classes: int, pad: int) -> Shapes:
 
 def forward(w: Floats, X: Floats, image: Image, classes: int, pad: int) -> Floats:
     """Scores (N, K) of the images X (N, C*H*W)."""
-    return _activations(unstack(w, shapes(image, classes, pad)), X, image, pad).scores
+    return scores(unstack(w, shapes(image, classes, pad)), X, image, len(FILTERS), pad)
 
 
 def gradient(
@@ -52,14 +52,14 @@ def gradient(
     """
     arrays = unstack(w, shapes(image, classes, pad))
     W1, _, W2, _, W3, _, W4, _, W5, _ = arrays
-    a = _activations(arrays, X, image, pad)
+    a = _Activations(*activations(arrays, X.reshape(-1, *image), len(FILTERS), pad))
     loss, correct, dscores = softmax_cross_entropy(a.scores, y)
 
     dW5, db5 = a.h4.T @ dscores, dscores.sum(axis=0)
     dh4 = (dscores @ W5.T) * (a.h4 > 0)
     dW4, db4 = a.h3.T @ dh4, dh4.sum(axis=0)
     dh3 = (dh4 @ W4.T) * (a.h3 > 0)
-    dW3, db3 = a.flat.T @ dh3, dh3.sum(axis=0)
+    dW3, db3 = a.p2.reshape(len(X), -1).T @ dh3, dh3.sum(axis=0)
     dp2 = (dh3 @ W3.T).reshape(a.p2.shape)
 
     dc2 = max_pool_gradient(dp2, a.c2) * (a.c2 > 0)
@@ -70,33 +70,18 @@ def gradient(
     return stack([dW1, db1, dW2, db2, dW3, db3, dW4, db4, dW5, db5]), loss, correct
 
 
-def convolve(A: Floats, F: Floats, b: Floats, pad: int) -> Floats:
-    """out[n,f,h,w] = b_f + sum over c,i,j of A[n,c,h+i-pad,w+j-pad] * F[f,c,i,j], with A zero outside.
-
-    A (N, C, H, W); F (filters, C*5*5), each row one filter, channel by channel; b (filters, 1);
-    out (N, filters, H+2*pad-4, W+2*pad-4).
-    """
-    out: Floats = np.einsum("nchwij,fcij->nfhw", _patches(A, pad), _kernels(F), optimize=True)
-    return out + b[:, :, None]
-
-
 def convolve_gradient(dout: Floats, A: Floats, F: Floats, pad: int) -> tuple[Floats, Floats, Floats]:
     """dA (N, C, H, W), dF (filters, C*5*5) and db (filters, 1) from dout; shapes as in `convolve`."""
     _, _, H, W = A.shape
     _, _, Hout, Wout = dout.shape
-    dF = np.einsum("nchwij,nfhw->fcij", _patches(A, pad), dout, optimize=True)
+    dF = np.einsum("nchwij,nfhw->fcij", patches(A, pad), dout, optimize=True)
     db = dout.sum(axis=(0, 2, 3))
-    dpadded = np.zeros_like(_padded(A, pad))
+    dpadded = np.zeros_like(padded(A, pad))
     for i, j in np.ndindex(SIDE, SIDE):  # every place of a filter that an input pixel can stand under
         dpadded[:, :, i : i + Hout, j : j + Wout] += np.einsum(
-            "nfhw,fc->nchw", dout, _kernels(F)[:, :, i, j], optimize=True
+            "nfhw,fc->nchw", dout, kernels(F)[:, :, i, j], optimize=True
         )
     return dpadded[:, :, pad : pad + H, pad : pad + W], dF.reshape(F.shape), db[:, None]
-
-
-def max_pool(A: Floats) -> Floats:
-    """Maximum of each 2x2 window: (N, C, H, W) to (N, C, H//2, W//2)."""
-    return np.asarray(_windows(A).max(axis=-1))
 
 
 def max_pool_gradient(dout: Floats, A: Floats) -> Floats:
@@ -115,48 +100,15 @@ class _Activations(NamedTuple):
     c1: Floats  # (N, 6, H, W), 4 less on each side without padding
     p1: Floats  # (N, 6, H1, W1)
     c2: Floats  # (N, 16, H1, W1), likewise
-    p2: Floats  # (N, 16, H2, W2)
-    flat: Floats  # (N, D): filter, row, column
+    p2: Floats  # (N, 16, H2, W2), flattened by filter, row, column
     h3: Floats  # (N, 120)
     h4: Floats  # (N, 84)
     scores: Floats  # (N, K)
 
 
-def _activations(arrays: list[Floats], X: Floats, image: Image, pad: int) -> _Activations:
-    W1, b1, W2, b2, W3, b3, W4, b4, W5, b5 = arrays
-    images = X.reshape(-1, *image)
-    c1 = _relu(convolve(images, W1, b1, pad))
-    p1 = max_pool(c1)
-    c2 = _relu(convolve(p1, W2, b2, pad))
-    p2 = max_pool(c2)
-    flat = p2.reshape(len(X), -1)
-    h3 = _relu(flat @ W3 + b3)
-    h4 = _relu(h3 @ W4 + b4)
-    return _Activations(images, c1, p1, c2, p2, flat, h3, h4, h4 @ W5 + b5)
-
-
 def _pooled_size(side: int, pad: int) -> int:
     """Height or width after a convolution and its pooling; below 1 where no window fits."""
     return (side + 2 * pad - (SIDE - 1)) // 2
-
-
-def _relu(A: Floats) -> Floats:
-    return np.maximum(A, 0)
-
-
-def _padded(A: Floats, pad: int) -> Floats:
-    """(N, C, H+2*pad, W+2*pad)."""
-    return np.pad(A, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-
-
-def _patches(A: Floats, pad: int) -> Floats:
-    """(N, C, Hout, Wout, 5, 5): what lies under a filter at each of its positions."""
-    return np.lib.stride_tricks.sliding_window_view(_padded(A, pad), (SIDE, SIDE), axis=(2, 3))
-
-
-def _kernels(F: Floats) -> Floats:
-    """(filters, C, 5, 5)."""
-    return F.reshape(len(F), -1, SIDE, SIDE)
 
 
 def _windows(A: Floats) -> Floats:

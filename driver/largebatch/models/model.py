@@ -1,0 +1,71 @@
+"""A trained network, ready to score images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from largebatch.data.dataset import Array, Images
+from largebatch.errors import UserError
+from largebatch.files.matrices import Matrix
+from largebatch.models import forward
+from largebatch.records.run_folder import RunFolder
+from largebatch.settings.networks import NETWORKS, PADDINGS
+from largebatch.settings.training import Training
+from largebatch.terminal.say import Say
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network: its settings, the images that it takes, its arrays by name in their order."""
+
+    training: Training
+    images: Images
+    arrays: Mapping[str, Matrix]
+
+    @classmethod
+    def of_run(cls, folder: RunFolder, say: Say) -> Self:
+        """The model after the last epoch of a run. Raises UserError for a folder without a trained model."""
+        training, _ = folder.settings()
+        epoch = folder.last_epoch()
+        if not epoch:
+            path = folder.path
+            raise UserError(
+                f"{path} holds no trained model yet: train it with `largebatch train --resume {path}`"
+            )
+        if folder.damaged_epochs():
+            say(f"{folder.path}: a newer checkpoint is damaged: that of epoch {epoch} is used")
+        return cls(training, folder.images(), folder.arrays(epoch, NETWORKS[training.network]))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        return self.images.channels, self.images.height, self.images.width
+
+    @property
+    def padding(self) -> int:
+        """Rows of zeros on every side of a convolution's input."""
+        return PADDINGS[self.training.padding]
+
+    @property
+    def convolutions(self) -> int:
+        """How many of the layers are convolutions: the first ones."""
+        return NETWORKS[self.training.network].convolutions
+
+    def scores(self, X: Array) -> Matrix:
+        """Scores of the classes, of shape (N, K), of images (N, C, H, W) or (N, C*H*W), not yet scaled.
+
+        Raises UserError if the arrays don't fit the images.
+        """
+        scaled = X / self.images.pixel_scale
+        try:
+            return forward.scores(
+                list(self.arrays.values()), scaled, self.shape, self.convolutions, self.padding
+            )
+        except ValueError as error:
+            raise UserError(f"the arrays of the model do not fit images of {self.shape}: {error}") from error
+
+    def probabilities(self, X: Array) -> Matrix:
+        """Probabilities of the classes, of shape (N, K); see `scores`."""
+        return forward.softmax(self.scores(X))

@@ -1,0 +1,64 @@
+"""A trained model: its scores, and the run that it is read from."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from largebatch.data.dataset import Images
+from largebatch.errors import UserError
+from largebatch.models import forward
+from largebatch.models.model import Model
+from largebatch.records.run_folder import RunFolder
+from largebatch.settings.training import Training
+from tests.reference import unstack
+from tests.reference.networks import TWINS
+
+CLASSES = 3
+
+
+def model(network: str) -> Model:
+    """With arrays of random numbers, for images of two channels."""
+    shapes = TWINS[network].shapes((2, 8, 10), CLASSES, 2)
+    rng = np.random.default_rng(1)
+    w = rng.normal(0, 0.2, sum(rows * cols for rows, cols, _ in shapes))
+    arrays = {str(i): array for i, array in enumerate(unstack(w, shapes))}
+    return Model(Training(network=network), Images(8, 10, CLASSES, channels=2), arrays)
+
+
+@pytest.mark.parametrize("network", TWINS)
+@pytest.mark.parametrize("rows", [1, forward.ROWS, 2 * forward.ROWS + 1])
+def test_a_row_has_the_same_scores_whatever_rows_it_stands_among(network: str, rows: int) -> None:
+    one = model(network)
+    X = np.random.default_rng(2).integers(0, 256, (rows, 2, 8, 10), np.uint8)
+    found = one.scores(X)
+    assert found.shape == (rows, CLASSES)
+    alone = np.concatenate([one.scores(X[[n]].reshape(1, -1)) for n in range(rows)])
+    np.testing.assert_allclose(found, alone, rtol=0, atol=1e-13)
+
+
+def test_pixels_are_divided_by_the_scale() -> None:
+    one = model("softmax")
+    floats = dataclasses.replace(one, images=dataclasses.replace(one.images, pixel_scale=1))
+    X = np.arange(160, dtype=np.uint8).reshape(1, 2, 8, 10)
+    np.testing.assert_allclose(one.scores(X), floats.scores(X / 255), rtol=1e-14)
+
+
+def test_probabilities_of_huge_scores_are_numbers() -> None:
+    assert forward.softmax(np.array([[1e4, 0], [-1e4, -1e4]])).tolist() == [[1, 0], [0.5, 0.5]]
+
+
+def test_arrays_that_do_not_fit_the_images_are_refused() -> None:
+    one = dataclasses.replace(model("lenet"), images=Images(12, 12, CLASSES, channels=2))
+    with pytest.raises(UserError, match="do not fit images"):
+        one.scores(np.zeros((1, 2, 12, 12)))
+
+
+def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
+    config = Path("tests/recorded/old-runs/runs/finished/config.json").read_bytes()
+    (tmp_path / "config.json").write_bytes(config)
+    with pytest.raises(UserError, match="holds no trained model yet"):
+        Model.of_run(RunFolder(tmp_path), print)
