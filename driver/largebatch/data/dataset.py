@@ -82,7 +82,7 @@ class Part:
 class Dataset:
     """A data set in parts: rows to train on, to test on, and to choose settings by (validation).
 
-    Results show the `title`. `cut_from` is the fingerprint before a validation part was cut off.
+    Results show the `title`. `cut_from` is the fingerprint before training rows were cut off.
     Raises UserError if the parts have rows of different shapes or types.
     """
 
@@ -133,7 +133,7 @@ class Dataset:
 
     @property
     def origin(self) -> str:
-        """Fingerprint of the set as it was loaded, before a validation part was cut off."""
+        """Fingerprint of the set as it was loaded, before training rows were cut off."""
         return self.cut_from or self.fingerprint
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A validation part, cut off the training rows: to choose settings by, so that the test part stays unseen."""
+"""Fewer training rows: a part to choose settings by, so that the test part stays unseen; or a sample."""
 
 from __future__ import annotations
 
@@ -11,6 +11,33 @@ from largebatch.data.dataset import Array, Dataset
 from largebatch.errors import UserError
 
 SEED = 20240229  # the same rows are cut off for every run, whatever its seed
+
+
+def cut(dataset: Dataset, validation_rows: int, train_rows: int) -> Dataset:
+    """The set with a validation part of some rows, then with some training rows only; 0 leaves it as it is.
+
+    Raises UserError if there are not as many rows, or a class would have none to train on.
+    """
+    return _shortened(cut_validation(dataset, validation_rows), train_rows)
+
+
+def _shortened(dataset: Dataset, rows: int) -> Dataset:
+    """The set with a stratified sample of its training part, in the same order."""
+    y = dataset.train.y
+    if rows in (0, len(y)):
+        return dataset
+    if rows > len(y):
+        raise UserError(
+            f"--train-rows {rows} is more than the {len(y)} training rows of {dataset.title}; lower it"
+        )
+    chosen = choose_rows(y, rows)
+    lost = np.setdiff1d(y, y[chosen])
+    if len(lost):
+        raise UserError(
+            f"--train-rows {rows} leaves no training row of class {lost[0]} of {dataset.title}; raise it"
+        )
+    train = dataset.train.rows(np.flatnonzero(chosen))
+    return dataclasses.replace(dataset, train=train, cut_from=dataset.origin)
 
 
 def cut_validation(dataset: Dataset, rows: int) -> Dataset:

@@ -13,7 +13,7 @@ from typing import Any
 
 from largebatch import data
 from largebatch.data import Dataset
-from largebatch.data.validation import cut_validation
+from largebatch.data.validation import cut
 from largebatch.engine.host import Host
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.session import Session
@@ -34,12 +34,12 @@ NewProgress = Callable[[int, int], Progress]  # from the updates of all epochs, 
 
 
 def load_data(training: Training, data_dir: Path | None, say: Say) -> Dataset:
-    """The run's data set, with the validation part that it asks for.
+    """The run's data set, with the rows that it asks for.
 
-    Raises as largebatch.data.load and cut_validation do.
+    Raises as largebatch.data.load and cut do.
     """
     dataset = data.load(training.dataset, data_dir, say=say)
-    return cut_validation(dataset, training.validation_rows)
+    return cut(dataset, training.validation_rows, training.train_rows)
 
 
 def train(

@@ -67,8 +67,9 @@ def _check_batch(training: Training, dataset: Dataset) -> None:
     rows = len(dataset.train)
     largest = rows - rows % training.workers
     if training.batch_size > largest:
-        cut = training.validation_rows
+        cut, taken = training.validation_rows, training.train_rows
         left = f" that --validation-rows {cut} leaves" if cut else ""
+        left = f" that --train-rows {taken} takes" if taken else left
         raise UserError(
             f"--batch-size {training.batch_size} is more than the {rows} training rows{left} of "
             f"{dataset.title} hold for {training.workers} workers; the largest is {largest}"

@@ -34,11 +34,17 @@ class DataSettings(Settings):
         Whole(low=0),
         dml=NotPassed("it gets the matrices"),
     )
+    train_rows: int = setting(
+        0,
+        "training rows to take, the same in all runs, stratified by class; 0: all",
+        Whole(low=0),
+        dml=NotPassed("it gets the matrices"),
+    )
 
     @property
-    def data(self) -> tuple[str, int]:
+    def data(self) -> tuple[str, int, int]:
         """All that tells the data of a run from those of others."""
-        return self.dataset, self.validation_rows
+        return self.dataset, self.validation_rows, self.train_rows
 
 
 @dataclass(frozen=True)

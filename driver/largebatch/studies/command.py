@@ -9,7 +9,7 @@ from typing import Any
 
 from largebatch import data
 from largebatch.data import Dataset
-from largebatch.data.validation import cut_validation
+from largebatch.data.validation import cut
 from largebatch.engine.host import Host
 from largebatch.engine.own import OWN_JVM
 from largebatch.errors import RunError, UserError
@@ -94,9 +94,9 @@ class CheckedStudy:
         return {name: data.load(name, data_dir, download=download, say=say) for name in sorted(names)}
 
     def _cut(self, loaded: Mapping[str, Dataset]) -> Datasets:
-        """The runs' data, with the validation parts that they ask for."""
+        """The runs' data, with the rows that they ask for."""
         wanted = {run.data for run in self.study.runs if run.dataset in loaded}
-        return {(name, rows): cut_validation(loaded[name], rows) for name, rows in wanted}
+        return {key: cut(loaded[key[0]], *key[1:]) for key in wanted}
 
     def _preflight(self, request: SweepRequest, say: Say) -> None:
         remarks: dict[str, None] = {}

@@ -19,7 +19,7 @@ from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
 from largebatch.terminal.progress import duration
 from largebatch.terminal.table import align
 
-Datasets = Mapping[tuple[str, int], Dataset]  # by Training.data
+Datasets = Mapping[tuple[str, int, int], Dataset]  # by Training.data
 Only = Mapping[str, Sequence[str]]  # wanted values of each setting, as text
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from largebatch.data import Dataset
 from largebatch.data.dataset import Part
-from largebatch.data.validation import choose_rows, cut_validation
+from largebatch.data.validation import choose_rows, cut, cut_validation
 from largebatch.errors import UserError
 from largebatch.runs.prepare import prepared_folder
 from tests.support.samples import dataset
@@ -95,3 +95,33 @@ def test_a_cut_that_takes_the_last_row_of_a_class_is_refused() -> None:
     ):
         cut_validation(labelled(y), 6)
     assert len(cut_validation(labelled(y), 2).train) == 8
+
+
+def test_fewer_training_rows_are_a_sample_of_what_the_validation_part_leaves() -> None:
+    y = np.tile(np.array([3, 1, 0, 2, 1], np.uint8), 20)
+    whole = labelled(y)
+    few = cut(whole, 20, 40)
+    assert [len(part) for part in few.parts.values()] == [40, 20]
+    assert np.bincount(few.train.y).tolist() == [8, 16, 8, 8]
+    assert (np.diff(few.train.X[:, 0]) > 0).all()
+    assert few.validation is not None
+    assert not np.isin(few.train.X, few.validation.X).any()
+    assert few.origin == whole.fingerprint != few.fingerprint
+
+
+def test_all_training_rows_are_the_set_itself() -> None:
+    whole = dataset()
+    assert cut(whole, 0, 0) is whole
+    assert cut(whole, 0, 40) is whole
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        (41, "--train-rows 41 is more than the 40 training rows of tiny"),
+        (1, "--train-rows 1 leaves no training row of class"),
+    ],
+)
+def test_training_rows_that_are_not_there_or_lack_a_class_are_refused(rows: int, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        cut(dataset(), 0, rows)

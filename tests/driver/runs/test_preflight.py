@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from largebatch.data.validation import cut_validation
+from largebatch.data.validation import cut, cut_validation
 from largebatch.errors import UserError
 from largebatch.runs import memory
 from largebatch.runs.preflight import check, updates_per_epoch
@@ -78,6 +78,13 @@ def test_a_batch_of_more_rows_than_validation_leaves_is_refused_with_the_largest
         check(training, Execution(), cut_validation(dataset(), 6))
     fitting = dataclasses.replace(training, batch_size=32)
     assert check(fitting, Execution(), cut_validation(dataset(), 6)) == []
+
+
+def test_a_batch_that_a_sample_of_the_training_rows_no_longer_holds_says_so() -> None:
+    training = dataclasses.replace(SMALL, batch_size=36, train_rows=20)
+    words = "--batch-size 36 is more than the 20 training rows that --train-rows 20 takes of tiny hold"
+    with pytest.raises(UserError, match=words):
+        check(training, Execution(), cut(dataset(), 0, 20))
 
 
 def test_a_master_with_too_few_slots_is_refused_or_remarked() -> None:
