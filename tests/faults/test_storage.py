@@ -56,7 +56,7 @@ import sys
 from largebatch import data
 from largebatch.data import mnist
 from largebatch.errors import RunError
-mnist.SHA256 = {sums}
+mnist.FILES = {files}
 try:
     print(len(data.load("mnist").train))
 except RunError as error:
@@ -72,12 +72,12 @@ except RunError as error:
 )
 def test_a_full_disk_ends_a_download(tmp_path: Path, small_disk: Path) -> None:
     mirror = tmp_path / "mirror"
-    sums = write_small_mnist(mirror)
+    files = write_small_mnist(mirror)
     environment = os.environ | {"XDG_CACHE_HOME": str(small_disk), "LARGEBATCH_MIRROR": mirror.as_uri()}
     environment.pop("LARGEBATCH_DATA", None)
 
     def download() -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", DOWNLOAD.format(sums=sums)]
+        command = [sys.executable, "-c", DOWNLOAD.format(files=files)]
         return subprocess.run(
             command, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )

@@ -56,7 +56,7 @@ HEADER = "{'descr': '|u1', 'fortran_order': False, 'shape': (%s), }\n"
 @given(mutated((IDX, LABELS)))
 @example(HUGE)
 def test_idx(content: bytes) -> None:
-    array = reads("IDX", lambda: decode_idx(io.BytesIO(content), len(content), "file", compressed=False))
+    array = reads("IDX", lambda: decode_idx(io.BytesIO(content), len(content), "file"))
     assert array is None or (isinstance(array, np.ndarray) and array.size < len(content))
 
 
@@ -68,7 +68,7 @@ def test_idx(content: bytes) -> None:
 @example(BOMB)
 @example(gzip.compress(HUGE))
 def test_gzipped_idx(content: bytes) -> None:
-    reads("gzipped IDX", lambda: decode_idx(io.BytesIO(content), len(content), "file", compressed=True))
+    reads("gzipped IDX", lambda: decode_idx(io.BytesIO(content), len(content), "file"))
 
 
 @examples(100, 0.03)

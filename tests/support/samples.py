@@ -36,15 +36,15 @@ def write_dataset(folder: Path, rows: int = 40, side: int = 4) -> Path:
     return folder
 
 
-def write_small_mnist(folder: Path) -> dict[str, str]:
-    """A set of 3 training and 2 test images in MNIST's files; returns their sums."""
-    sums = {}
+def write_small_mnist(folder: Path) -> dict[str, tuple[tuple[int, ...], str]]:
+    """A set of 3 training and 2 test images in MNIST's files; returns their shapes and sums."""
+    files = {}
     for number, part in enumerate(PARTS):
         rows = 3 if part.startswith("train") else 2
         array = np.full((rows, 4, 4) if part.endswith("images") else (rows,), number, np.uint8)
         write_idx(folder / f"{spellings(part)[0]}.gz", array)
-        sums[part] = hashlib.sha256(idx_header(array.shape) + array.tobytes()).hexdigest()
-    return sums
+        files[part] = array.shape, hashlib.sha256(idx_header(array.shape) + array.tobytes()).hexdigest()
+    return files
 
 
 def write_bars(folder: Path, rows: int, side: int, seed: int) -> Path:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from urllib.error import URLError
 
+from largebatch.data.deadline import within
 from largebatch.errors import RunError, UserError
 from largebatch.terminal.say import Say
 
 MIRROR_VARIABLE = "LARGEBATCH_MIRROR"
 SOCKET_TIMEOUT_S = 20.0  # to connect, and for each read
-FILE_TIMEOUT_S = 600.0  # for the whole of one file
+FILE_TIMEOUT_S = 600.0  # for the whole exchange about one file, from the name of its host to its last byte
 _CHUNK = 1 << 16
 
 
@@ -37,25 +37,32 @@ def fetch(url: str, max_bytes: int) -> bytes:
     Raises RunError, with the reason alone, if it can't be had within the limits of time and size.
     """
     try:
-        return _fetch(url, max_bytes)
+        return within(FILE_TIMEOUT_S, "the file", lambda: _fetch(url, max_bytes))
     except URLError as error:  # HTTPError included
-        raise RunError(str(getattr(error, "reason", error))) from error
+        raise RunError(_reason(error)) from error
     except (OSError, HTTPException, ValueError) as error:  # ValueError: malformed URL
-        raise RunError(str(error) or type(error).__name__) from error
+        raise RunError(_one_line(error)) from error
 
 
 def _fetch(url: str, max_bytes: int) -> bytes:
-    end = time.monotonic() + FILE_TIMEOUT_S
     data = bytearray()
     with _opener().open(url, timeout=SOCKET_TIMEOUT_S) as response:
-        # read1 returns after one packet, so that a trickling server meets the overall limit.
         while chunk := response.read1(_CHUNK):
             data += chunk
             if len(data) > max_bytes:
                 raise RunError(f"the file is larger than {max_bytes} bytes")
-            if time.monotonic() > end:
-                raise RunError(f"the file took longer than {FILE_TIMEOUT_S:.0f} s")
     return bytes(data)
+
+
+def _reason(error: URLError) -> str:
+    reason = getattr(error, "reason", error)
+    if urllib.request.HTTPRedirectHandler.inf_msg.strip() in str(reason):
+        return "it redirects in a circle, or too often"
+    return _one_line(reason)
+
+
+def _one_line(reason: object) -> str:
+    return " ".join(str(reason).split()) or type(reason).__name__
 
 
 def _opener() -> urllib.request.OpenerDirector:

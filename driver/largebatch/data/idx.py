@@ -7,6 +7,7 @@ import math
 import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, cast
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from largebatch.data.cache import write_cached
 from largebatch.data.dataset import UInt8Array
+from largebatch.data.formats import GZIP, MOST_NEEDED, what_it_is
 from largebatch.errors import UserError
 
 UNSIGNED_BYTE = 0x08
@@ -21,12 +23,18 @@ MAX_DIMENSIONS = 3
 MAX_BYTES = 2**31  # of one array; EMNIST, the largest set of this format, has 0.64e9
 _DEFLATE_RATIO = 1032  # deflate can't shrink further: 258 bytes to two bits
 _CHUNK = 1 << 20
+CheckShape = Callable[[tuple[int, ...]], None]
 
 
-def read_idx(path: Path) -> UInt8Array:
-    """Array of one to three dimensions from an IDX file of unsigned bytes, gzipped if named .gz.
+def any_shape(shape: tuple[int, ...]) -> None:
+    """Accepts arrays of all shapes."""
 
-    Raises UserError for anything but a complete, well-formed file.
+
+def read_idx(path: Path, check_shape: CheckShape = any_shape) -> UInt8Array:
+    """Array of one to three dimensions from an IDX file of unsigned bytes, gzipped or not.
+
+    check_shape(shape) raises UserError for a shape that is not wanted, before any value is read. Raises
+    UserError for anything but a complete, well-formed file.
     """
     try:
         if path.is_dir():
@@ -34,29 +42,29 @@ def read_idx(path: Path) -> UInt8Array:
         if not path.is_file():
             raise UserError(f"{path} is not a file; an IDX file is expected there")
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            return decode_idx(file, size, str(path), compressed=path.suffix == ".gz")
+            return decode_idx(file, os.fstat(file.fileno()).st_size, str(path), check_shape)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def decode_idx(stored: IO[bytes], size: int, shown: str, *, compressed: bool) -> UInt8Array:
-    """The array in `stored`, a stream of `size` bytes; errors call it by the name `shown`.
+def decode_idx(stored: IO[bytes], size: int, shown: str, check_shape: CheckShape = any_shape) -> UInt8Array:
+    """The array in `stored`, a stream of `size` bytes that can be rewound; errors call it `shown`.
 
-    Memory stays bounded by what the header announces and by what `size` bytes can hold.
+    Whether it is gzipped is seen by its first bytes. Memory stays bounded by what the header announces and by
+    what `size` bytes can hold.
     """
+    compressed = stored.read(len(GZIP)) == GZIP
+    stored.seek(0)
     stream = cast(IO[bytes], gzip.GzipFile(fileobj=stored, mode="rb")) if compressed else stored
     limit = size * _DEFLATE_RATIO if compressed else size
     try:
         shape = _read_header(stream, shown)
+        check_shape(shape)
         return _read_values(stream, shape, limit, shown)
     except EOFError as error:
         raise UserError(f"{shown} is truncated: its gzip stream ends early; fetch it again") from error
     except (gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(
-            f"{shown} is not a valid gzip file ({error}): fetch it again, or drop .gz from its name "
-            "if it is already unpacked"
-        ) from error
+        raise UserError(f"{shown} is not a valid gzip file ({error}): fetch it again") from error
 
 
 def _read_header(stream: IO[bytes], shown: str) -> tuple[int, ...]:
@@ -65,7 +73,7 @@ def _read_header(stream: IO[bytes], shown: str) -> tuple[int, ...]:
     if len(start) < 4:
         raise UserError(f"{shown} is truncated: it is too short for an IDX header")
     if start[:2] != b"\0\0":
-        raise UserError(f"{shown} is not an IDX file: it begins with {start.hex()}, not with 0000")
+        raise UserError(f"{shown} is not an IDX file{what_it_is(start + stream.read(MOST_NEEDED))}")
     if start[2] != UNSIGNED_BYTE:
         raise UserError(
             f"{shown} holds values of IDX type 0x{start[2]:02x}; only unsigned bytes (0x08) are read"
@@ -77,26 +85,34 @@ def _read_header(stream: IO[bytes], shown: str) -> tuple[int, ...]:
         raise UserError(f"{shown} is truncated: it ends within the IDX header")
     shape = struct.unpack(f">{start[3]}I", sizes)
     if 0 in shape:
-        raise UserError(f"{shown} is empty: its header announces the shape {_times(shape)}")
+        raise UserError(f"{shown} is empty: its header announces the shape {times(shape)}")
     return shape
 
 
 def _read_values(stream: IO[bytes], shape: tuple[int, ...], limit: int, shown: str) -> UInt8Array:
     """Exactly the announced values; `limit` is the most bytes that the file can hold."""
     count = math.prod(shape)
-    announced = f"its header announces {_times(shape)} bytes"
+    announced = f"its header announces {times(shape)} bytes"
     if count > limit:
         raise UserError(f"{shown} is truncated: {announced}, more than a file of its size can hold")
     if count > MAX_BYTES:
         raise UserError(f"{shown} is too large: {announced}, more than the {MAX_BYTES} that are read")
-    data = bytearray()
-    while chunk := stream.read(min(_CHUNK, count + 1 - len(data))):
-        data += chunk
-    if len(data) < count:
-        raise UserError(f"{shown} is truncated: {announced}, only {len(data)} follow")
-    if len(data) > count:
+    values, there = _room(count, shown), 0
+    while got := stream.readinto(values[there : there + _CHUNK]):  # type: ignore[attr-defined]
+        there += got
+    if there < count:
+        raise UserError(f"{shown} is truncated: {announced}, only {there} follow")
+    if stream.read(1):
         raise UserError(f"{shown} has trailing bytes: {announced}, more follow")
-    return np.frombuffer(data, np.uint8).reshape(shape)
+    return values.reshape(shape)
+
+
+def _room(count: int, shown: str) -> UInt8Array:
+    """Memory for so many values, which is not touched before they come."""
+    try:
+        return np.empty(count, np.uint8)
+    except MemoryError:
+        raise UserError(f"{shown} needs {count} bytes of memory, more than this process can have") from None
 
 
 def idx_header(shape: tuple[int, ...]) -> bytes:
@@ -118,5 +134,6 @@ def write_idx(path: Path, array: UInt8Array) -> None:
     write_cached(path, gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
 
 
-def _times(shape: tuple[int, ...]) -> str:
+def times(shape: tuple[int, ...]) -> str:
+    """A shape as messages show it, such as 60000 x 28 x 28."""
     return " x ".join(map(str, shape))

@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 
 from largebatch.data.dataset import Dataset, Source, UInt8Array
-from largebatch.data.idx import read_idx
+from largebatch.data.idx import CheckShape, any_shape, read_idx, times
 from largebatch.errors import UserError
 from largebatch.terminal.say import Say
 
@@ -69,16 +69,29 @@ def user_folder(name: str, data_dir: Path | None, *, needs_test: bool = True) ->
     return None
 
 
-def read_pair(images_path: Path, labels_path: Path) -> tuple[UInt8Array, UInt8Array]:
-    """Images (N, height, width) and their labels (N,); raises UserError if they don't belong together."""
-    images, labels = read_idx(images_path), read_idx(labels_path)
-    if images.ndim != 3:
-        raise UserError(f"{images_path} has {images.ndim} dimensions; images need 3: count, height, width")
-    if labels.ndim != 1:
-        raise UserError(f"{labels_path} has {labels.ndim} dimensions; labels need 1: count")
-    if len(images) != len(labels):
-        raise UserError(f"{images_path} has {len(images)} images but {labels_path} has {len(labels)} labels")
-    return images, labels
+def read_pair(
+    images_path: Path, labels_path: Path, check_images: CheckShape = any_shape
+) -> tuple[UInt8Array, UInt8Array]:
+    """Images (N, height, width) and their labels (N,).
+
+    Raises UserError if they don't belong together, and what check_images(shape) raises: before any value of
+    the file in question is read.
+    """
+
+    def check_image_shape(shape: tuple[int, ...]) -> None:
+        if len(shape) != 3:
+            raise UserError(f"{images_path} has {len(shape)} dimensions; images need 3: count, height, width")
+        check_images(shape)
+
+    images = read_idx(images_path, check_image_shape)
+
+    def check_label_shape(shape: tuple[int, ...]) -> None:
+        if len(shape) != 1:
+            raise UserError(f"{labels_path} has {len(shape)} dimensions; labels need 1: count")
+        if shape[0] != len(images):
+            raise UserError(f"{images_path} has {len(images)} images but {labels_path} has {shape[0]} labels")
+
+    return images, read_idx(labels_path, check_label_shape)
 
 
 def read_folder(folder: Path, name: str, title: str) -> Dataset:
@@ -87,20 +100,20 @@ def read_folder(folder: Path, name: str, title: str) -> Dataset:
     Raises UserError for damaged or unlike files.
     """
     files = {part: find_part(folder, part) or folder / spellings(part)[0] for part in PARTS}
-    arrays = dict(zip(TRAIN_PARTS, read_pair(*(files[part] for part in TRAIN_PARTS)), strict=True))
+    arrays = dict(zip(TRAIN_PARTS, read_pair(files["train_images"], files["train_labels"]), strict=True))
     if not any(find_part(folder, part) for part in TEST_PARTS):
         return Dataset.from_arrays(name, title, **arrays)
-    arrays |= zip(TEST_PARTS, read_pair(*(files[part] for part in TEST_PARTS)), strict=True)
-    if arrays["train_images"].shape[1:] != arrays["test_images"].shape[1:]:
-        raise UserError(
-            f"{files['train_images']} has images of {_size(arrays['train_images'])} pixels but "
-            f"{files['test_images']} of {_size(arrays['test_images'])}; both parts need the same size"
-        )
-    return Dataset.from_arrays(name, title, **arrays)
 
+    def check_test_images(shape: tuple[int, ...]) -> None:
+        wanted = arrays["train_images"].shape
+        if shape[1:] != wanted[1:]:
+            raise UserError(
+                f"{files['train_images']} has images of {times(wanted[1:])} pixels but "
+                f"{files['test_images']} of {times(shape[1:])}; both parts need the same size"
+            )
 
-def _size(images: UInt8Array) -> str:
-    return f"{images.shape[1]} x {images.shape[2]}"
+    test = read_pair(files["test_images"], files["test_labels"], check_test_images)
+    return Dataset.from_arrays(name, title, **arrays, **dict(zip(TEST_PARTS, test, strict=True)))
 
 
 def _is_file(path: Path) -> bool:

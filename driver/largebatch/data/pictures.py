@@ -50,10 +50,11 @@ def read_images(path: Path, size: Images) -> tuple[list[str], Array]:
 
 
 def _read_idx_images(path: Path, size: Images) -> UInt8Array:
-    images = read_idx(path)
-    if images.ndim != 3 or size.channels != 1 or images.shape[1:] != (size.height, size.width):
-        raise _wrong_shape(path, images.shape, size)
-    return images[:, None]
+    def check_shape(shape: tuple[int, ...]) -> None:
+        if len(shape) != 3 or size.channels != 1 or shape[1:] != (size.height, size.width):
+            raise _wrong_shape(path, shape, size)
+
+    return read_idx(path, check_shape)[:, None]
 
 
 def _read_npy(path: Path, size: Images) -> Array:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import struct
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -58,7 +60,7 @@ def test_writer_leaves_nothing_behind_when_it_fails(tmp_path: Path) -> None:
 WRONG = {
     "empty": (b"", "truncated: it is too short"),
     "half a magic": (b"\0\0\x08", "truncated: it is too short"),
-    "not IDX": (b"\x89PNG\r\n\x1a\n", "not an IDX file: it begins with 89504e47"),
+    "not IDX": (b"\x89PNF\r\n\x1a\n", "not an IDX file: it begins with 89504e46"),
     "floats": (b"\0\0\x0d\x01" + bytes(8), "IDX type 0x0d; only unsigned bytes"),
     "no dimension": (b"\0\0\x08\x00", "announces 0 dimensions"),
     "255 dimensions": (b"\0\0\x08\xff", "announces 255 dimensions"),
@@ -86,9 +88,37 @@ def test_wrong_content(tmp_path: Path, case: str, suffix: str) -> None:
     assert str(path) in str(caught.value)
 
 
-def test_raw_file_named_gz(tmp_path: Path) -> None:
-    (tmp_path / "x.gz").write_bytes(idx_header((3,)) + b"abc")
-    with pytest.raises(UserError, match=r"x\.gz is not a valid gzip file .*drop \.gz"):
+@pytest.mark.parametrize("name", ["images", "images.gz"])
+@pytest.mark.parametrize("gzipped", [False, True])
+def test_whether_a_file_is_gzipped_is_seen_by_its_content_not_by_its_name(
+    tmp_path: Path, name: str, gzipped: bool
+) -> None:
+    content = idx_header((3,)) + b"abc"
+    (tmp_path / name).write_bytes(gzip.compress(content) if gzipped else content)
+    assert read_idx(tmp_path / name).tobytes() == b"abc"
+
+
+OTHERS = {
+    "an archive of arrays": (b"PK\x03\x04" + bytes(40), "a zip archive, such as .npz: unpack it first"),
+    "an array": (b"\x93NUMPY\x01\x00", "a .npy file"),
+    "a JPEG image": (b"\xff\xd8\xff\xe0\0\x10JFIF", "a JPEG image"),
+    "a web page": (b"\n<!DOCTYPE html><title>Sign in</title>", "a web page"),
+    "a pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a pointer of Git LFS"),
+}
+
+
+@pytest.mark.parametrize("gzipped", [False, True])
+@pytest.mark.parametrize("case", OTHERS)
+def test_a_file_of_another_kind_is_called_what_it_is(tmp_path: Path, case: str, gzipped: bool) -> None:
+    content, kind = OTHERS[case]
+    (tmp_path / "x").write_bytes(gzip.compress(content) if gzipped else content)
+    with pytest.raises(UserError, match=f"x is not an IDX file; it is {kind}"):
+        read_idx(tmp_path / "x")
+
+
+def test_a_file_that_is_gzipped_twice_is_called_so(tmp_path: Path) -> None:
+    (tmp_path / "x.gz").write_bytes(gzip.compress(gzip.compress(idx_header((3,)) + b"abc")))
+    with pytest.raises(UserError, match="is not an IDX file; it is gzipped twice"):
         read_idx(tmp_path / "x.gz")
 
 
@@ -115,6 +145,53 @@ def test_gzip_bomb_is_read_no_further_than_announced(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2**21
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_an_array_is_read_into_memory_once(tmp_path: Path, suffix: str) -> None:
+    size = 2**24
+    content = idx_header((size,)) + bytes(size)
+    (tmp_path / "x").write_bytes(gzip.compress(content, 1) if suffix else content)
+    tracemalloc.start()
+    read_idx(tmp_path / "x")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1.5 * size
+
+
+def test_a_shape_that_is_not_wanted_is_refused_before_values_are_read(tmp_path: Path) -> None:
+    def refuse(shape: tuple[int, ...]) -> None:
+        raise UserError(f"shape {shape}")
+
+    (tmp_path / "x.gz").write_bytes(gzip.compress(idx_header((2**24,))))  # nothing follows
+    with pytest.raises(UserError, match=r"shape \(16777216,\)"):
+        read_idx(tmp_path / "x.gz", refuse)
+
+
+IN_LITTLE_MEMORY = """
+import resource, sys
+from pathlib import Path
+from largebatch.data.idx import read_idx
+from largebatch.errors import UserError
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + 2**28, resource.RLIM_INFINITY))
+try:
+    read_idx(Path(sys.argv[1]))
+except UserError as error:
+    print(error)
+"""
+
+
+def test_an_array_that_memory_cannot_hold_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    content = gzip.compress(idx_header((2**31,)) + np.random.default_rng(0).bytes(2**21 + 9))
+    (tmp_path / "x.gz").write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, "-c", IN_LITTLE_MEMORY, str(tmp_path / "x.gz")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.endswith("x.gz needs 2147483648 bytes of memory, more than this process can have\n"), (
+        done.stderr
+    )
 
 
 def test_announced_array_above_the_limit(tmp_path: Path) -> None:
