@@ -15,6 +15,7 @@ from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
 from largebatch.settings.networks import NETWORKS
+from largebatch.settings.study import run_name
 from largebatch.settings.training import Training
 from tests.support.samples import dataset
 
@@ -125,7 +126,11 @@ def write_study(path: Path, trainings: Sequence[Training], **changes: Any) -> Pa
         "largebatch": "0.1.0",
         "varied": [name for name in mappings[0] if any(m[name] != mappings[0][name] for m in mappings)],
         "execution": EXECUTION.to_mapping(),
-        "runs": [{"name": t.name, "folder": f"runs/{t.name}", "training": t.to_mapping()} for t in trainings],
+        "runs": [
+            {"name": name, "folder": f"runs/{name}", "training": training.to_mapping()}
+            for training in trainings
+            for name in [run_name(training)]
+        ],
     }
     path.mkdir(parents=True, exist_ok=True)
     (path / "study.json").write_text(json.dumps(study | changes))
@@ -136,7 +141,7 @@ def finished_study(path: Path, trainings: Sequence[Training]) -> Path:
     """The folder of a study all of whose runs have finished."""
     write_study(path, trainings)
     for training in trainings:
-        write_run(path / "runs" / training.name, training)
+        write_run(path / "runs" / run_name(training), training)
     return path
 
 

@@ -90,7 +90,7 @@ def local_path(text: str) -> Path:
     )
 
 
-# ---- of `sweep` ----
+# ---- of studies ----
 
 
 def seconds(text: str) -> float:
@@ -107,6 +107,18 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number, 1 or more")
     return int(text)
+
+
+def add_only(parser: argparse.ArgumentParser) -> None:
+    """The option --only, see `grouped`."""
+    parser.add_argument(
+        "--only",
+        type=values_of_settings,
+        action="extend",
+        default=[],
+        metavar="SETTING=VALUE,...",
+        help="only runs with these values, e.g. optimizer=lars,batch_size=64,128",
+    )
 
 
 def values_of_settings(text: str) -> list[tuple[str, str]]:

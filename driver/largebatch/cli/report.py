@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from largebatch.cli.commands import Commands, add_command
-from largebatch.cli.parsing import positive
+from largebatch.cli.parsing import add_only, grouped, positive
 from largebatch.cli.status import DONE
 from largebatch.terminal.say import say
 
@@ -26,6 +26,7 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--epoch", type=positive, metavar="N", help="report every run as it was after N epochs"
     )
+    add_only(parser)
     parser.add_argument(
         "--per-worker", action="store_true", help="take the paper's batch sizes for those of one worker"
     )
@@ -35,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
     """Write the report, print its text."""
     from largebatch.report.write import report
 
-    written = report(options.study, options.out, options.epoch, per_worker=options.per_worker)
+    only = grouped(options.only)
+    written = report(options.study, options.out, options.epoch, only, per_worker=options.per_worker)
     for problem in written.problems:
         say(problem)
     print(f"{written.text}\n\n{written.page}")

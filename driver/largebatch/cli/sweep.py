@@ -6,13 +6,13 @@ import argparse
 
 from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir
 from largebatch.cli.parsing import (
+    add_only,
     add_settings,
     given,
     grouped,
     local_path,
     positive,
     seconds,
-    values_of_settings,
 )
 from largebatch.cli.status import DONE, INTERRUPTED
 from largebatch.settings.execution import Execution
@@ -42,14 +42,7 @@ def add(commands: Commands) -> None:
         help="folder of the runs, which several studies may share (default: OUT/runs)",
     )
     parser.add_argument("--dry-run", action="store_true", help="only list the runs and estimate the time")
-    parser.add_argument(
-        "--only",
-        type=values_of_settings,
-        action="extend",
-        default=[],
-        metavar="SETTING=VALUE,...",
-        help="only runs with these values, e.g. optimizer=lars,batch_size=64,128",
-    )
+    add_only(parser)
     parser.add_argument(
         "--jobs", type=positive, default=1, metavar="N", help="sessions at a time (default: 1)"
     )

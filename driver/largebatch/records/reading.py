@@ -22,6 +22,7 @@ from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
 from largebatch.settings.schedules import SCHEDULES
+from largebatch.settings.selection import Only, select
 from largebatch.settings.training import Training
 
 STUDY_FILE = "study.json"
@@ -81,6 +82,13 @@ class StudyRecord:
     def schedules_need_the_end(self) -> bool:
         """Whether a learning rate depends on the number of epochs, so that half a run is no short run."""
         return any(SCHEDULES[run.training.schedule].needs_end for run in self.runs)
+
+    def only(self, wanted: Only) -> StudyRecord:
+        """The study with some of its runs. Raises UserError if none has all that is wanted."""
+        if not wanted:
+            return self
+        trainings = select([run.training for run in self.runs], wanted, self.name)
+        return dataclasses.replace(self, runs=tuple(run for run in self.runs if run.training in trainings))
 
     def after(self, epoch: int) -> StudyRecord:
         """The study as if every run had stopped after an epoch. Raises UserError if that is unknown."""

@@ -12,6 +12,7 @@ import pandas as pd
 from largebatch.records.reading import StudyRecord
 from largebatch.report import tables
 from largebatch.report.figures import Figure
+from largebatch.report.readings import Reading
 from largebatch.report.summary import Comparison
 
 ABSENT = "\N{EN DASH}"
@@ -28,6 +29,7 @@ class Content:
     figures: Sequence[Figure]
     sentences: Sequence[str]
     comparisons: Sequence[Comparison]
+    readings: Sequence[Reading]  # none if the study was cut at an epoch
     per_worker: bool
     command: str  # the command that wrote the report
 

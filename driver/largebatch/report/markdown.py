@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from largebatch.report import claims
+from largebatch.report import claims, readings
 from largebatch.report.claims import Claim, Statement
 from largebatch.report.content import Content, accuracy_table, accuracy_title, after_epochs
 from largebatch.report.summary import Comparison
@@ -29,6 +29,7 @@ def render(content: Content) -> str:
         *(_claims(comparison) for comparison in content.comparisons),
         "What the words mean in numbers:",
         "\n".join(f"- {word}: {number}, {reason}." for word, number, reason in claims.WORDS),
+        *_readings(content),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -66,6 +67,17 @@ def _after_fewer_epochs(content: Content) -> list[str]:
     return [
         f"## {accuracy_title(content.epochs)} after fewer epochs",
         table.markdown([headings, *([cell.text for cell in row] for row in rows)]),
+    ]
+
+
+def _readings(content: Content) -> list[str]:
+    rows = readings.shown(content.readings)
+    if not rows:
+        return []
+    return [
+        "## Readings of what the paper leaves open",
+        "The verdict on each claim after every number of epochs, from [readings.csv](readings.csv).",
+        table.markdown([[_plain(cell) for cell in row] for row in rows]),
     ]
 
 

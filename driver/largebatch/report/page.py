@@ -19,7 +19,7 @@ from markupsafe import Markup
 
 import largebatch
 from largebatch.records.reading import StudyRecord
-from largebatch.report import claims, svg, tables
+from largebatch.report import claims, readings, svg, tables
 from largebatch.report.content import ABSENT, Cell, Content, accuracy_table, accuracy_title, after_epochs
 from largebatch.report.figures import Figure
 from largebatch.settings.training import Training
@@ -66,6 +66,7 @@ def render(content: Content) -> bytes:
         script=Markup(script),  # noqa: S704 - a file of this package
         version=largebatch.__version__,
         words=claims.WORDS,
+        readings=readings.shown(content.readings),
         sections=_sections(content.figures),
         accuracy=accuracy_table(content.cells),
         accuracy_title=accuracy_title(content.cells),

@@ -29,35 +29,44 @@ class Comparison:
 
 
 def compare_with_paper(
-    study: StudyRecord, results: pd.DataFrame, *, per_worker: bool = False
+    study: StudyRecord, results: pd.DataFrame, *, per_worker: bool = False, seeds: bool = True
 ) -> list[Comparison]:
     """The claims for all pairs of lines, from the runs of the paper's kind: LeNet on MNIST.
 
-    `per_worker` reads the paper's batch size as that of one worker.
+    `per_worker` reads the paper's batch size as that of one worker. `seeds` adds single seeds' verdicts.
     """
     own = results[(results["dataset"] == "mnist") & (results["network"] == "lenet")]
     if per_worker:
         own = own.assign(batch_size=own["batch_size"] // own["workers"])
     lines = {line.name: line for line in tables.lines(study).values()}
     return [
-        Comparison(sgd.name, lars.name, _judge(own, sgd.name, lars.name))
+        Comparison(sgd.name, lars.name, judge(_finished(own, sgd.name, lars.name), sgd.name, lars.name))
         for sgd, lars in claims.pairs(lines.values())
+        for judge in [_judge_with_seeds if seeds else _judge]
     ]
 
 
-def _judge(results: pd.DataFrame, sgd: str, lars: str) -> tuple[Claim, ...]:
+def _finished(results: pd.DataFrame, sgd: str, lars: str) -> pd.DataFrame:
+    return results[results["line"].isin([sgd, lars]) & (results["status"] == Status.FINISHED)]
+
+
+def _judge(pair: pd.DataFrame, sgd: str, lars: str) -> tuple[Claim, ...]:
+    """The claims from the means over the seeds."""
+    return claims.judge(tables.cells(pair), sgd, lars)
+
+
+def _judge_with_seeds(pair: pd.DataFrame, sgd: str, lars: str) -> tuple[Claim, ...]:
     """The claims from the means over the seeds, with the verdicts of the single seeds.
 
     A mean of three can be ahead by a point while one of the three is behind: the verdict alone hides this.
     """
-    pair = results[results["line"].isin([sgd, lars]) & (results["status"] == Status.FINISHED)]
     seeds = {
-        seed: (_settings(part), claims.judge(tables.cells(part), sgd, lars))
+        seed: (_settings(part), _judge(part, sgd, lars))
         for seed in sorted(map(int, pair["seed"].unique()))
         for part in [pair[pair["seed"] == seed]]
     }
     judged = []
-    for index, claim in enumerate(claims.judge(tables.cells(pair), sgd, lars)):
+    for index, claim in enumerate(_judge(pair, sgd, lars)):
         needed = _settings(pair[pair["name"].isin(claim.runs)])
         able = [
             (seed, own[index].verdict) for seed, (there, own) in seeds.items() if needed and there >= needed

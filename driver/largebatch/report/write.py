@@ -12,8 +12,9 @@ import pandas as pd
 from largebatch.errors import UserError
 from largebatch.files.safe import readable, write_atomically
 from largebatch.records.reading import StudyRecord, read_study
-from largebatch.report import figures, markdown, page, summary, tables
+from largebatch.report import figures, markdown, page, readings, summary, tables
 from largebatch.report.content import Content, accuracy_table, accuracy_title
+from largebatch.settings.selection import EVERY, Only
 from largebatch.terminal.table import align
 
 
@@ -27,18 +28,25 @@ class Report:
 
 
 def report(
-    path: Path, out: Path | None = None, epoch: int | None = None, *, per_worker: bool = False
+    path: Path,
+    out: Path | None = None,
+    epoch: int | None = None,
+    only: Only = EVERY,
+    *,
+    per_worker: bool = False,
 ) -> Report:
     """Write tables, figures and page of the study in a folder, there or into `out`.
 
-    `epoch` reports as if all runs had stopped there, `per_worker` reads the paper's batch size as that of
-    one worker. Raises UserError if the folder is no study's or `epoch` can't be used.
+    `epoch` reports as if all runs had stopped there, `only` leaves runs out, `per_worker` reads the paper's
+    batch size as that of one worker. Raises UserError if the folder is no study's, or for an `epoch` or
+    `only` that can't be used.
     """
-    study = read_study(path)
+    study = read_study(path).only(only)
     if epoch is not None:
         study = study.after(epoch)
     words = ["largebatch", "report", str(path)]
     words += ["--epoch", str(epoch)] if epoch is not None else []
+    words += [word for name, values in only.items() for word in ("--only", f"{name}={','.join(values)}")]
     words += ["--per-worker"] if per_worker else []
     content = _content(study, readable(shlex.join(words)), per_worker)
     folder = out or path
@@ -53,14 +61,16 @@ def _content(study: StudyRecord, command: str, per_worker: bool) -> Content:
     results, epochs = tables.results(study), tables.epochs(study)
     cells = tables.cells(results)
     comparisons = summary.compare_with_paper(study, results, per_worker=per_worker)
+    found = [] if study.epoch else readings.readings(study, per_worker=per_worker)
     return Content(
         study=study,
         results=results,
         cells=cells,
         epochs=epochs,
         figures=figures.draw(results, cells, epochs),
-        sentences=summary.sentences(results, cells, comparisons),
+        sentences=[*summary.sentences(results, cells, comparisons), *readings.sentence(found)],
         comparisons=comparisons,
+        readings=found,
         per_worker=per_worker,
         command=command,
     )
@@ -77,6 +87,8 @@ def _write(content: Content, out: Path) -> None:
     write_atomically(out / "results.csv", content.results.to_csv(index=False).encode())
     write_atomically(out / "results.parquet", _parquet(content.results))
     write_atomically(out / "epochs.csv", content.epochs.to_csv(index=False).encode())
+    if content.readings:
+        write_atomically(out / "readings.csv", readings.table(content.readings).to_csv(index=False).encode())
     write_atomically(out / "report.md", markdown.render(content).encode())
     write_atomically(out / "report.html", page.render(content))
 

@@ -16,12 +16,13 @@ from largebatch.errors import RunError, UserError
 from largebatch.records.study_folder import StudyFolder
 from largebatch.runs import preflight
 from largebatch.settings.execution import Execution
+from largebatch.settings.selection import Only
 from largebatch.settings.study import Study
 from largebatch.studies import library
 from largebatch.studies.queue import ListQueue
 from largebatch.studies.remaining import Remaining
 from largebatch.studies.sweep import Limits, Sweep
-from largebatch.studies.tasks import Datasets, Only, Task, format_tasks, measured, survey
+from largebatch.studies.tasks import Datasets, Task, format_tasks, measured, survey
 from largebatch.terminal.say import Say
 from largebatch.terminal.table import format_results
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from largebatch.data import Dataset
 from largebatch.errors import UserError
 from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
+from largebatch.settings.selection import Only, select
 from largebatch.settings.study import Study
 from largebatch.settings.training import Training
-from largebatch.settings.values import declared
 from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
 from largebatch.terminal.progress import duration
 from largebatch.terminal.table import align
 
 Datasets = Mapping[tuple[str, int, int], Dataset]  # by Training.data
-Only = Mapping[str, Sequence[str]]  # wanted values of each setting, as text
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,9 @@ def survey(study: Study, folder: StudyFolder, only: Only, datasets: Datasets) ->
 
     Raises UserError if a folder is a link or another run's, was begun on other data, or nothing fits `only`.
     """
-    return [_task(training, folder.run(training), datasets) for training in select(study, only)]
+    return [
+        _task(training, folder.run(training), datasets) for training in select(study.runs, only, study.name)
+    ]
 
 
 def _task(training: Training, folder: RunFolder, datasets: Datasets) -> Task:
@@ -95,35 +95,6 @@ def _task(training: Training, folder: RunFolder, datasets: Datasets) -> Task:
     if dataset:
         folder.check_data(dataset)
     return Task(training, folder, rows, folder.result(), folder.last_epoch())
-
-
-def select(study: Study, only: Only) -> list[Training]:
-    """The runs whose settings have one of the wanted values each. Raises UserError if there are none."""
-    for name, texts in only.items():
-        if name not in declared(Training):
-            raise UserError(f"--only {name}={texts[0]}: there is no such setting")
-        there = list(dict.fromkeys(getattr(run, name) for run in study.runs))
-        for text in texts:
-            if not any(_is(value, text) for value in there):
-                shown = ", ".join(map(str, there))
-                raise UserError(f"--only {name}={text}: no run of {study.name} has it; there are {shown}")
-    runs = [run for run in study.runs if all(_fits(run, name, texts) for name, texts in only.items())]
-    if not runs:
-        raise UserError(f"no run of {study.name} has all that --only asks for")
-    return runs
-
-
-def _fits(training: Training, name: str, texts: Sequence[str]) -> bool:
-    return any(_is(getattr(training, name), text) for text in texts)
-
-
-def _is(value: Any, text: str) -> bool:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        try:
-            return float(text) == value
-        except ValueError:
-            return False
-    return str(value).lower() == text.lower()
 
 
 def measured(tasks: Sequence[Task]) -> Timing:

@@ -11,6 +11,7 @@ import pytest
 from largebatch.errors import UserError
 from largebatch.report.compare import Runs, Studies, compare
 from largebatch.settings.execution import Execution
+from largebatch.settings.study import run_name
 from largebatch.settings.training import Training
 from tests.support.study_samples import EXECUTION, finished_study, metrics, write_run, write_study
 from tests.support.tables import read_csv
@@ -123,7 +124,7 @@ def test_runs_are_matched_by_what_varies(tmp_path: Path) -> None:
         Training(optimizer=t.optimizer, batch_size=t.batch_size, epochs=2, learning_rate=0.01) for t in grid
     ]
     a, b = finished_study(tmp_path / "a", grid), finished_study(tmp_path / "b", literal)
-    change(b / "runs" / literal[1].name, "test_accuracy", 2)
+    change(b / "runs" / run_name(literal[1]), "test_accuracy", 2)
     found = studies(a, b)
     assert [(d.name, d.a, d.b) for d in found.settings] == [("learning_rate", "1", "0.01")]
     assert [pair.runs.identical for pair in found.pairs] == [True, False, True, True]

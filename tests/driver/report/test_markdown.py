@@ -35,7 +35,7 @@ def test_links_lead_to_files_of_the_report(text: str, tmp_path: Path) -> None:
 
 def test_rows_of_a_table_have_equally_many_cells(text: str) -> None:
     tables = [part.splitlines() for part in text.split("\n\n") if part.startswith("|")]
-    assert len(tables) == 3
+    assert len(tables) == 4
     for table in tables:
         cells = [len(re.split(r"(?<!\\)\|", line)) for line in table]
         assert len(set(cells)) == 1, table

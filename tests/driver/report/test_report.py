@@ -22,7 +22,7 @@ from tests.support.study_samples import LARS, SGD, metrics, study, write_run, wr
 from tests.support.tables import read_csv
 
 RECORDS = Path(__file__).parents[2] / "recorded"
-FILES = ["epochs.csv", "report.html", "report.md", "results.csv", "results.parquet"]
+FILES = ["epochs.csv", "readings.csv", "report.html", "report.md", "results.csv", "results.parquet"]
 
 
 def run_of(folder: Path, training: Training) -> RunFolder:

@@ -13,11 +13,12 @@ from largebatch.records.result import Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
 from largebatch.settings.execution import Execution
+from largebatch.settings.selection import select
 from largebatch.settings.study import Study, run_name
 from largebatch.settings.training import Training
 from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
 from largebatch.studies.remaining import Remaining
-from largebatch.studies.tasks import Task, format_tasks, measured, select, survey
+from largebatch.studies.tasks import Task, format_tasks, measured, survey
 from tests.support.samples import dataset
 from tests.support.study_samples import result
 
@@ -48,7 +49,7 @@ DATA = {("idx", 0, 0): dataset()}
     ],
 )
 def test_only_runs_that_have_one_of_each_settings_values(only: dict[str, list[str]], count: int) -> None:
-    runs = select(SMALL, only)
+    runs = select(SMALL.runs, only, SMALL.name)
     assert len(runs) == count
     assert runs == [run for run in RUNS if run in runs], "in the study's order"
 
@@ -64,7 +65,7 @@ def test_only_runs_that_have_one_of_each_settings_values(only: dict[str, list[st
 )
 def test_only_what_is_there_can_be_asked_for(only: dict[str, list[str]], words: str) -> None:
     with pytest.raises(UserError) as refusal:
-        select(SMALL, only)
+        select(SMALL.runs, only, SMALL.name)
     assert words in str(refusal.value)
 
 
