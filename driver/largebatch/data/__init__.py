@@ -24,7 +24,7 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """A data set as listed to the user; `where` is a path or "not here"."""
+    """A data set as listed to the user; `where` is a path, or "not here" with the reason if there is one."""
 
     name: str
     title: str
@@ -54,10 +54,14 @@ def load(name: str, data_dir: Path | None = None, *, download: bool = True, say:
 
 def catalog() -> list[CatalogEntry]:
     """All data sets, and where each was found; no data is read."""
-    return [
-        CatalogEntry(s.name, s.title, s.needs_network, str(s.find(None) or "not here"), s.how)
-        for s in SOURCES.values()
-    ]
+    return [CatalogEntry(s.name, s.title, s.needs_network, _where(s), s.how) for s in SOURCES.values()]
+
+
+def _where(source: Source) -> str:
+    try:
+        return str(source.find(None) or "not here")
+    except UserError as error:
+        return f"not here: {error}"
 
 
 def obtain(name: str, data_dir: Path | None = None, say: Say = _silent) -> Path:

@@ -188,7 +188,8 @@ class PreparedData:
 class Source:
     """One row of the registry.
 
-    find(data_dir) returns the file or folder the set would be read from, or None; it reads no data.
+    find(data_dir) returns the file or folder the set would be read from, or None; it reads no data. Raises
+    UserError if the user names a folder that is none.
     load(data_dir, download, say) returns the set, or raises UserError or RunError.
     """
 

@@ -6,12 +6,14 @@ Two files are for training; two more are for testing, or absent.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
 from largebatch.data.dataset import Dataset, Source, UInt8Array
 from largebatch.data.idx import CheckShape, any_shape, read_idx, times
 from largebatch.errors import UserError
+from largebatch.files.names import why_no_folder
 from largebatch.terminal.say import Say
 
 FOLDER_VARIABLE = "LARGEBATCH_DATA"
@@ -37,7 +39,7 @@ def spellings(part: str) -> list[str]:
 
 def find_part(folder: Path, part: str) -> Path | None:
     """The file of one part, e.g. "train_images", or None."""
-    return next((folder / name for name in spellings(part) if _is_file(folder / name)), None)
+    return next((folder / name for name in spellings(part) if _is(folder / name, Path.is_file)), None)
 
 
 def missing(folder: Path, *, needs_test: bool = True) -> list[str]:
@@ -51,22 +53,41 @@ def missing(folder: Path, *, needs_test: bool = True) -> list[str]:
 def user_folder(name: str, data_dir: Path | None, *, needs_test: bool = True) -> Path | None:
     """Folder of the set's files that the user named by --data-dir, else by $LARGEBATCH_DATA, or None.
 
-    Either may name the files' folder or the one above a folder `name`. Raises UserError if --data-dir is
-    given and lacks files; the variable may lack this set, since one folder serves several.
+    Either may name the files' folder or the one above a folder `name`. The variable may lack this set, since
+    one folder serves several. Raises UserError if either is no folder, or --data-dir lacks files.
     """
-    variable = os.environ.get(FOLDER_VARIABLE, "")
-    top = data_dir or (Path(variable) if variable else None)
+    top = _named_folder(data_dir)
     if top is None:
         return None
-    if data_dir is not None and not data_dir.is_dir():
-        raise UserError(f"{data_dir}, named by --data-dir, is not a folder")
     for folder in (top, top / name):
         if not missing(folder, needs_test=needs_test):
             return folder
     if data_dir is not None:
-        lacking = ", ".join(missing(data_dir, needs_test=needs_test))
-        raise UserError(f"{data_dir} lacks {lacking} (each may be gzipped and end in .gz)")
+        raise UserError(_lacks(str(data_dir), data_dir, needs_test))
     return None
+
+
+def passed_over(*, needs_test: bool = True) -> str:
+    """Why `user_folder` found nothing, if $LARGEBATCH_DATA is set: the folder that it names lacks files."""
+    top = _named_folder(None)
+    return "" if top is None else _lacks(f"{top}, named by ${FOLDER_VARIABLE},", top, needs_test)
+
+
+def _lacks(shown: str, folder: Path, needs_test: bool) -> str:
+    lacking = ", ".join(missing(folder, needs_test=needs_test))
+    return f"{shown} lacks {lacking} (each may be gzipped and end in .gz)"
+
+
+def _named_folder(data_dir: Path | None) -> Path | None:
+    """The folder that the user named. Raises UserError if it is none."""
+    variable = os.environ.get(FOLDER_VARIABLE, "")
+    text = str(data_dir) if data_dir is not None else variable
+    if not text:
+        return None
+    if not _is(Path(text), Path.is_dir):
+        where = "--data-dir" if data_dir is not None else f"${FOLDER_VARIABLE}"
+        raise UserError(f"{text!r}, named by {where}, is not a folder: {why_no_folder(text)}")
+    return Path(text)
 
 
 def read_pair(
@@ -116,9 +137,9 @@ def read_folder(folder: Path, name: str, title: str) -> Dataset:
     return Dataset.from_arrays(name, title, **arrays, **dict(zip(TEST_PARTS, test, strict=True)))
 
 
-def _is_file(path: Path) -> bool:
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
     try:
-        return path.is_file()
+        return kind(path)
     except OSError:  # e.g. a folder that may not be searched
         return False
 
@@ -131,7 +152,8 @@ def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
     folder = _find(data_dir)
     if folder is None:
         raise UserError(
-            f"the data set idx is read from a folder with {', '.join(spellings(part)[0] for part in PARTS)}; "
+            passed_over(needs_test=False)
+            or f"the data set idx is read from a folder with {', '.join(spellings(p)[0] for p in PARTS)}; "
             f"name it by --data-dir or ${FOLDER_VARIABLE}"
         )
     without = ", which has no test files: nothing is tested" if missing(folder) else ""

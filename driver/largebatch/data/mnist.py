@@ -10,7 +10,15 @@ from largebatch.data.cache import data_cache, write_cached
 from largebatch.data.dataset import Dataset, Source, UInt8Array
 from largebatch.data.download import MIRROR_VARIABLE, fetch_from_any, mirrors
 from largebatch.data.idx import decode_idx, idx_header, read_idx, times
-from largebatch.data.idx_folder import FOLDER_VARIABLE, PARTS, find_part, missing, spellings, user_folder
+from largebatch.data.idx_folder import (
+    FOLDER_VARIABLE,
+    PARTS,
+    find_part,
+    missing,
+    passed_over,
+    spellings,
+    user_folder,
+)
 from largebatch.errors import RunError, UserError
 from largebatch.terminal.say import Say
 
@@ -118,6 +126,8 @@ def _find(data_dir: Path | None) -> Path | None:
 
 def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
     folder = user_folder("mnist", data_dir)
+    if folder is None and (why := passed_over()):
+        say(why)
     say(f"reading MNIST from {folder or data_cache('mnist')}")
     if folder is not None:
         arrays = {part: _read_user_file(folder, part) for part in PARTS}

@@ -21,3 +21,16 @@ def check_path(path: Path | str, special: str = DELIMITERS + PATTERNS) -> None:
         raise UserError(f"{text} has {found} in it, which SystemDS can't have in a path: take another folder")
     if any("\ud800" <= c <= "\udfff" for c in text):
         raise UserError(f"{text!r} is not Unicode, which SystemDS wants of a path: take another folder")
+
+
+def why_no_folder(text: str) -> str:
+    """The end of a sentence about a text that should name a folder and does not: what may be wrong."""
+    if text != text.strip():
+        return "there is white space around it, perhaps the end of a line of Windows: leave it out"
+    if text[0] in "\"'" or text[-1] in "\"'":
+        return "the quotes are part of it: leave them out"
+    if text.startswith("~"):
+        return "only a shell replaces ~, and only in front: write the path in full"
+    if "$" in text:
+        return "a variable in it was not replaced: write the path in full"
+    return "correct it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -32,10 +33,20 @@ def read_file(path: Path, most: int = MAX_BYTES, *, follow: bool = False) -> byt
     return data
 
 
+def text_of(data: bytes) -> str:
+    """The text in a file of UTF-8, without the byte order mark that some editors put in front.
+
+    Raises ValueError for other encodings.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError("it is text in UTF-16: save it in UTF-8")
+    return data.decode("utf-8-sig")  # UnicodeDecodeError is a ValueError
+
+
 def read_json(path: Path) -> Any:
     """The value in a JSON file. Raises OSError as read_file does, ValueError for what is not sound JSON."""
     try:
-        value = json.loads(read_file(path).decode(), parse_constant=_no_number)
+        value = json.loads(text_of(read_file(path)), parse_constant=_no_number)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     check_sound(value)

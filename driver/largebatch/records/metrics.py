@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from largebatch.files.matrices import Matrix
-from largebatch.files.safe import no_link
+from largebatch.files.safe import no_link, text_of
 from largebatch.settings.networks import Network
 
 EPOCH_COLUMNS = (  # of train.dml's matrix, in a folder without the file `columns`
@@ -108,8 +108,8 @@ def parse_metrics(data: bytes) -> pd.DataFrame:
     if lines[0].count(b",") >= MAX_COLUMNS:
         raise ValueError(f"has more than {MAX_COLUMNS} columns")
     try:
-        names, *rows = [line.decode().split(",") for line in lines]
-    except UnicodeDecodeError as error:
+        names, *rows = [text_of(line).split(",") for line in lines]
+    except ValueError as error:
         raise ValueError(f"can't be read: {error}") from error
     _check_names(names)
     table = _numbers(names, rows)

@@ -26,7 +26,7 @@ def check(
 ) -> list[str]:
     """Remarks on a run about to start in each of some sessions. Raises UserError if it can't work."""
     _check_images(training, dataset)
-    _check_batch(training, dataset)
+    _check_batch(training, execution, dataset)
     remarks = [_traffic_remark(training)]
     if host.starts_jvm:  # else slots and memory are those of a JVM that runs already
         master = choose_master(execution.master, training.workers)
@@ -63,14 +63,24 @@ def _traffic_remark(training: Training) -> str:
     )
 
 
-def _check_batch(training: Training, dataset: Dataset) -> None:
-    rows = len(dataset.train)
-    largest = rows - rows % training.workers
+def _check_batch(training: Training, execution: Execution, dataset: Dataset) -> None:
+    rows, workers = len(dataset.train), training.workers
+    cut, taken = training.validation_rows, training.train_rows
+    left = f" that --validation-rows {cut} leaves" if cut else ""
+    left = f" that --train-rows {taken} takes" if taken else left
+    if rows < workers:
+        raise UserError(
+            f"the {rows} training rows{left} of {dataset.title} are fewer than --workers {workers}: "
+            f"lower it to {rows} or less"
+        )
+    largest = rows - rows % workers
     if training.batch_size > largest:
-        cut, taken = training.validation_rows, training.train_rows
-        left = f" that --validation-rows {cut} leaves" if cut else ""
-        left = f" that --train-rows {taken} takes" if taken else left
         raise UserError(
             f"--batch-size {training.batch_size} is more than the {rows} training rows{left} of "
-            f"{dataset.title} hold for {training.workers} workers; the largest is {largest}"
+            f"{dataset.title} hold for {workers} workers; the largest is {largest}"
+        )
+    if execution.mode == "local" and workers > 1 and rows < 2 * workers:
+        raise UserError(
+            f"the {rows} training rows{left} of {dataset.title} are a single one for each of --workers "
+            f"{workers}, which SystemDS' local workers can't have: lower it to {max(1, rows // 2)} or less"
         )

@@ -44,12 +44,14 @@ class ScheduleSettings(Settings):
 
     schedule: str = setting("inverse_time", "learning-rate schedule", Choice(SCHEDULES))
     decay: float = setting(0.0001, "rate / (1 + decay * updates)", Real(low=0), of="schedule")
-    power: float = setting(2.0, "exponent of the remaining share of updates", Real(low=0), of="schedule")
+    power: float = setting(
+        2.0, "exponent of the remaining share of the updates after the warm-up", Real(low=0), of="schedule"
+    )
     end_learning_rate: float = setting(0.0, "rate at the end", Real(low=0), of="schedule")
     factor: float = setting(0.1, "rate * factor at each milestone", Real(low=0), of="schedule")
     milestones: tuple[float, ...] = setting(
         (0.5, 0.75),
-        "fractions of all updates, separated by commas",
+        "fractions of the updates after the warm-up, separated by commas",
         _rising_fractions,
         of="schedule",
         dml=_milestones,

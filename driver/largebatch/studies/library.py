@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from largebatch.errors import UserError
-from largebatch.files.safe import read_file
+from largebatch.files.safe import read_file, text_of
 from largebatch.settings.study import Study
 from largebatch.studies.parser import parse
 
@@ -28,7 +28,7 @@ def load(name_or_file: str) -> Study:
             )
         return load(str(SHIPPED / f"{name_or_file}.toml"))
     try:
-        text = read_file(Path(name_or_file), MAX_BYTES, follow=True).decode()
-    except (OSError, UnicodeDecodeError) as error:
+        text = text_of(read_file(Path(name_or_file), MAX_BYTES, follow=True))
+    except (OSError, ValueError) as error:
         raise UserError(f"the study {name_or_file} can't be read: {error}") from error
     return parse(text, name_or_file)

@@ -127,7 +127,7 @@ BEFORE_DATA = [
     ("sweep quick --data-dir s3a://bucket/x", "s3a://bucket/x is not on this machine"),
     ("sweep quick --out file://elsewhere/x", "file://elsewhere/x is not on this machine"),
     ("train --dataset idx", "the data set idx is read from a folder with train-images-idx3-ubyte, "),
-    ("train --dataset idx --data-dir missing", "missing, named by --data-dir, is not a folder"),
+    ("train --dataset idx --data-dir missing", "'missing', named by --data-dir, is not a folder"),
     (
         "train --dataset idx --data-dir empty",
         "empty lacks train-images-idx3-ubyte, train-labels-idx1-ubyte, ",

@@ -71,6 +71,12 @@ def test_every_help_ends_with_the_default(
     assert help_text.count("default") == 1
 
 
+@pytest.mark.parametrize("name", ["milestones", "power"])
+def test_the_help_says_of_which_updates_a_share_is(parser: argparse.ArgumentParser, name: str) -> None:
+    """As T in dml/schedules.dml, which tests/dml/test_schedules.py computes."""
+    assert "the updates after the warm-up" in (option(parser, name).help or "")
+
+
 @pytest.mark.parametrize("name", OWNED)
 def test_the_help_says_whose_a_setting_is(parser: argparse.ArgumentParser, name: str) -> None:
     choice, owners = SETTINGS[name].of, Training.owners(name)

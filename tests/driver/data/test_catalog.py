@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -52,12 +53,59 @@ def test_found_through_the_variable(
     assert obtain("idx") == folder
 
 
-@pytest.mark.parametrize("value", ["/nowhere", "n" * 300, ""])
+def test_no_variable_is_as_an_empty_one(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LARGEBATCH_DATA", "")
+    assert [e.where for e in catalog()] == ["not here"] * len(SOURCES)
+
+
+@pytest.mark.parametrize("value", ["/nowhere", "n" * 300])
 def test_odd_variable_does_not_break_the_list(
     cache_home: Path, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("LARGEBATCH_DATA", value)
-    assert [e.where for e in catalog()] == ["not here"] * len(SOURCES)
+    refused = f"not here: {value!r}, named by $LARGEBATCH_DATA, is not a folder: correct it"
+    assert {e.name: e.where for e in catalog()} == {"mnist": refused, "idx": refused, "digits": "not here"}
+
+
+NO_FOLDERS = {
+    "{}/typing-errer": "correct it",
+    "~/data": "only a shell replaces ~",
+    "'{}'": "the quotes are part of it",
+    '"{}"': "the quotes are part of it",
+    "{}\r": "white space around it",
+    "$HOME/data": "a variable in it was not replaced",
+}
+
+
+@pytest.mark.parametrize("text", NO_FOLDERS)
+@pytest.mark.parametrize("name", ["mnist", "idx"])
+def test_a_variable_that_names_no_folder_is_not_passed_over(
+    tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    monkeypatch.setenv("LARGEBATCH_DATA", text.format(tmp_path))
+    with pytest.raises(UserError, match=r", named by \$LARGEBATCH_DATA, is not a folder: ") as caught:
+        load(name)
+    assert NO_FOLDERS[text] in str(caught.value)
+
+
+def test_an_option_that_names_no_folder_is_told_as_the_variable_is(cache_home: Path) -> None:
+    with pytest.raises(
+        UserError, match="'~/data', named by --data-dir, is not a folder: only a shell replaces"
+    ):
+        load("idx", Path("~/data"))
+
+
+def test_a_folder_that_lacks_the_set_is_told_before_another_is_taken(
+    tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LARGEBATCH_DATA", str(tmp_path))
+    lacks = f"{tmp_path}, named by $LARGEBATCH_DATA, lacks train-images-idx3-ubyte, "
+    with pytest.raises(UserError, match=re.escape(lacks)):
+        load("idx")
+    said: list[str] = []
+    with pytest.raises(UserError, match="MNIST is not on this machine"):
+        load("mnist", download=False, say=said.append)
+    assert said[0].startswith(lacks)
 
 
 def test_unknown_name(cache_home: Path) -> None:

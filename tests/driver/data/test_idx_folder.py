@@ -71,7 +71,7 @@ def test_missing_files_are_named(tmp_path: Path, cache_home: Path) -> None:
     (tmp_path / "train-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(UserError, match="lacks train-labels-idx1-ubyte, t10k-labels-idx1-ubyte "):
         load("idx", tmp_path)
-    with pytest.raises(UserError, match="absent, named by --data-dir, is not a folder"):
+    with pytest.raises(UserError, match="absent', named by --data-dir, is not a folder"):
         load("idx", tmp_path / "absent")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import shutil
@@ -62,12 +63,18 @@ def run(tmp_path: Path) -> RunFolder:
         (b'{"\\udfff": 1}', "surrogates not allowed"),
         (b"\xff", "can't decode"),
         (b"", "Expecting value"),
+        (codecs.BOM_UTF16_LE + "{}".encode("utf-16-le"), "UTF-16: save it in UTF-8"),
     ],
 )
 def test_unsound_json_is_a_value_error(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(ValueError, match=words):
         read_json(tmp_path / "file")
+
+
+def test_a_byte_order_mark_in_front_of_a_text_is_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(codecs.BOM_UTF8 + b'{"a": 1}')
+    assert read_json(tmp_path / "file") == {"a": 1}
 
 
 def test_bytes_of_a_files_name_go_through_json_and_can_be_shown(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 
 import numpy as np
@@ -91,6 +92,11 @@ def test_every_double_survives() -> None:
     frame["train_loss"] = doubles
     found = parse_metrics(frame.to_csv(index=False).encode())
     assert found["train_loss"].tolist() == doubles
+
+
+def test_a_table_that_an_editor_saved_with_a_byte_order_mark_is_read() -> None:
+    content = csv(BASE, [VALUES[name] for name in BASE])
+    pd.testing.assert_frame_equal(parse_metrics(codecs.BOM_UTF8 + content), parse_metrics(content))
 
 
 def test_losses_that_are_no_numbers_are_kept() -> None:

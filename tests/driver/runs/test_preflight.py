@@ -87,6 +87,26 @@ def test_a_batch_that_a_sample_of_the_training_rows_no_longer_holds_says_so() ->
         check(training, Execution(), cut(dataset(), 0, 20))
 
 
+@pytest.mark.parametrize("mode", ["spark", "local"])
+def test_fewer_rows_than_workers_are_refused_with_the_number_of_workers_that_they_hold(mode: str) -> None:
+    training = dataclasses.replace(SMALL, batch_size=4)
+    words = "the 3 training rows of tiny are fewer than --workers 4: lower it to 3 or less"
+    with pytest.raises(UserError, match=f"^{words}$"):
+        check(training, Execution(mode=mode), dataset(rows=3))
+
+
+def test_a_single_row_for_each_local_worker_is_refused() -> None:
+    training = dataclasses.replace(SMALL, batch_size=4)
+    words = "the 5 training rows of tiny are a single one for each of --workers 4"
+    with pytest.raises(UserError, match=f"{words}.*lower it to 2 or less$"):
+        check(training, Execution(mode="local"), dataset(rows=5))
+    assert check(training, Execution(mode="spark"), dataset(rows=5)) == []
+    assert check(training, Execution(mode="local"), dataset(rows=8)) == []
+    assert check(dataclasses.replace(training, workers=2), Execution(mode="local"), dataset(rows=5)) == []
+    alone = dataclasses.replace(training, workers=1, batch_size=1)
+    assert check(alone, Execution(mode="local"), dataset(rows=1)) == []
+
+
 def test_a_master_with_too_few_slots_is_refused_or_remarked() -> None:
     with pytest.raises(UserError, match="has 2 slots for --workers 4"):
         check(SMALL, Execution(master="local-cluster[2,1,1024]"), dataset())

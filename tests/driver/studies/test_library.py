@@ -78,6 +78,19 @@ def test_a_study_that_is_not_there_is_refused_with_those_that_are() -> None:
         load("missing.toml")
 
 
+def test_a_byte_order_mark_in_front_of_a_study_is_no_part_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "quick.toml"
+    file.write_text((SHIPPED / "quick.toml").read_text(), encoding="utf-8-sig")
+    assert load(str(file)) == load("quick")
+
+
+def test_a_study_in_another_encoding_is_refused_with_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "quick.toml"
+    file.write_text((SHIPPED / "quick.toml").read_text(), encoding="utf-16")
+    with pytest.raises(UserError, match="can't be read: it is text in UTF-16: save it in UTF-8"):
+        load(str(file))
+
+
 def test_shipped_files_are_plain_toml() -> None:
     for file in SHIPPED.glob("*.toml"):
         assert tomllib.loads(file.read_text())["name"] == file.stem
