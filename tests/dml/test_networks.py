@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from largebatch.files.names import Argument
+from largebatch.settings.training import Training
 from tests.reference import Image, parameter_count, stack, unstack
-from tests.reference.networks import TWINS, lenet
+from tests.reference.networks import TWINS, lenet, mlp
 from tests.support.harness import DML, Matrix
 
 pytestmark = pytest.mark.systemds
@@ -36,6 +37,8 @@ CASES: list[tuple[str, Image, int]] = [
     ("lenet", (1, 28, 28), 2),
     ("softmax", (1, 8, 8), 2),
     ("softmax", (2, 3, 4), 0),
+    ("mlp", (1, 8, 8), 2),
+    ("mlp", (3, 1, 5), 0),
 ]
 
 
@@ -69,6 +72,26 @@ def test_arrays_scores_gradient_and_loss_equal_the_twins(
     np.testing.assert_allclose(found["scores"], twin.forward(w, X, image, 10, padding), atol=ROUNDING)
     np.testing.assert_allclose(found["g"][:, 0], g, atol=ROUNDING * np.abs(g).max())
     np.testing.assert_allclose(found["sums"][0], (loss, correct), rtol=ROUNDING)
+
+
+@pytest.mark.parametrize("hidden", [(6,), (7, 5, 4)])
+def test_a_perceptron_has_as_many_hidden_layers_as_it_is_told(dml: DML, hidden: tuple[int, ...]) -> None:
+    image = (1, 1, 9)
+    shapes = mlp.shapes(image, 3, 0, hidden)
+    rng = np.random.default_rng(SEED)
+    w, X = rng.normal(0, 0.5, parameter_count(shapes)), rng.standard_normal((6, 9))
+    y = np.array([1, 2, 3, 3, 2, 1])
+    told = Training(network="mlp", hidden=hidden).dml_arguments(("hidden",))
+    found = dml.call(
+        "gradient.dml",
+        {"w": w[:, None], "X": X, "y": y[:, None]},
+        ("S", "scores", "g"),
+        **described("mlp", image, 0, classes=3) | told,
+    )
+    assert [tuple(row) for row in found["S"][:, :3].astype(int)] == shapes
+    g, _, _ = mlp.gradient(w, X, y, image, 3, 0, hidden)
+    np.testing.assert_allclose(found["scores"], mlp.forward(w, X, image, 3, 0, hidden), atol=ROUNDING)
+    np.testing.assert_allclose(found["g"][:, 0], g, atol=ROUNDING * np.abs(g).max())
 
 
 # Density of the images and biases of the two convolutions, which leave few outputs of either above zero.
@@ -153,7 +176,7 @@ def start(
 
 @pytest.mark.parametrize(
     ("network", "padding", "P"),
-    [("lenet", 2, 107786), ("lenet", 0, 44426), ("softmax", 2, 7850)],
+    [("lenet", 2, 107786), ("lenet", 0, 44426), ("softmax", 2, 7850), ("mlp", 2, 235146)],
 )
 def test_parameter_count_on_mnist(dml: DML, network: str, padding: int, P: int) -> None:
     S, w = start(dml, SEED, network, (1, 28, 28), padding)
@@ -191,7 +214,11 @@ INITIALIZATIONS: dict[str, tuple[float, bool, float | None]] = {
 @pytest.mark.parametrize("initialization", INITIALIZATIONS)
 @pytest.mark.parametrize(
     ("network", "fans"),
-    [("lenet", [(50, 150), (150, 400), (64, 120), (120, 84), (84, 10)]), ("softmax", [(128, 10)])],
+    [
+        ("lenet", [(50, 150), (150, 400), (64, 120), (120, 84), (84, 10)]),
+        ("softmax", [(128, 10)]),
+        ("mlp", [(128, 256), (256, 128), (128, 10)]),
+    ],
 )
 def test_start_values_have_their_moments_and_bounds(
     dml: DML, initialization: str, network: str, fans: list[tuple[int, int]]

@@ -12,7 +12,7 @@ import pytest
 from largebatch.models import forward
 from tests.reference import Floats, Image, Ints, optimizers, parameter_count, schedules, stack, unstack
 from tests.reference.loss import softmax_cross_entropy
-from tests.reference.networks import lenet, softmax
+from tests.reference.networks import lenet, mlp, softmax
 from tests.reference.optimizers.problem import GROUPS, HYPER, RATE, G, V, W
 
 # Numbers worked by hand: a few roundings of numbers of order 1.
@@ -33,8 +33,9 @@ NETWORKS: list[tuple[ModuleType, Image, int]] = [
     (lenet, (2, 16, 18), 0),  # 12x14, 6x7, 2x3 with an odd column dropped, 1x1
     (lenet, (1, 8, 10), 2),  # 8x10, 4x5, likewise, 2x2
     (softmax, (2, 3, 4), 0),
+    (mlp, (2, 1, 3), 0),
 ]
-NETWORK_IDS = ["lenet, no padding", "lenet, padded", "softmax"]
+NETWORK_IDS = ["lenet, no padding", "lenet, padded", "softmax", "mlp"]
 
 
 def problem(network: ModuleType, image: Image, pad: int) -> tuple[Floats, Floats, Ints]:
@@ -86,7 +87,8 @@ def test_gradient_loss_and_count_are_sums_over_rows(network: ModuleType, image: 
 
 
 @pytest.mark.parametrize(
-    ("network", "pad", "P"), [(lenet, 2, 107786), (lenet, 0, 44426), (softmax, 2, 7850), (softmax, 0, 7850)]
+    ("network", "pad", "P"),
+    [(lenet, 2, 107786), (lenet, 0, 44426), (softmax, 2, 7850), (softmax, 0, 7850), (mlp, 2, 235146)],
 )
 def test_parameter_count_on_mnist(network: ModuleType, pad: int, P: int) -> None:
     assert parameter_count(network.shapes((1, 28, 28), 10, pad)) == P

@@ -32,7 +32,7 @@ def owning(name: str) -> dict[str, Any]:
 
 def other_value(setting: Setting) -> Any:
     """An allowed value of a setting that is not the default; the default if there is no other."""
-    candidates = (*setting.offered, True, False, 8, 2.5, 0.25, (0.25,))
+    candidates = (*setting.offered, True, False, 8, 2.5, 0.25, (0.25,), (8,))
     found = (value for value in candidates if value != setting.default and _fits(setting, value))
     return next(found, setting.default)
 

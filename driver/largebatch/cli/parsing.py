@@ -22,6 +22,14 @@ def _fractions(text: str) -> tuple[float, ...]:
         raise argparse.ArgumentTypeError(message) from None
 
 
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        message = f"{text!r} must be whole numbers separated by commas, such as 256,128"
+        raise argparse.ArgumentTypeError(message) from None
+
+
 def add_settings(
     parser: argparse.ArgumentParser, settings: type[Settings], only: Collection[str] | None = None
 ) -> None:
@@ -49,6 +57,8 @@ def _add(parser: argparse.ArgumentParser, setting: Setting, help_text: str) -> N
 
 def _converter(kind: Any) -> Callable[[str], Any]:
     """Makes a value of a type from an option's text."""
+    if kind == tuple[int, ...]:
+        return _whole_numbers
     if float in (kind, *typing.get_args(kind)):
         return _fractions if typing.get_origin(kind) is tuple else float
     return int if kind is int else str

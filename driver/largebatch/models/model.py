@@ -11,7 +11,7 @@ from largebatch.errors import UserError
 from largebatch.files.matrices import Matrix
 from largebatch.models import forward
 from largebatch.records.run_folder import RunFolder
-from largebatch.settings.networks import NETWORKS, PADDINGS
+from largebatch.settings.networks import PADDINGS
 from largebatch.settings.training import Training
 from largebatch.terminal.say import Say
 
@@ -36,7 +36,7 @@ class Model:
             )
         if folder.damaged_epochs():
             say(f"{folder.path}: a newer checkpoint is damaged: that of epoch {epoch} is used")
-        return cls(training, folder.images(), folder.arrays(epoch, NETWORKS[training.network]))
+        return cls(training, folder.images(), folder.arrays(epoch, training.architecture))
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -51,7 +51,7 @@ class Model:
     @property
     def convolutions(self) -> int:
         """How many of the layers are convolutions: the first ones."""
-        return NETWORKS[self.training.network].convolutions
+        return self.training.architecture.convolutions
 
     def scores(self, X: Array) -> Matrix:
         """Scores of the classes, of shape (N, K), of images (N, C, H, W) or (N, C*H*W), not yet scaled.

@@ -25,7 +25,6 @@ from largebatch.runs.prepare import prepare
 from largebatch.runs.program import train_arguments
 from largebatch.runs.versions import versions
 from largebatch.settings.execution import Execution
-from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
 from largebatch.terminal.progress import Progress
 from largebatch.terminal.say import Say
@@ -114,7 +113,7 @@ class _Attempt:
     def __init__(self, job: Job, folder: RunFolder) -> None:
         self._job = job
         self._folder = folder
-        self._network = NETWORKS[job.training.network]
+        self._network = job.training.architecture
         damaged = folder.damaged_epochs()
         self._done = folder.rewind(self._network)
         self._last: EpochRow | None = None

@@ -9,7 +9,6 @@ from largebatch.data.dataset import Part
 from largebatch.engine.machine import available_memory
 from largebatch.errors import UserError
 from largebatch.settings.execution import Execution
-from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
 
 COPIES_OF_DATA = 3  # the training images as read, permuted, and cut for the workers
@@ -53,9 +52,10 @@ def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:
     if mode == "spark":  # it puts the workers' rows together as dense matrices
         data += DENSE_BYTES * train.X.size // (4 if packable(train) else 1) - _stored_bytes(train)
     rows_at_a_time = min(training.micro_batch, training.batch_size // training.workers)
-    pixels = images.height * images.width * rows_at_a_time * training.workers
-    values_per_pixel = NETWORKS[training.network].values_per_pixel + FURTHER_CHANNEL * (images.channels - 1)
-    maps = DENSE_BYTES * pixels * values_per_pixel
+    network = training.architecture
+    values_per_pixel = network.values_per_pixel + FURTHER_CHANNEL * (images.channels - 1)
+    values_per_row = images.height * images.width * values_per_pixel + network.values_per_row
+    maps = DENSE_BYTES * rows_at_a_time * training.workers * values_per_row
     return JVM_BASE_BYTES + data + maps
 
 

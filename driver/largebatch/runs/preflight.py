@@ -10,7 +10,6 @@ from largebatch.engine.secret import shared_secret
 from largebatch.errors import UserError
 from largebatch.runs.memory import DENSE_BYTES, memory_remarks
 from largebatch.settings.execution import Execution
-from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
 
 MOST_THAT_REMEMBER = 8  # workers whose past gradients travel in reasonable time
@@ -42,7 +41,7 @@ def updates_per_epoch(training: Training, rows: int) -> int:
 
 
 def _check_images(training: Training, dataset: Dataset) -> None:
-    smallest = NETWORKS[training.network].min_side[training.padding]
+    smallest = training.architecture.min_side[training.padding]
     images = dataset.images
     if min(images.height, images.width) < smallest:
         raise UserError(

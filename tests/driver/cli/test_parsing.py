@@ -63,6 +63,7 @@ def test_every_help_ends_with_the_default(
     defaults = {
         "learning_rate": ", ".join(f"{name} {row.learning_rate:g}" for name, row in OPTIMIZERS.items()),
         "milestones": "0.5,0.75",
+        "hidden": "256,128",
     }
     if field.default in (None, ()) and field.name not in defaults:  # what it stands for is said in words
         assert re.search(r"\(default: (?!None).+\)$", help_text)
@@ -122,6 +123,15 @@ def test_switches_go_both_ways(parser: argparse.ArgumentParser) -> None:
 )
 def test_milestones(parser: argparse.ArgumentParser, text: str, milestones: tuple[float, ...]) -> None:
     assert read(parser, "--milestones", text)[0] == {"milestones": milestones}
+
+
+def test_hidden_layers_are_whole_numbers(
+    parser: argparse.ArgumentParser, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert read(parser, "--hidden", "64, 32")[0] == {"hidden": (64, 32)}
+    with pytest.raises(SystemExit):
+        read(parser, "--hidden", "64,3.5")
+    assert "'64,3.5' must be whole numbers separated by commas, such as 256,128" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["a,b", "", ",", "0.5;0.75", "0.5,"])

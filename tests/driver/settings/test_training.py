@@ -97,6 +97,9 @@ def test_name_tells_runs_apart() -> None:
         ({"milestones": (0.5, NAN)}, "--milestones must be"),
         ({"milestones": (NAN,)}, "--milestones must be"),
         ({"milestones": ()}, "--milestones must be"),
+        ({"hidden": ()}, "--hidden must be widths of 1 to 16 layers, whole numbers from 1, such as 256,128"),
+        ({"hidden": (8, 0)}, "--hidden must be widths"),
+        ({"hidden": (8,) * 17}, "--hidden must be widths"),
     ],
 )
 def test_training_refuses(settings: dict[str, Any], words: str) -> None:
@@ -128,6 +131,7 @@ def test_values_at_the_edges_are_taken() -> None:
 FRACTIONS = st.floats(0, 1, exclude_min=True, exclude_max=True)
 OF_THEIR_OWN = {  # settings whose values the range alone does not tell
     "dataset": st.from_regex(NAME, fullmatch=True),
+    "hidden": st.lists(st.integers(1, 4096), min_size=1, max_size=4).map(tuple),
     "milestones": st.sets(FRACTIONS, min_size=1, max_size=5).map(lambda found: tuple(sorted(found))),
 }
 
@@ -201,6 +205,7 @@ def test_unknown_settings_are_named() -> None:
         ("milestones", ["0.5"]),
         ("milestones", [[0.5]]),
         ("milestones", [True]),
+        ("hidden", [2.5]),
         ("dataset", {"name": "mnist"}),
     ],
 )
