@@ -82,6 +82,15 @@ def mnist_dir() -> Path:
     return Path(folder)
 
 
+@pytest.fixture(scope="session")
+def fashion_mnist_dir() -> Path:
+    """Folder of the four files of Fashion-MNIST, gzipped, named by $LARGEBATCH_TEST_FASHION_MNIST."""
+    folder = os.environ.get("LARGEBATCH_TEST_FASHION_MNIST")
+    if not folder:
+        pytest.skip("$LARGEBATCH_TEST_FASHION_MNIST does not name a folder with the four Fashion-MNIST files")
+    return Path(folder)
+
+
 @pytest.fixture
 def cache_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Empty cache of the program, and no data set or mirror named by the environment."""

@@ -56,7 +56,7 @@ import sys
 from largebatch import data
 from largebatch.data import mnist
 from largebatch.errors import RunError
-mnist.FILES = {files}
+mnist.SET.files = {files}
 try:
     print(len(data.load("mnist").train))
 except RunError as error:

@@ -26,7 +26,7 @@ def _list(options: argparse.Namespace) -> int:
     from largebatch import data
 
     for entry in data.catalog():
-        print(f"{entry.name:8}{entry.title:22}{entry.where}\n{'':8}{entry.how}")
+        print(f"{entry.name:16}{entry.title:22}{entry.where}\n{'':16}{entry.how}")
     return DONE
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from largebatch.data import digits, idx_folder, mnist
+from largebatch.data import digits, fashion_mnist, idx_folder, mnist
 from largebatch.data.dataset import Dataset, Source
 from largebatch.errors import RunError, UserError
 from largebatch.terminal.say import Say
@@ -16,6 +16,7 @@ SOURCES = {
     source.name: source
     for source in (
         mnist.SOURCE,
+        fashion_mnist.SOURCE,
         digits.SOURCE,
         idx_folder.SOURCE,
     )

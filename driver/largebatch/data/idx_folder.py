@@ -59,7 +59,7 @@ def user_folder(name: str, data_dir: Path | None, *, needs_test: bool = True) ->
     top = _named_folder(data_dir)
     if top is None:
         return None
-    for folder in (top, top / name):
+    for folder in (top / name, top):  # other sets have files of the same names
         if not missing(folder, needs_test=needs_test):
             return folder
     if data_dir is not None:

@@ -23,7 +23,7 @@ IMAGES = "train-images-idx3-ubyte.gz"
 def mirror(tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Folder served as $LARGEBATCH_MIRROR, with a small set that passes for MNIST."""
     folder = tmp_path / "a mirror"
-    monkeypatch.setattr(mnist, "FILES", write_small_mnist(folder))
+    monkeypatch.setattr(mnist.SET, "files", write_small_mnist(folder))
     monkeypatch.setenv("LARGEBATCH_MIRROR", folder.as_uri())
     return folder
 
@@ -108,7 +108,7 @@ def test_failure_keeps_the_files_that_were_sound(mirror: Path, cache_home: Path)
 
 def test_second_mirror_is_tried(mirror: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LARGEBATCH_MIRROR")
-    monkeypatch.setattr(mnist, "MIRRORS", ((tmp_path / "none").as_uri(), mirror.as_uri() + "/"))
+    monkeypatch.setattr(mnist.SET, "mirrors", ((tmp_path / "none").as_uri(), mirror.as_uri() + "/"))
     assert load("mnist").train.X.shape == (3, 1, 4, 4)
 
 
@@ -126,7 +126,7 @@ def test_a_file_of_another_shape_is_refused_before_its_values_are_read(mirror: P
 def test_files_are_checked_without_a_copy(mirror: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shape = (2**12, 2**6, 2**6)
     write_idx(mirror / IMAGES, np.zeros(shape, np.uint8))
-    monkeypatch.setitem(mnist.FILES, "train_images", (shape, "another"))
+    monkeypatch.setitem(mnist.SET.files, "train_images", (shape, "another"))
     tracemalloc.start()
     with pytest.raises(UserError, match="the SHA-256 of its content is"):
         load("mnist", mirror)
@@ -136,7 +136,7 @@ def test_files_are_checked_without_a_copy(mirror: Path, monkeypatch: pytest.Monk
 
 
 def test_size_limit(mirror: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mnist, "MAX_DOWNLOAD", 20)
+    monkeypatch.setattr(mnist.SET, "max_download", 20)
     with pytest.raises(RunError, match="larger than 20 bytes"):
         load("mnist")
     assert cached(cache_home) == []
@@ -197,7 +197,7 @@ def test_damaged_file_in_data_dir(mirror: Path) -> None:
 def test_variable_names_the_folder_or_the_one_above(
     tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mnist, "FILES", write_small_mnist(tmp_path / "sets" / "mnist"))
+    monkeypatch.setattr(mnist.SET, "files", write_small_mnist(tmp_path / "sets" / "mnist"))
     for folder in (tmp_path / "sets", tmp_path / "sets" / "mnist"):
         monkeypatch.setenv("LARGEBATCH_DATA", str(folder))
         assert obtain("mnist") == tmp_path / "sets" / "mnist"

@@ -401,9 +401,11 @@ def test_reliability_is_left_as_it_was_without_results(prepared: Path, given: st
 
 
 @pytest.mark.parametrize("present", [True, False])
-def test_ci_runs_all_tests_and_names_the_data(clone: Path, tmp_path: Path, present: bool) -> None:
-    write(clone / "scripts" / "test.sh", '#!/bin/sh\necho "$*: ${LARGEBATCH_TEST_MNIST-unset}"\n')
-    folder = tmp_path / "shared" / "data" / "mnist"
+@pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
+def test_ci_runs_all_tests_and_names_the_data(clone: Path, tmp_path: Path, name: str, present: bool) -> None:
+    variable = f"LARGEBATCH_TEST_{name.replace('-', '_').upper()}"
+    write(clone / "scripts" / "test.sh", f'#!/bin/sh\necho "$*: ${{{variable}-unset}}"\n')
+    folder = tmp_path / "shared" / "data" / name
     if present:
         folder.mkdir(parents=True)
     run = bash(clone / ".ci" / "run", cwd=tmp_path)
