@@ -36,16 +36,19 @@ def script(parser: argparse.ArgumentParser, shell: str) -> str:
     """The script for bash, zsh or tcsh."""
     import shtab
 
+    from largebatch.data import SOURCES
     from largebatch.studies.library import shipped
 
+    named = {"STUDY": shipped(), "DATASET": list(SOURCES)}  # metavars of what has a name, or is a file
     for action in _actions(parser):
         if action.metavar in FOLDERS:
             action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]  # shtab looks for it there
         elif action.metavar in FILES:
             action.complete = shtab.FILE  # type: ignore[attr-defined]
-        elif action.metavar == "STUDY":
-            action.complete = _STUDY  # type: ignore[attr-defined]
-    return shtab.complete(parser, shell, preamble=_study_function(shell, shipped()))
+        elif action.metavar in named:
+            action.complete = _completer(action.metavar.lower())  # type: ignore[attr-defined]
+    functions = (_function(shell, metavar.lower(), names) for metavar, names in named.items())
+    return shtab.complete(parser, shell, preamble="\n".join(functions))
 
 
 def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
@@ -57,15 +60,18 @@ def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
 
 
 # By "_file" in a function's name, shtab knows that it completes file names.
-_STUDY = {"bash": "_largebatch_study_files", "zsh": "_largebatch_study_files", "tcsh": "f"}
-_STUDY_FUNCTIONS = {
-    "bash": '_largebatch_study_files() {{ compgen -W "{lines}" -- "$1"; compgen -f -- "$1"; }}',
-    "zsh": "_largebatch_study_files() {{ _alternative 'studies:study:({names})' 'files:file:_files' }}",
+_FUNCTIONS = {
+    "bash": '_largebatch_{kind}_files() {{ compgen -W "{lines}" -- "$1"; compgen -f -- "$1"; }}',
+    "zsh": "_largebatch_{kind}_files() {{ _alternative '{kind}:{kind}:({names})' 'files:file:_files' }}",
     "tcsh": "",
 }
 
 
-def _study_function(shell: str, names: Sequence[str]) -> str:
-    """Completes the names of the studies that come with the package, and files."""
+def _completer(kind: str) -> dict[str, str]:
+    return {"bash": f"_largebatch_{kind}_files", "zsh": f"_largebatch_{kind}_files", "tcsh": "f"}
+
+
+def _function(shell: str, kind: str, names: Sequence[str]) -> str:
+    """Completes names that come with the package, and files."""
     # Older versions of shtab call the function while only newlines separate words.
-    return _STUDY_FUNCTIONS[shell].format(names=" ".join(names), lines="\n".join(names))
+    return _FUNCTIONS[shell].format(kind=kind, names=" ".join(names), lines="\n".join(names))

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import largebatch
 from largebatch.cli import bench, compare, completion, data, doctor, predict, report, sweep, train
@@ -17,6 +17,9 @@ from largebatch.engine.host import Host
 from largebatch.engine.own import OWN_JVM
 from largebatch.errors import RunError, UserError
 from largebatch.terminal.say import say
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 COMMANDS = (train, sweep, report, compare, bench, doctor, data, predict)  # in the order of the help
 
@@ -48,9 +51,17 @@ def main(arguments: Sequence[str] | None = None, host: Host = OWN_JVM) -> NoRetu
     sys.exit(status)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Python's own lets a stream fail in silence while a long help text is written."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        if message:
+            (file or sys.stderr).write(message)
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command line with all commands."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="largebatch", description="Large-batch training of neural networks on Apache SystemDS and Spark."
     )
     parser.add_argument("--version", action="version", version=largebatch.__version__)

@@ -1,4 +1,4 @@
-"""Data sets by name. A new one is a file with a SOURCE and a row in SOURCES."""
+"""Data sets by name, or by a path. A new one is a file with a SOURCE and a row in SOURCES."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from largebatch.data import digits, fashion_mnist, idx_folder, mnist
-from largebatch.data.dataset import Dataset, Source
+from largebatch.data.dataset import Dataset, Reading, Source
+from largebatch.data.paths import is_path, refuse_options
 from largebatch.errors import RunError, UserError
 from largebatch.terminal.say import Say
 
 __all__ = ["SOURCES", "CatalogEntry", "Dataset", "Source", "catalog", "load", "obtain"]
 
+AS_IT_IS = Reading()
 SOURCES = {
     source.name: source
     for source in (
@@ -42,15 +44,29 @@ def _source(name: str) -> Source:
     try:
         return SOURCES[name]
     except KeyError:
-        raise UserError(f"there is no data set {name!r}; there are {', '.join(SOURCES)}") from None
+        path = f"; write ./{name} for the path" if Path(name).exists() else ""
+        raise UserError(f"there is no data set {name!r}; there are {', '.join(SOURCES)}{path}") from None
 
 
-def load(name: str, data_dir: Path | None = None, *, download: bool = True, say: Say = _silent) -> Dataset:
-    """The data set `name`, from `data_dir` if given, else from where it is found or made.
+def load(
+    name: str,
+    data_dir: Path | None = None,
+    *,
+    reading: Reading = AS_IT_IS,
+    download: bool = True,
+    say: Say = _silent,
+) -> Dataset:
+    """The data set `name`, from `data_dir` if given, else from where it is found or made; or that of a path.
 
     Raises UserError for unknown names and unusable files, RunError for a download that failed.
     """
-    return _source(name).load(data_dir, download, say)
+    if is_path(name):
+        from largebatch.data.by_path import load_path
+
+        return load_path(data_dir or Path(name), reading, say)
+    source = _source(name)
+    refuse_options(reading, (), f"the data set {name}")
+    return source.load(data_dir, download, say)
 
 
 def catalog() -> list[CatalogEntry]:
@@ -70,6 +86,8 @@ def obtain(name: str, data_dir: Path | None = None, say: Say = _silent) -> Path:
 
     Raises as `load` does, and RunError if the cache can't be written.
     """
+    if is_path(name):
+        return data_dir or Path(name)
     source = _source(name)
     source.load(data_dir, True, say)
     where = source.find(data_dir)

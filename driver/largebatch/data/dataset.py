@@ -185,6 +185,37 @@ class PreparedData:
 
 
 @dataclass(frozen=True)
+class Reading:
+    """How files of a user's own are read. Height comes before width.
+
+    resize   size that pictures get
+    grey     whether pictures in colour become grey
+    shape    channels, height and width of images that are stored as flat rows
+    """
+
+    resize: tuple[int, int] | None = None
+    grey: bool = False
+    shape: tuple[int, int, int] | None = None
+
+
+Parts = dict[str, tuple[Array, Array]]  # X and y of "train", "test", "validation", as a file has them
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format of data sets that are named by a path; `options` of a Reading are those that it takes.
+
+    fits(path) says whether a file or folder looks like it. read(path, reading, say) returns the arrays, or
+    raises UserError.
+    """
+
+    title: str
+    fits: Callable[[Path], bool]
+    read: Callable[[Path, Reading, Say], Parts]
+    options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Source:
     """One row of the registry.
 

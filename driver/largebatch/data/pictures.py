@@ -15,6 +15,7 @@ from PIL import Image
 
 from largebatch.data.dataset import Array, Images, UInt8Array
 from largebatch.data.idx import MAX_BYTES, read_idx
+from largebatch.data.npy import read_header
 from largebatch.errors import UserError
 
 Order = Literal["CHW", "HWC"]  # of the axes of an image
@@ -74,7 +75,7 @@ def _read_npy(path: Path, size: Images) -> Array:
 
 def _npy_values(file: IO[bytes], path: Path, size: Images) -> tuple[Array, Order]:
     """The array and the order of its axes; nothing is loaded before header and file size agree."""
-    shape, fortran, dtype = _npy_header(file, path)
+    shape, fortran, dtype = read_header(file, str(path))
     if dtype.kind not in ("ui" if size.in_bytes else "uif"):
         wanted = "whole numbers 0..255 (uint8)" if size.in_bytes else "numbers"
         raise UserError(f"{path} holds values of type {dtype}; {wanted} are wanted")
@@ -91,20 +92,6 @@ def _npy_values(file: IO[bytes], path: Path, size: Images) -> tuple[Array, Order
         raise UserError(f"{path} is too large: {announced} bytes, more than the {MAX_BYTES} that are read")
     values = np.fromfile(file, dtype, math.prod(shape)).reshape(shape, order="F" if fortran else "C")
     return values, order
-
-
-def _npy_header(file: IO[bytes], path: Path) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    """Shape, whether in Fortran order, and type of a .npy file; the file then stands at the values."""
-    try:
-        # Later versions, with headers of up to 4 GiB, are for structured types alone.
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError("its version is not 1.0")
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-        if any(side >= 2**63 for side in shape):
-            raise ValueError("its header announces more values than there can be")
-        return shape, fortran, dtype
-    except Exception as error:  # NumPy's parser lets many types out for a damaged header
-        raise UserError(f"{path} is not a .npy file of plain numbers: {_first_line(error)}") from error
 
 
 def _order(shape: tuple[int, ...], size: Images) -> Order | None:

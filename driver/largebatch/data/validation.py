@@ -48,6 +48,8 @@ def cut_validation(dataset: Dataset, rows: int) -> Dataset:
     """
     if rows == 0:
         return dataset
+    if dataset.validation is not None:
+        raise UserError(f"{dataset.title} has a validation part of its own: leave out --validation-rows")
     y = dataset.train.y
     if rows >= len(y):
         raise UserError(

@@ -37,7 +37,7 @@ def load_data(training: Training, data_dir: Path | None, say: Say) -> Dataset:
 
     Raises as largebatch.data.load and cut do.
     """
-    dataset = data.load(training.dataset, data_dir, say=say)
+    dataset = data.load(training.dataset, data_dir, reading=training.reading, say=say)
     return cut(dataset, training.validation_rows, training.train_rows)
 
 

@@ -43,6 +43,11 @@ def updates_per_epoch(training: Training, rows: int) -> int:
 def _check_images(training: Training, dataset: Dataset) -> None:
     smallest = training.architecture.min_side[training.padding]
     images = dataset.images
+    if smallest > 1 and dataset.train.X.ndim == 2:
+        raise UserError(
+            f"--network {training.network} needs images, {dataset.title} has rows of {images.width} "
+            "features: choose mlp or softmax, or give the shape of images by --image-shape"
+        )
     if min(images.height, images.width) < smallest:
         raise UserError(
             f"--network {training.network} with --padding {training.padding} needs images of at least "

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from largebatch.data.paths import is_path
 from largebatch.settings.training import Training
 
 
@@ -42,7 +43,9 @@ def run_name(training: Training) -> str:
     Settings that Training.name doesn't tell follow as a hash, if they are not the defaults.
     """
     default = Training(optimizer=training.optimizer).to_mapping()
-    told = ("dataset", "network", "optimizer", "batch_size", "epochs", "seed")
+    told = ["network", "optimizer", "batch_size", "epochs", "seed"]
+    if not is_path(training.dataset):
+        told.append("dataset")
     others = {k: v for k, v in training.to_mapping().items() if k not in told and v != default[k]}
     if not others:
         return training.name

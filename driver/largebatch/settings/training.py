@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 from largebatch.data import SOURCES
+from largebatch.data.dataset import Reading
+from largebatch.data.paths import is_path, short_name
 from largebatch.files.names import NAME
 from largebatch.settings.networks import NetworkSettings
 from largebatch.settings.optimizers import OptimizerSettings
@@ -18,33 +22,87 @@ INITIALIZATIONS = (
 )  # fmt: skip
 
 
+LONGEST_PATH = 1000
+_NAMED = Text(NAME, "letters, digits, '.', '_' and '-', 64 at most; or a path, with a slash in it")
+_SIDES = re.compile(r"[1-9][0-9]{0,3}(x[1-9][0-9]{0,3})?")
+_SHAPE = re.compile(r"[1-9][0-9]{0,3}(x[1-9][0-9]{0,3}){1,2}")
+_MATRICES = NotPassed("it gets the matrices")
+
+
+def _name_or_path(value: str) -> str | None:
+    if not is_path(value):
+        return _NAMED(value)
+    if len(value) <= LONGEST_PATH and value.isprintable():
+        return None
+    return f"{value[:80]!r} must be a path of at most {LONGEST_PATH} printable characters"
+
+
 @dataclass(frozen=True)
 class DataSettings(Settings):
     """The choice of a data set. A run's folder may name one that this version does not know."""
 
     dataset: str = setting(
         "mnist",
-        "data set",
-        Text(NAME, "letters, digits, '.', '_' and '-', 64 at most", tuple(SOURCES)),
-        dml=NotPassed("it gets the matrices"),
+        f"data set: {', '.join(SOURCES)}, or the path of a file or folder",
+        _name_or_path,
+        dml=_MATRICES,
     )
     validation_rows: int = setting(
         0,
         "rows cut off the training rows for validation, the same in all runs, stratified by class",
         Whole(low=0),
-        dml=NotPassed("it gets the matrices"),
+        dml=_MATRICES,
     )
     train_rows: int = setting(
         0,
         "training rows to take, the same in all runs, stratified by class; 0: all",
         Whole(low=0),
-        dml=NotPassed("it gets the matrices"),
+        dml=_MATRICES,
     )
+
+    resize: str | None = setting(
+        None,
+        "size that pictures in files of your own get, as 32 or 24x32, height first (default: as they are)",
+        Text(_SIDES, "one or two whole numbers of pixels, such as 32 or 24x32"),
+        dml=_MATRICES,
+    )
+    grey: bool = setting(False, "make pictures in files of your own grey", dml=_MATRICES)
+    image_shape: str | None = setting(
+        None,
+        "shape of images that files of your own hold as flat rows, as 28x28 or 3x32x32, channels first "
+        "(default: none, they are features)",
+        Text(_SHAPE, "two or three whole numbers, such as 28x28 or 3x32x32"),
+        dml=_MATRICES,
+    )
+
+    def __post_init__(self) -> None:
+        if isinstance(self.dataset, str) and is_path(self.dataset):  # so that a run can go on from elsewhere
+            object.__setattr__(self, "dataset", str(Path(self.dataset).absolute()))
+        super().__post_init__()
+
+    @property
+    def reading(self) -> Reading:
+        """How files of the user's own are read."""
+        sides, shape = _numbers(self.resize), _numbers(self.image_shape)
+        return Reading(
+            resize=(sides[0], sides[-1]) if sides else None,
+            grey=self.grey,
+            shape=(shape[0] if len(shape) == 3 else 1, shape[-2], shape[-1]) if shape else None,
+        )
+
+    @property
+    def source(self) -> str:
+        """The data set, and how it is read: equal for equal data."""
+        return self.dataset if self.reading == Reading() else f"{self.dataset} {self.reading}"
 
     @property
     def data(self) -> tuple[str, int, int]:
         """All that tells the data of a run from those of others."""
-        return self.dataset, self.validation_rows, self.train_rows
+        return self.source, self.validation_rows, self.train_rows
+
+
+def _numbers(text: str | None) -> list[int]:
+    return [int(number) for number in text.split("x")] if text else []
 
 
 @dataclass(frozen=True)
@@ -87,6 +145,5 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
     @property
     def name(self) -> str:
         """A short name for the run's folder."""
-        return (
-            f"{self.dataset}-{self.network}-{self.optimizer}-b{self.batch_size}-e{self.epochs}-s{self.seed}"
-        )
+        dataset = short_name(Path(self.dataset)) if is_path(self.dataset) else self.dataset
+        return f"{dataset}-{self.network}-{self.optimizer}-b{self.batch_size}-e{self.epochs}-s{self.seed}"

@@ -67,7 +67,7 @@ class CheckedStudy:
         return survey(self.study, self.folder, only, self.datasets)
 
     def _load(self, request: SweepRequest, say: Say, *, download: bool) -> dict[str, Dataset]:
-        """The study's data sets by name; the fallback if they are unavailable or the folder has it."""
+        """The study's data sets by source; the fallback if they are unavailable or the folder has it."""
         fallback = self.study.fallback
         on_fallback = self.study.on(fallback) if fallback and not request.data_dir else None
         if on_fallback and self.folder.holds(on_fallback):
@@ -92,11 +92,15 @@ class CheckedStudy:
             raise UserError(
                 f"--data-dir is for one data set, {self.study.name} has {', '.join(sorted(names))}"
             )
-        return {name: data.load(name, data_dir, download=download, say=say) for name in sorted(names)}
+        sources = {run.source: run for run in self.study.runs}
+        return {
+            source: data.load(run.dataset, data_dir, reading=run.reading, download=download, say=say)
+            for source, run in sorted(sources.items())
+        }
 
     def _cut(self, loaded: Mapping[str, Dataset]) -> Datasets:
         """The runs' data, with the rows that they ask for."""
-        wanted = {run.data for run in self.study.runs if run.dataset in loaded}
+        wanted = {run.data for run in self.study.runs if run.source in loaded}
         return {key: cut(loaded[key[0]], *key[1:]) for key in wanted}
 
     def _preflight(self, request: SweepRequest, say: Say) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from largebatch.data import SOURCES
+from largebatch.data.paths import is_path
 from largebatch.errors import UserError
 from largebatch.files.names import NAME
 from largebatch.files.safe import check_sound
@@ -127,7 +128,7 @@ class _Parser:
             self._refuse("grid", number, "", f"this makes {runs} runs; {MAX_RUNS} are the most")
 
     def _check_run(self, number: int, training: Training, before: dict[str, Training]) -> None:
-        if training.dataset not in SOURCES:
+        if training.dataset not in SOURCES and not is_path(training.dataset):
             there = ", ".join(SOURCES)
             self._refuse(
                 "grid", number, "dataset", f"there is no data set {training.dataset!r}; there are {there}"

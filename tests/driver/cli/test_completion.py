@@ -84,7 +84,7 @@ def test_every_path_is_completed() -> None:
     parser = build_parser()
     script(parser, "bash")
     taking = {action.metavar for action in _actions(parser) if hasattr(action, "complete")}
-    assert taking == {*FOLDERS, *FILES, "STUDY"}
+    assert taking == {*FOLDERS, *FILES, "STUDY", "DATASET"}
     paths = {
         action.metavar
         for action in _actions(parser)

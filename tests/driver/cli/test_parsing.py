@@ -87,7 +87,7 @@ def test_the_help_says_whose_a_setting_is(parser: argparse.ArgumentParser, name:
 
 def test_settings_with_names_offer_them(parser: argparse.ArgumentParser) -> None:
     offered = {action.dest: action.choices for action in parser._actions if action.choices}
-    assert set(offered) >= {"dataset", "network", "padding", "optimizer", "scope", "schedule", "mode"}
+    assert set(offered) >= {"network", "padding", "optimizer", "scope", "schedule", "mode"}
     for name, choices in offered.items():
         settings: Settings = Execution if name == "mode" else Training
         for choice in choices or ():

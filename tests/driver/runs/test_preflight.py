@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import re
 
+import numpy as np
 import pytest
 
+from largebatch.data.dataset import Dataset, Part
 from largebatch.data.validation import cut, cut_validation
 from largebatch.errors import UserError
 from largebatch.runs import memory
@@ -52,6 +54,15 @@ def test_updates_of_mnist(batch_size: int, updates: int) -> None:
 
 
 # ---- refusals ----
+
+
+def test_features_are_refused_by_networks_for_images() -> None:
+    part = Part(np.ones((16, 30)), np.arange(16) % 2)
+    with pytest.raises(
+        UserError, match="--network lenet needs images, F has rows of 30 features: choose mlp"
+    ):
+        check(dataclasses.replace(SMALL, network="lenet"), Execution(), Dataset("f", "F", part))
+    check(dataclasses.replace(SMALL, network="mlp"), Execution(), Dataset("f", "F", part))
 
 
 @pytest.mark.parametrize(("padding", "side"), [("same", 4), ("valid", 16)])

@@ -6,16 +6,19 @@ import contextlib
 import dataclasses
 import json
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from largebatch.data import Reading
 from largebatch.errors import UserError
 from largebatch.files.names import NAME
 from largebatch.settings.optimizers import OPTIMIZERS
 from largebatch.settings.ranges import Real, Whole
+from largebatch.settings.study import run_name
 from largebatch.settings.training import Training
 from largebatch.settings.values import Setting
 from tests.support.settings import SETTINGS, assert_one_sentence
@@ -97,6 +100,9 @@ def test_name_tells_runs_apart() -> None:
         ({"milestones": (0.5, NAN)}, "--milestones must be"),
         ({"milestones": (NAN,)}, "--milestones must be"),
         ({"milestones": ()}, "--milestones must be"),
+        ({"resize": "0"}, "--resize '0' must be one or two whole numbers of pixels, such as 32 or 24x32"),
+        ({"image_shape": "28"}, "--image-shape '28' must be two or three whole numbers, such as 28x28 or"),
+        ({"dataset": "a\nb/c"}, "must be a path of at most 1000 printable characters"),
         ({"hidden": ()}, "--hidden must be widths of 1 to 16 layers, whole numbers from 1, such as 256,128"),
         ({"hidden": (8, 0)}, "--hidden must be widths"),
         ({"hidden": (8,) * 17}, "--hidden must be widths"),
@@ -125,12 +131,33 @@ def test_values_at_the_edges_are_taken() -> None:
     Training(batch_size=1, workers=1, epochs=1, micro_batch=1, seed=2**31 - 1, milestones=(0.5,))
 
 
+def test_a_path_as_a_data_set_becomes_absolute_and_names_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    training = Training(dataset="./my flowers")
+    assert training.dataset == str(tmp_path / "my flowers")
+    assert training.name == "my-flowers-lenet-lars-b1024-e10-s1"
+    assert run_name(training) != run_name(Training(dataset="other/my flowers")), "another path, another run"
+
+
+def test_sizes_of_pictures_are_read(tmp_path: Path) -> None:
+    assert Training(resize="32", image_shape="28x30").reading == Reading((32, 32), shape=(1, 28, 30))
+    assert Training(resize="24x32", image_shape="3x8x9", grey=True).reading == Reading(
+        (24, 32), True, (3, 8, 9)
+    )
+    assert Training().source == "mnist"
+    assert len({Training(resize=size).data for size in (None, "32", "32x32")}) == 2
+
+
 # ---- to and from mappings ----
 
 
 FRACTIONS = st.floats(0, 1, exclude_min=True, exclude_max=True)
 OF_THEIR_OWN = {  # settings whose values the range alone does not tell
-    "dataset": st.from_regex(NAME, fullmatch=True),
+    "dataset": st.from_regex(NAME, fullmatch=True) | st.just("./data/flowers"),
+    "resize": st.sampled_from([None, "32", "24x32"]),
+    "image_shape": st.sampled_from([None, "28x28", "3x32x32"]),
     "hidden": st.lists(st.integers(1, 4096), min_size=1, max_size=4).map(tuple),
     "milestones": st.sets(FRACTIONS, min_size=1, max_size=5).map(lambda found: tuple(sorted(found))),
 }

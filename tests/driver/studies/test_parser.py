@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from largebatch.data import SOURCES
 from largebatch.errors import UserError
 from largebatch.settings.study import Study, run_name
 from largebatch.settings.training import Training
@@ -146,7 +147,7 @@ GRID = "[[grid]]"
     [
         (["colour = 1", GRID], 2, "unknown field colour; there are name, title, "),
         (["title = 3", GRID], 2, "title must be a text in quotes"),
-        (['fallback = "cifar"', GRID], 2, "fallback must be one of mnist, digits, idx"),
+        (['fallback = "cifar"', GRID], 2, f"fallback must be one of {', '.join(SOURCES)}"),
         (['fallback = "digits"', GRID, 'dataset = ["mnist", "idx"]'], 2, "a fallback is for studies of one"),
         ([""], 1, "a study needs at least one table [[grid]]"),
         (["", "[grid]", "seed = 1"], 3, "a study needs at least one table [[grid]]"),
@@ -176,7 +177,7 @@ GRID = "[[grid]]"
         (["[fixed]", "workers = 3", GRID], 3, "batch_size 1024 is not a multiple of workers 3"),
         (["[fixed]", "epochs = 2", GRID, "warmup_epochs = [1, 3]"], 5, "warmup_epochs 3 is more than"),
         ([GRID, 'optimizer = ["lars", "adamax"]'], 3, "optimizer 'adamax' is unknown; choose one of sgd, "),
-        ([GRID, 'dataset = "../../etc"'], 3, "dataset '../../etc' must be letters, digits, "),
+        ([GRID, 'dataset = "a b"'], 3, "dataset 'a b' must be letters, digits, "),
         ([GRID, 'dataset = "cifar"'], 3, "there is no data set 'cifar'; there are mnist, "),
         (["[fixed]", 'dataset = "cifar"', GRID], 3, "there is no data set 'cifar'"),
         ([GRID, "seed = [1, 2]", GRID, "seed = [2, 3]"], 4, "the run mnist-lenet-lars-b1024-e10-s2 is asked"),

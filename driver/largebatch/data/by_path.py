@@ -1,0 +1,57 @@
+"""Data sets that are named by a path: the format is seen by what is there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from largebatch.data import cifar_files, class_folders, idx_folder, npz, parquet
+from largebatch.data.dataset import Dataset, Part, Parts, Reading
+from largebatch.data.paths import refuse_options, short_name
+from largebatch.data.rows import check_classes
+from largebatch.errors import UserError
+from largebatch.terminal.say import Say
+
+FORMATS = (  # the first one that fits counts
+    npz.FORMAT,
+    idx_folder.FORMAT,
+    cifar_files.FORMAT,
+    parquet.FORMAT,
+    class_folders.FORMAT,
+)
+
+
+def load_path(path: Path, reading: Reading, say: Say) -> Dataset:
+    """The data set in a file or folder. Raises UserError if it is not there, or not usable."""
+    try:
+        form = next((form for form in FORMATS if form.fits(path)), None)
+        if form is None:
+            raise UserError(f"{path} {'is no data set' if path.exists() else 'is not there'}; {_wanted()}")
+        refuse_options(reading, form.options, f"data in {form.title}")
+        say(f"reading {path} as {form.title}")
+        arrays = form.read(path, reading, say)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    check_classes(arrays["train"][1], {p: y for p, (_, y) in arrays.items() if p != "train"}, str(path))
+    try:
+        parts = {name: Part(X, y) for name, (X, y) in _in_colour(arrays).items()}
+        return Dataset(
+            short_name(path), path.name, parts["train"], parts.get("test"), parts.get("validation")
+        )
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+
+
+def _in_colour(arrays: Parts) -> Parts:
+    """The parts, grey images with three channels if those of another part have three."""
+    if {X.shape[1] for X, _ in arrays.values() if X.ndim == 4} != {1, 3}:
+        return arrays
+    return {part: (np.broadcast_to(X, (len(X), 3, *X.shape[2:])), y) for part, (X, y) in arrays.items()}
+
+
+def _wanted() -> str:
+    return (
+        "a .npz or .parquet file is wanted, or a folder of Parquet, IDX or CIFAR files, or one with a folder "
+        "of PNG or JPEG pictures for each class"
+    )

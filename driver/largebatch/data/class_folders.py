@@ -1,0 +1,60 @@
+"""Folders of pictures, one for each class: train/CLASS/*.png, and test/CLASS/*.png for a test part."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from largebatch.data.dataset import Array, Format, Parts, Reading
+from largebatch.data.decode import SUFFIXES, decode, stack
+from largebatch.errors import UserError
+from largebatch.terminal.say import Say
+
+PARTS = {
+    "train": "train",
+    "test": "test",
+    "validation": "validation",
+    "valid": "validation",
+    "val": "validation",
+}
+
+
+def read(path: Path, reading: Reading, say: Say) -> Parts:
+    """The parts of a folder, or its classes as the training part. Raises UserError for unusable pictures."""
+    folders = {part: path / name for name, part in PARTS.items() if (path / name).is_dir()}
+    if "train" not in folders:
+        folders = {"train": path}
+    names = [folder.name for folder in _classes(folders["train"])]
+    say(f"{len(names)} classes, numbered from 0: {', '.join(names)}")
+    return {part: _part(folder, names, reading) for part, folder in folders.items()}
+
+
+def _part(folder: Path, names: list[str], reading: Reading) -> tuple[Array, Array]:
+    files: list[Path] = []
+    labels: list[int] = []
+    for of_class in _classes(folder):
+        if of_class.name not in names:
+            raise UserError(f"{of_class} is a class without training pictures")
+        pictures = _pictures(of_class)
+        files += pictures
+        labels += [names.index(of_class.name)] * len(pictures)
+    X = stack(((str(file), decode(file, str(file), reading)) for file in files), str(folder))
+    return X, np.array(labels)
+
+
+def _classes(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not found:
+        raise UserError(f"{folder} has no folders: one for each class is wanted, with its pictures")
+    return found
+
+
+def _pictures(folder: Path) -> list[Path]:
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not found:
+        raise UserError(f"{folder} holds no PNG or JPEG files")
+    return found
+
+
+FORMAT = Format("folders of classes", Path.is_dir, read, ("resize", "grey"))
