@@ -87,6 +87,15 @@ def test_a_single_milestone_in_a_schedule_of_odd_length(dml: DML) -> None:
     assert found.tolist() == [0.4, 0.4, 0.4, 0.4, 0.2, 0.2, 0.2]
 
 
+@pytest.mark.parametrize(("rule", "factor"), [("constant", 1), ("sqrt", 1.5), ("linear", 2.25)])
+def test_the_rate_follows_the_batch_size(dml: DML, rule: str, factor: float) -> None:
+    """Warm-up leads to the rate of the rule, where the schedule begins; its end is not scaled."""
+    hyper: dict[str, Argument] = {"rate_rule": rule, "batch_size": 288, "reference_batch": 128}
+    found = rates(dml, "polynomial", 2, 0, 5, after=2, power=1.0, **hyper)
+    expected = [0.2 * factor, 0.4 * factor, 0.4 * factor, (0.4 * factor + 0.1) / 2, 0.1]
+    np.testing.assert_allclose(found, expected, rtol=ROUNDING)
+
+
 def test_warmup_may_fill_the_whole_run(dml: DML) -> None:
     """Nothing is left for the schedule."""
     found = rates(dml, "polynomial", 4, 0, 4, after=0)

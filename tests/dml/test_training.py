@@ -189,7 +189,9 @@ def test_resumed_training_equals_an_uninterrupted_one_to_the_last_bit(
     whole = train(**settings)
     checkpoint = tmp_path / "of the 2nd epoch"
     shutil.copytree(whole.checkpoint(2), checkpoint)
+    files = sorted(path.name for path in checkpoint.iterdir())
     resumed = train(again=True, resume=str(checkpoint), **settings)
+    assert sorted(path.name for path in checkpoint.iterdir()) == files, "it may be resumed again"
     assert sorted(path.name for path in resumed.folder.glob("checkpoints/*")) == ["3", "4"]
     for epoch in (3, 4):
         np.testing.assert_array_equal(resumed.parameters(epoch), whole.parameters(epoch))

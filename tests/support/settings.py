@@ -25,9 +25,9 @@ def every_choice() -> list[Training]:
 
 
 def owning(name: str) -> dict[str, Any]:
-    """The choice that makes a setting count, if it does not anyway."""
+    """The choice that makes a setting count, if it does not anyway, with workers enough for `other_value`."""
     owners = Training.owners(name)
-    return {SETTINGS[name].of: owners[0]} if owners else {}
+    return {SETTINGS[name].of: owners[0], "workers": 16} if owners else {}
 
 
 def other_value(setting: Setting) -> Any:

@@ -12,7 +12,8 @@ from largebatch.files.safe import no_link, read_json, write_atomically
 
 KEPT = 2  # the newest, and the one before in case the newest is damaged
 _REQUIRED = ("parameters", "metrics")  # written by train.dml after every epoch
-_FILES = (*_REQUIRED, "memory", "moments", "pending")  # where a run has them, see dml/model.dml
+# Those that some runs have: see dml/train.dml.
+_FILES = (*_REQUIRED, "memory", "moments", "pending", "arrivals", "staleness")
 
 
 class Checkpoints:

@@ -47,6 +47,7 @@ class Result:
     folder: str | None
     reason: str | None = None  # of a failure
     validation_accuracy: float | None = None
+    reproducible: bool | None = None  # False if equal runs may differ
 
     @classmethod
     def from_mapping(cls, values: Any) -> Self:
@@ -61,9 +62,9 @@ class Result:
         return cls(**known)
 
     def to_mapping(self) -> dict[str, Any]:
-        """The result as JSON can hold it, without `reason` and `validation_accuracy` if they are None."""
+        """The result as JSON can hold it, without what is None and belongs to some runs only."""
         values = dataclasses.asdict(self) | {"status": self.status.value}
-        optional = ("reason", "validation_accuracy")
+        optional = ("reason", "validation_accuracy", "reproducible")
         return {k: v for k, v in values.items() if v is not None or k not in optional}
 
 

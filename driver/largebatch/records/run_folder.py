@@ -4,6 +4,7 @@ config.json     all settings        checkpoints/E/  state after epoch E (paramet
 versions.json   of what ran it                      once its manifest.json is there and fits
 metrics.csv     a row per epoch     model.npz       the trained arrays, by name
 log.txt         Spark's output      result.json     last of all; absent or not "finished" before
+staleness.csv   of the gradients of each epoch, of runs that are not bulk-synchronous
 shapes          of the arrays       columns         of a checkpoint's metrics; missing in
                                                     folders of older versions
 """
@@ -30,6 +31,7 @@ from largebatch.records.arrays import read_arrays, write_arrays
 from largebatch.records.checkpoints import Checkpoints
 from largebatch.records.metrics import MAX_METRICS, append, from_matrix, parse_columns, parse_metrics
 from largebatch.records.result import EpochRow, Result
+from largebatch.records.staleness import publish_staleness, read_staleness
 from largebatch.settings.execution import Execution
 from largebatch.settings.networks import Network
 from largebatch.settings.training import Training
@@ -60,6 +62,7 @@ class RunFolder:
         self.result_file = path / "result.json"
         self.versions_file = path / "versions.json"
         self.metrics_file = path / "metrics.csv"
+        self.staleness_file = path / "staleness.csv"
         self.model_file = path / "model.npz"
         self._config = path / "config.json"
         self._checkpoints = Checkpoints(path / "checkpoints")
@@ -82,6 +85,7 @@ class RunFolder:
                 "training": training.to_mapping(),
                 "execution": execution.to_mapping(),
                 "data": {**asdict(dataset.images), "fingerprint": dataset.origin},
+                "reproducible": training.reproducible,
             }
             write_atomically(folder._config, _json(settings))
         except OSError as error:
@@ -170,11 +174,12 @@ class RunFolder:
     def commit(self, epoch: int, network: Network) -> EpochRow:
         """Make a checkpoint that train.dml has written valid, and return the epoch's row.
 
-        Appends to metrics.csv and removes old checkpoints.
+        Appends to metrics.csv, writes staleness.csv and removes old checkpoints.
         """
         self._checkpoints.commit(epoch)
         table = self._rows_until(epoch, network)
         append(self.metrics_file, table)
+        publish_staleness(self.checkpoint(epoch), self.staleness_file)
         self._checkpoints.remove_older(epoch)
         return EpochRow.from_mapping(table.iloc[-1].to_dict())
 
@@ -182,10 +187,11 @@ class RunFolder:
         """Remove everything after the last valid checkpoint; returns its epoch (0: start afresh)."""
         epoch = self.last_epoch()
         self._checkpoints.remove_newer(epoch)
-        self.metrics_file.unlink(missing_ok=True)
-        self.result_file.unlink(missing_ok=True)
+        for file in (self.metrics_file, self.staleness_file, self.result_file):
+            file.unlink(missing_ok=True)
         if epoch:
             append(self.metrics_file, self._rows_until(epoch, network))
+            publish_staleness(self.checkpoint(epoch), self.staleness_file)
         return epoch
 
     def _rows_until(self, epoch: int, network: Network) -> pd.DataFrame:
@@ -198,6 +204,10 @@ class RunFolder:
         if list(table["epoch"]) != list(range(1, epoch + 1)):
             raise UserError(f"{state / 'metrics'} does not have the epochs 1 to {epoch}: remove {state}")
         return table
+
+    def staleness(self) -> pd.DataFrame:
+        """The rows of staleness.csv: see records/staleness. Raises UserError if it is damaged."""
+        return read_staleness(self.staleness_file)
 
     def _columns(self) -> list[str] | None:
         """The columns of the checkpoints' metrics; None in a folder of an older version."""

@@ -139,8 +139,8 @@ class _Attempt:
 
     def _new_progress(self) -> Progress:
         job = self._job
-        per_epoch = preflight.updates_per_epoch(job.training, len(job.dataset.train))
-        updates = per_epoch * job.training.epochs, per_epoch * self._done
+        total = preflight.updates_after(job.training, len(job.dataset.train), job.training.epochs)
+        updates = total, self._last.updates if self._last else 0
         if job.new_progress is not None:
             return job.new_progress(*updates)
         return Progress("", job.training.epochs, *updates, stream=io.StringIO())  # shown to nobody
@@ -219,6 +219,7 @@ class _Attempt:
             folder=str(self._folder.path),
             reason=reason,
             validation_accuracy=row.validation_accuracy if row else None,
+            reproducible=None if training.reproducible else False,
         )
 
     def _seconds(self) -> float:

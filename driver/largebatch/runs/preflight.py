@@ -10,6 +10,7 @@ from largebatch.engine.secret import shared_secret
 from largebatch.errors import UserError
 from largebatch.runs.memory import DENSE_BYTES, memory_remarks
 from largebatch.settings.execution import Execution
+from largebatch.settings.protocols import PROTOCOLS
 from largebatch.settings.training import Training
 
 MOST_THAT_REMEMBER = 8  # workers whose past gradients travel in reasonable time
@@ -26,7 +27,7 @@ def check(
     """Remarks on a run about to start in each of some sessions. Raises UserError if it can't work."""
     _check_images(training, dataset)
     _check_batch(training, execution, dataset)
-    remarks = [_traffic_remark(training)]
+    remarks = [_timing_remark(training), _traffic_remark(training)]
     if host.starts_jvm:  # else slots and memory are those of a JVM that runs already
         master = choose_master(execution.master, training.workers)
         shared_secret(execution, master.url)
@@ -35,9 +36,15 @@ def check(
 
 
 def updates_per_epoch(training: Training, rows: int) -> int:
-    """Updates in an epoch over `rows` training rows, the uneven last one included."""
-    of_each = rows // training.workers
-    return -(-of_each // (training.batch_size // training.workers))
+    """Updates in the first epoch over `rows` training rows, the uneven last one included."""
+    return updates_after(training, rows, 1)
+
+
+def updates_after(training: Training, rows: int, epochs: int) -> int:
+    """Updates after some epochs over `rows` training rows, if no gradient is dropped."""
+    k = training.workers
+    batches = -(-(rows // k) // (training.batch_size // k))  # of each worker, in an epoch
+    return epochs * k * batches // training.gradients_per_update(k)
 
 
 def _check_images(training: Training, dataset: Dataset) -> None:
@@ -53,6 +60,13 @@ def _check_images(training: Training, dataset: Dataset) -> None:
             f"--network {training.network} with --padding {training.padding} needs images of at least "
             f"{smallest} x {smallest}, {dataset.title} has {images.height} x {images.width}"
         )
+
+
+def _timing_remark(training: Training) -> str:
+    """That equal runs differ, with a protocol whose updates depend on timing; empty with others."""
+    if PROTOCOLS[training.protocol].reproducible:
+        return ""
+    return f"--protocol {training.protocol}: updates depend on timing, so the run is not reproducible."
 
 
 def _traffic_remark(training: Training) -> str:

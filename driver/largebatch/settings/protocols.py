@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from largebatch.settings.ranges import Choice
-from largebatch.settings.values import Settings, setting
+from largebatch.settings.ranges import Choice, Whole
+from largebatch.settings.values import Settings, check, setting
 
 
 @dataclass(frozen=True)
 class Protocol:
     """A protocol: its name in reports and its own settings.
 
-    `reproducible` says whether equal runs can be equal to the last bit. `utype` is how SystemDS' parameter
-    server lets workers go on: "BSP" after all have pushed, "ASP" at once.
+    `reproducible` says whether equal runs can be equal to the last bit. `gradients` gives the number of
+    workers' gradients that make an update, from the number of workers and the settings.
     """
 
     title: str
     reproducible: bool
-    utype: str
+    gradients: Callable[[int, ProtocolSettings], int]
     settings: tuple[str, ...] = ()
 
 
-PROTOCOLS = {"hardsync": Protocol("hardsync", reproducible=True, utype="BSP")}
+PROTOCOLS = {
+    "hardsync": Protocol("hardsync", reproducible=True, gradients=lambda k, _: k),
+    "softsync": Protocol(
+        "n-softsync",
+        reproducible=False,
+        gradients=lambda k, settings: k // settings.softsync_n,
+        settings=("softsync_n", "staleness_modulation"),
+    ),
+    "async": Protocol(
+        "asynchronous",
+        reproducible=False,
+        gradients=lambda k, _: 1,
+        settings=("staleness_modulation",),
+    ),
+    "backup": Protocol(
+        "backup workers",
+        reproducible=False,
+        gradients=lambda k, settings: k - settings.backup_workers,
+        settings=("backup_workers",),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -30,3 +51,48 @@ class ProtocolSettings(Settings):
     """The choice of a protocol, and the settings of protocols."""
 
     protocol: str = setting("hardsync", "when the server updates the weights", Choice(PROTOCOLS))
+    softsync_n: int = setting(
+        1,
+        "an update takes the first floor(workers / n) gradients; from 1 to --workers",
+        Whole(low=1),
+        of="protocol",
+    )
+    backup_workers: int = setting(
+        1,
+        "an update takes the first gradients of the current weights, of as many as --workers without these",
+        Whole(low=1),
+        of="protocol",
+    )
+    staleness_modulation: str = setting(
+        "none",
+        "what the learning rate is divided by: nothing, the measured mean staleness, or each gradient's own",
+        Choice(("none", "average", "per_gradient")),
+        of="protocol",
+    )
+
+    def gradients_per_update(self, workers: int) -> int:
+        """Number of workers' gradients that make an update."""
+        return PROTOCOLS[self.protocol].gradients(workers, self)
+
+    def check_workers(self, workers: int) -> None:
+        """Raises UserError if the settings of the protocol do not fit the number of workers."""
+        if self.belongs("softsync_n"):
+            _check_softsync(self.softsync_n, workers)
+        if self.belongs("backup_workers"):
+            check(
+                self.backup_workers < workers,
+                f"--backup-workers {self.backup_workers} must be less than --workers {workers}",
+            )
+
+
+def _check_softsync(n: int, k: int) -> None:
+    """n must be the largest one whose updates take as many gradients: smaller ones are the same protocol."""
+    check(n <= k, f"--softsync-n {n} must be from 1 to --workers {k}")
+    valid = sorted({k // (k // i) for i in range(1, k + 1)})
+    below, above = max((i for i in valid if i < n), default=1), min(i for i in valid if i >= n)
+    taken = "1 gradient" if k // n == 1 else f"{k // n} gradients"
+    check(
+        n == above,
+        f"--softsync-n {n} with --workers {k} is that of {above}: an update takes {taken}; "
+        f"the nearest are {below} and {above}",
+    )

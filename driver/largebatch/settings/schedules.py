@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 from largebatch.files.names import Argument
-from largebatch.settings.ranges import Choice, Real
+from largebatch.settings.ranges import Choice, Real, Whole
 from largebatch.settings.values import Settings, setting
 
 
@@ -23,6 +23,20 @@ SCHEDULES = {
     "constant": Schedule(),
     "polynomial": Schedule(("power", "end_learning_rate"), needs_end=True),
     "multi_step": Schedule(("factor", "milestones"), needs_end=True),
+}
+
+
+@dataclass(frozen=True)
+class RateRule:
+    """How the learning rate follows the batch size, and the rule's own of the settings below."""
+
+    settings: tuple[str, ...] = ()
+
+
+RATE_RULES = {
+    "constant": RateRule(),
+    "sqrt": RateRule(("reference_batch",)),
+    "linear": RateRule(("reference_batch",)),
 }
 
 
@@ -55,5 +69,14 @@ class ScheduleSettings(Settings):
         _rising_fractions,
         of="schedule",
         dml=_milestones,
+    )
+    rate_rule: str = setting(
+        "constant",
+        "how the learning rate follows the batch size: not, or by sqrt(batch size / reference batch) or "
+        "batch size / reference batch",
+        Choice(RATE_RULES),
+    )
+    reference_batch: int = setting(
+        128, "batch size at which the learning rate is as given", Whole(low=1), of="rate_rule"
     )
     warmup_epochs: float = setting(0.0, "epochs of linear warm-up, may be fractional", Real(low=0))

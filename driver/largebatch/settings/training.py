@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 from largebatch.data import SOURCES
 from largebatch.data.dataset import Reading
@@ -12,7 +14,7 @@ from largebatch.data.paths import is_path, short_name
 from largebatch.files.names import NAME
 from largebatch.settings.networks import NetworkSettings
 from largebatch.settings.optimizers import OptimizerSettings
-from largebatch.settings.protocols import ProtocolSettings
+from largebatch.settings.protocols import PROTOCOLS, ProtocolSettings
 from largebatch.settings.ranges import LARGEST, Choice, Text, Whole
 from largebatch.settings.schedules import ScheduleSettings
 from largebatch.settings.values import NotPassed, Settings, check, setting
@@ -110,10 +112,17 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
     """What is trained. Equal settings give equal results; defaults are Table 1 of the paper.
 
     The fields are those of the families, the last one first, and those below. batch_size is the global batch:
-    each of `workers` takes batch_size / workers rows.
+    each of `workers` takes batch_size / workers rows. batch_size_per_worker is another way to give
+    it, and None once the settings are made.
     """
 
     batch_size: int = setting(1024, "rows of the global batch, a multiple of --workers", Whole(low=1))
+    batch_size_per_worker: int | None = setting(
+        None,
+        "rows that each worker takes, in place of --batch-size (default: --batch-size / --workers)",
+        Whole(low=1),
+        dml=NotPassed("batch_size tells it"),
+    )
     epochs: int = setting(10, "passes over the training rows", Whole(low=1))
     workers: int = setting(4, "parallel batches: workers of the parameter server", Whole(low=1))
     initialization: str = setting(
@@ -130,7 +139,32 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
             self.warmup_epochs <= self.epochs,
             f"--warmup-epochs {self.warmup_epochs:g} is more than --epochs {self.epochs}",
         )
+        self._settle_batch()
         self._check_batch()
+        self.check_workers(self.workers)
+
+    @classmethod
+    def check_together(cls, values: Mapping[str, Any]) -> None:
+        per_worker = values.get("batch_size_per_worker") is not None
+        check(
+            not (per_worker and "batch_size" in values),
+            "--batch-size-per-worker is another way to give --batch-size: leave out one of them",
+        )
+
+    @classmethod
+    def from_given(cls, values: Mapping[str, Any]) -> Self:
+        made = super().from_given(values)
+        check(
+            made.reproducible or not values.get("deterministic"),
+            f"--deterministic is impossible with --protocol {made.protocol}: its updates depend on timing",
+        )
+        return made
+
+    def _settle_batch(self) -> None:
+        """Replace batch_size_per_worker by the batch_size that it stands for."""
+        if self.batch_size_per_worker is not None:
+            object.__setattr__(self, "batch_size", self.batch_size_per_worker * self.workers)
+            object.__setattr__(self, "batch_size_per_worker", None)
 
     def _check_batch(self) -> None:
         """batch_size must be a multiple of workers, so that every update sees equally many rows of each."""
@@ -141,6 +175,11 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
             rest == 0,
             f"--batch-size {self.batch_size} is not a multiple of --workers {k}; the nearest are {nearest}",
         )
+
+    @property
+    def reproducible(self) -> bool:
+        """Whether equal runs are equal to the last bit."""
+        return self.deterministic and PROTOCOLS[self.protocol].reproducible
 
     @property
     def name(self) -> str:

@@ -159,6 +159,7 @@ class Settings:
         plain = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
         for name, value in plain.items():
             known[name].check_type(value)
+        cls.check_together(plain)
         return cls(**plain)
 
     @classmethod
@@ -167,11 +168,16 @@ class Settings:
 
         Raises UserError for values out of range, and for settings that are foreign to the choices made.
         """
+        cls.check_together(values)
         made = cls(**values)
         for name in values:
             foreign, choice = made.foreign(name), flag(declared(cls)[name].of)
             check(not foreign, f"{foreign}: leave it out, or choose another {choice}")
         return made
+
+    @classmethod
+    def check_together(cls, values: Mapping[str, Any]) -> None:
+        """Raises UserError for values that must not be given together."""
 
     def to_mapping(self) -> dict[str, Any]:
         """The settings as a mapping that JSON can hold."""

@@ -81,12 +81,20 @@ class Progress:
     def epoch(self, row: Mapping[str, float]) -> None:
         """An epoch has ended, with this row of metrics.csv."""
         updates = int(row["updates"])
+        if row.get("dropped"):
+            self._expect(max(updates, round(updates / row["epoch"] * self.epochs)))
         self.note(
             f"{self.title}  epoch {row['epoch']:.0f}/{self.epochs}  update {updates}/{self.updates_total}  "
             f"loss {row['train_loss']:.4g}  "
             f"{''.join(f'{part} {value:.2%}  ' for part, value in _accuracies(row))}"
             f"{row['images_per_second']:.0f} images/s  {self._left(updates)}"
         )
+
+    def _expect(self, updates: int) -> None:
+        """Another number of updates in all: there are fewer where the server drops gradients."""
+        self.updates_total = updates
+        if self._bar is not None:
+            self._bar.total = updates
 
     def close(self) -> None:
         """Leave the terminal clean."""

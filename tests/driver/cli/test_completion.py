@@ -60,7 +60,7 @@ def test_the_script_is_valid(scripts: Path, shell: str) -> None:
         ("tr", ["train"]),
         ("", [command.__name__.rpartition(".")[2] for command in COMMANDS]),
         ("train --optimizer ", list(OPTIMIZERS)),
-        ("train --batch-s", ["--batch-size"]),
+        ("train --batch-s", ["--batch-size", "--batch-size-per-worker"]),
         ("train --no-det", ["--no-deterministic"]),
         ("data ", ["list", "prepare"]),
         ("train --out r", ["runs"]),

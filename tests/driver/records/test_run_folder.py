@@ -51,6 +51,13 @@ def test_a_new_folder_knows_its_settings(folder: RunFolder) -> None:
     assert again.last_epoch() == 0
 
 
+@pytest.mark.parametrize("protocol", ["hardsync", "async"])
+def test_the_settings_say_whether_the_run_can_be_repeated(tmp_path: Path, protocol: str) -> None:
+    training = dataclasses.replace(TRAINING, protocol=protocol)
+    folder = RunFolder.create(tmp_path, training, EXECUTION, dataset())
+    assert config(folder)["reproducible"] == (protocol == "hardsync")
+
+
 def test_a_folder_knows_the_channels_and_the_scale_of_its_data(tmp_path: Path) -> None:
     part = Part(np.ones((8, 3, 4, 5), np.float32), np.arange(8) % 3)
     folder = RunFolder.create(tmp_path, TRAINING, EXECUTION, Dataset("idx", "colours", part))

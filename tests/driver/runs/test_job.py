@@ -55,6 +55,18 @@ def test_a_job_trains_all_epochs_and_records_its_result(stage: Stage, folder: Ru
     assert folder.model_file.exists()
 
 
+def test_only_the_result_of_a_run_that_depends_on_timing_says_so(stage: Stage, tmp_path: Path) -> None:
+    found = []
+    for protocol in ("hardsync", "async"):
+        training = dataclasses.replace(TRAINING, protocol=protocol)
+        folder = RunFolder.create(tmp_path / protocol, training, EXECUTION, DATA)
+        with FakeSession(EXECUTION, 4, Path("log.txt")) as session:
+            made_up: Any = session
+            Job(training, EXECUTION, DATA, folder).carry_out(made_up)
+        found.append(json.loads(folder.result_file.read_text()).get("reproducible"))
+    assert found == [None, False]
+
+
 def test_a_job_ends_after_the_epoch_it_was_to_reach(stage: Stage, folder: RunFolder) -> None:
     result = carry_out(folder, until=2)
     assert epochs_trained(stage) == [1, 2]

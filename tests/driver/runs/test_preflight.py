@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from largebatch.data.dataset import Dataset, Part
 from largebatch.data.validation import cut, cut_validation
 from largebatch.errors import UserError
 from largebatch.runs import memory
-from largebatch.runs.preflight import check, updates_per_epoch
+from largebatch.runs.preflight import check, updates_after, updates_per_epoch
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.samples import dataset
@@ -53,7 +54,27 @@ def test_updates_of_mnist(batch_size: int, updates: int) -> None:
     assert updates_per_epoch(Training(batch_size=batch_size), 60000) == updates
 
 
-# ---- refusals ----
+@pytest.mark.parametrize(
+    ("protocol", "pushes"),
+    [({"protocol": "softsync", "softsync_n": 2}, 2), ({"protocol": "async"}, 1), ({"protocol": "backup"}, 4)],
+)
+def test_updates_of_protocols_are_their_shares_of_all_pushes(protocol: dict[str, Any], pushes: int) -> None:
+    """13 batches of each of 5 workers are 65 pushes; what an epoch leaves over counts in the next."""
+    training = Training(batch_size=40, workers=5, **protocol)
+    assert [updates_after(training, 503, epochs) for epochs in (1, 2, 3)] == [
+        65 * epochs // pushes for epochs in (1, 2, 3)
+    ]
+    assert updates_per_epoch(training, 503) == 65 // pushes
+
+
+# ---- remarks and refusals ----
+
+
+def test_a_run_that_depends_on_timing_says_so() -> None:
+    training = dataclasses.replace(SMALL, protocol="softsync")
+    remarks = check(training, Execution(mode="local"), dataset())
+    assert remarks[0] == "--protocol softsync: updates depend on timing, so the run is not reproducible."
+    assert not [r for r in check(SMALL, Execution(mode="local"), dataset()) if "timing" in r]
 
 
 def test_features_are_refused_by_networks_for_images() -> None:

@@ -15,7 +15,9 @@ def test_a_run_with_defaults_is_called_by_what_it_is() -> None:
 
 
 def test_settings_that_the_name_does_not_tell_are_told_apart_by_a_hash() -> None:
-    told = {"dataset", "network", "optimizer", "batch_size", "epochs", "seed"}
+    told = {
+        "dataset", "network", "optimizer", "batch_size", "batch_size_per_worker", "epochs", "seed",
+    }  # fmt: skip
     others = [
         Training(**{name: other_value(setting)})
         for name, setting in SETTINGS.items()

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,19 @@ def test_name_tells_runs_apart() -> None:
         ({"hidden": ()}, "--hidden must be widths of 1 to 16 layers, whole numbers from 1, such as 256,128"),
         ({"hidden": (8, 0)}, "--hidden must be widths"),
         ({"hidden": (8,) * 17}, "--hidden must be widths"),
+        (
+            {"protocol": "softsync", "softsync_n": 3},
+            "--softsync-n 3 with --workers 4 is that of 4: an update takes 1 gradient; "
+            "the nearest are 2 and 4",
+        ),
+        (
+            {"protocol": "softsync", "softsync_n": 11, "workers": 32},
+            "--softsync-n 11 with --workers 32 is that of 16: an update takes 2 gradients; "
+            "the nearest are 10 and 16",
+        ),
+        ({"protocol": "softsync", "softsync_n": 5}, "--softsync-n 5 must be from 1 to --workers 4"),
+        ({"protocol": "backup", "backup_workers": 4}, "--backup-workers 4 must be less than --workers 4"),
+        ({"protocol": "backup", "workers": 1}, "--backup-workers 1 must be less than --workers 1"),
     ],
 )
 def test_training_refuses(settings: dict[str, Any], words: str) -> None:
@@ -150,6 +164,29 @@ def test_sizes_of_pictures_are_read(tmp_path: Path) -> None:
     assert len({Training(resize=size).data for size in (None, "32", "32x32")}) == 2
 
 
+def test_a_batch_may_be_given_by_the_rows_of_each_worker() -> None:
+    training = Training.from_given({"batch_size_per_worker": 16, "workers": 8})
+    assert training == Training(batch_size=128, workers=8)
+    assert training.to_mapping()["batch_size_per_worker"] is None
+
+
+@pytest.mark.parametrize("make", [Training.from_given, Training.from_mapping])
+def test_a_batch_is_given_in_one_way(make: Callable[[dict[str, Any]], Training]) -> None:
+    with pytest.raises(UserError) as refusal:
+        make({"batch_size_per_worker": 256, "batch_size": 1024})
+    assert str(refusal.value) == (
+        "--batch-size-per-worker is another way to give --batch-size: leave out one of them"
+    )
+
+
+def test_only_protocols_without_timing_are_deterministic() -> None:
+    assert Training().reproducible
+    assert not Training(deterministic=False).reproducible
+    assert not Training.from_mapping({"protocol": "async", "deterministic": True}).reproducible
+    with pytest.raises(UserError, match="--deterministic is impossible with --protocol async"):
+        Training.from_given({"protocol": "async", "deterministic": True})
+
+
 # ---- to and from mappings ----
 
 
@@ -183,12 +220,15 @@ def values_of(setting: Setting) -> st.SearchStrategy[Any]:
 def trainings(draw: st.DrawFn) -> Training:
     """Any settings that are valid."""
     values = {name: draw(values_of(setting)) for name, setting in SETTINGS.items()}
-    workers, epochs = draw(st.integers(1, 64)), draw(st.integers(1, 1000))
+    workers, epochs = draw(st.integers(2, 64)), draw(st.integers(1, 1000))
     return Training(
         **values
         | {
             "workers": workers,
             "batch_size": workers * draw(st.integers(1, 10**6)),
+            "batch_size_per_worker": None,
+            "softsync_n": workers // draw(st.integers(1, workers)),
+            "backup_workers": draw(st.integers(1, workers - 1)),
             "epochs": epochs,
             "warmup_epochs": draw(st.floats(0, epochs)),
             "learning_rate": draw(st.none() | values_of(SETTINGS["learning_rate"])),

@@ -62,7 +62,7 @@ def test_rows_list_settings_of_their_kind(choice: str, row: str) -> None:
 
 
 def test_what_is_chosen_by_name_is_known() -> None:
-    assert set(CHOICES) == {"network", "optimizer", "schedule", "protocol"}
+    assert set(CHOICES) == {"network", "optimizer", "schedule", "rate_rule", "protocol"}
 
 
 # ---- whose settings are ----
@@ -74,8 +74,8 @@ def test_a_setting_is_refused_where_it_is_foreign(name: str, choice: str, row: s
     with pytest.raises(UserError) as refusal:
         Training.from_given(given)
     text = str(refusal.value)
-    assert text.startswith(f"{SETTINGS[name].flag} belongs to --{choice} ")
-    assert text.endswith(f", not to {row}: leave it out, or choose another --{choice}")
+    assert text.startswith(f"{SETTINGS[name].flag} belongs to {SETTINGS[choice].flag} ")
+    assert text.endswith(f", not to {row}: leave it out, or choose another {SETTINGS[choice].flag}")
     assert_one_sentence(text)
 
 

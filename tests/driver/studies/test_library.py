@@ -20,7 +20,7 @@ RECORD = Path(__file__).parents[2] / "recorded" / "shipped_studies.json"
 
 def test_there_are_the_studies_that_are_promised() -> None:
     papers = ["paper", "paper-literal", "paper-longer", "paper-per-worker", "paper-start-values"]
-    assert shipped() == ["fashion", *papers, "quick"]
+    assert shipped() == ["fashion", *papers, "quick", "staleness"]
 
 
 @pytest.mark.parametrize("name", shipped())

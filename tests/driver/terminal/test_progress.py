@@ -122,6 +122,17 @@ def test_a_file_gets_a_line_per_epoch_and_note_and_none_per_update(clock: Clock)
     )
 
 
+def test_updates_that_are_never_made_are_not_waited_for(clock: Clock) -> None:
+    """With a protocol that drops gradients: half of the ten updates have come in each epoch."""
+    stream = io.StringIO()
+    shown = Progress("backup", 2, 20, 0, stream)
+    for epoch in (1, 2):
+        clock[0] += 10
+        shown.epoch(row(epoch, 5 * epoch) | {"dropped": 7.0 * epoch})
+    assert [line.split("  ")[2] for line in stream.getvalue().splitlines()] == ["update 5/10", "update 10/10"]
+    assert [line.split("  ")[-1] for line in stream.getvalue().splitlines()] == ["10s left", "0s left"]
+
+
 def test_a_terminal_has_a_bar_that_is_redrawn_at_updates(clock: Clock) -> None:
     stream = Terminal()
     shown = Progress("lars 1024", 2, 10, 0, stream)

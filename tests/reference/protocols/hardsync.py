@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from tests.reference.protocols import Update
-
-OWN: dict[str, float] = {}
+OWN: dict[str, int] = {}
 
 
-def updates(pushes: Sequence[Update], settings: dict[str, float]) -> list[Update | None]:
-    """Every push is an update of its own."""
-    return list(pushes)
+def pushes_per_update(workers: int, settings: Mapping[str, int]) -> int:
+    """All workers push at once."""
+    return 1
+
+
+def takes(staleness: int) -> bool:
+    """No gradient is stale."""
+    return True
