@@ -274,9 +274,10 @@ network = "softmax"
 batch_size = 64
 optimizer = ["sgd", "lars"]
 
-[[grid]]   # its maps and their gradients are 1.1 GB, more than the heap
+[[grid]]   # its maps and their gradients are 1.1 GB, more than the heap; one worker holds all of them at once
 network = "lenet"
 batch_size = 400
+workers = 1
 
 [[grid]]
 network = "softmax"

@@ -28,6 +28,7 @@ _HEADINGS = {  # of the figures' sections
     "batch-size": "Accuracy against batch size",
     "while-training": "Accuracy while training",
     "trust-ratios": "Trust ratios of the layers",
+    "gradient-norms": "Gradient norms of the layers",
     "time": "Time",
 }
 

@@ -35,8 +35,9 @@ def test_what_is_drawn(drawn: dict[str, figures.Figure]) -> None:
         for x in ("epochs", "updates", "seconds")
     ]
     ratios = [f"trust-ratios-lars-b{size}" for size in (64, 1024, 8000)]
+    norms = [f"gradient-norms-{line}" for line in ("sgd-with-momentum", "lars")]
     paper = ["test-accuracy", "train-accuracy", "generalization-error"]
-    assert list(drawn) == [*paper, *curves, *ratios, "epoch-time"]
+    assert list(drawn) == [*paper, *curves, *ratios, *norms, "epoch-time"]
 
 
 def test_figures_hold_text_and_no_style_that_the_policy_forbids(drawn: dict[str, figures.Figure]) -> None:

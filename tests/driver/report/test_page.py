@@ -125,7 +125,7 @@ def test_figures_are_visible_and_can_be_read(browser: Browser, page: Path, width
         "Math.min(...[...svg.querySelectorAll('text')].map(t => parseFloat(t.getAttribute('font-size')))) "
         "* svg.getScreenCTM().a, svg.querySelectorAll('path, use').length])"
     )
-    assert len(drawings) == 13
+    assert len(drawings) == 15
     for drawn_width, letters, shapes in drawings:
         assert drawn_width > 300
         assert letters > SMALLEST_LETTERS_PX

@@ -9,10 +9,10 @@ import matplotlib as mpl
 import pandas as pd
 
 from largebatch.report.figures.batch_size import against_batch_size
+from largebatch.report.figures.layers import gradient_norms, trust_ratios
 from largebatch.report.figures.style import STYLE, Figure, render
 from largebatch.report.figures.time import times
 from largebatch.report.figures.training import curves
-from largebatch.report.figures.trust_ratios import trust_ratios
 from largebatch.report.tables import line_names
 
 __all__ = ["Figure", "draw"]
@@ -26,6 +26,7 @@ def draw(results: pd.DataFrame, cells: pd.DataFrame, epochs: pd.DataFrame) -> li
         *against_batch_size(results, cells),
         *curves(epochs, of_line),
         *trust_ratios(of_line),
+        *gradient_norms(of_line),
         *times(results, cells),
     )
     with mpl.rc_context(STYLE):
