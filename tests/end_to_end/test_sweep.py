@@ -239,7 +239,7 @@ def test_a_stalled_run_and_one_without_memory_do_not_stop_the_rest(
     patience = max(STALL_S, math.ceil(SLOWER * undisturbed.seconds))
     (tmp_path / "small.toml").write_text(HUNGRY)
     (tmp_path / "data").mkdir()
-    data = write_bars(tmp_path / "data", 400, 128, 5)
+    data = write_bars(tmp_path / "data", 800, 128, 5)
     with sweeping(data, tmp_path, "--stall-timeout", str(patience)) as process:
         wait_until(lambda: (out / "study.json").exists() and runs(out)[1].last_epoch() >= 1)
         send_to_all(session_processes(str(tmp_path / "largebatch-")), signal.SIGSTOP)
@@ -264,6 +264,7 @@ name = "small"
 [fixed]
 dataset = "idx"
 epochs = 3
+workers = 1
 
 [execution]
 mode = "local"
@@ -274,12 +275,12 @@ network = "softmax"
 batch_size = 64
 optimizer = ["sgd", "lars"]
 
-[[grid]]   # its maps and their gradients are 1.1 GB, more than the heap; one worker holds all of them at once
+[[grid]]   # a map of its first layer is 630 MB: with its gradient more than the heap, in any order
 network = "lenet"
-batch_size = 400
-workers = 1
+batch_size = 800
+micro_batch = 800
 
 [[grid]]
 network = "softmax"
-batch_size = 400
+batch_size = 800
 """

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from largebatch import data
 from largebatch.bench import breakdown, scaling
@@ -52,6 +53,7 @@ class BenchRequest:
     dataset: str = "mnist"
     data_dir: Path | None = None
     workers: Sequence[int] = (4,)
+    variants: Sequence[Mapping[str, Any]] = ({},)  # settings of the trainings
 
     def __post_init__(self) -> None:
         for flag, wanted, known in (("modes", self.modes, MODES), ("peers", self.peers, PEERS)):
@@ -120,10 +122,14 @@ def _checked(
     dataset = data.load(request.dataset, request.data_dir, say=say)
     dataset = shortened(dataset, request.rows or len(dataset.train))
     trainings = [
-        (_training(dataset, size, workers, request.rounds), dataclasses.replace(request.execution, mode=mode))
+        (
+            _training(dataset, size, workers, request.rounds, variant),
+            dataclasses.replace(request.execution, mode=mode),
+        )
         for size in request.batch_sizes
         for workers in request.workers
         for mode in request.modes
+        for variant in request.variants
     ]
     sessions = len(request.modes) * len(request.workers) if at_once else 1
     for training, execution in trainings:
@@ -132,14 +138,17 @@ def _checked(
     return dataset, trainings
 
 
-def _training(dataset: Dataset, batch_size: int, workers: int, rounds: Rounds) -> Training:
-    return Training(
-        dataset=dataset.name,
-        optimizer="sgd_momentum",
-        batch_size=batch_size,
-        workers=workers,
-        epochs=rounds.total,
-    )
+def _training(
+    dataset: Dataset, batch_size: int, workers: int, rounds: Rounds, variant: Mapping[str, Any]
+) -> Training:
+    of_all = {
+        "dataset": dataset.name,
+        "optimizer": "sgd_momentum",
+        "batch_size": batch_size,
+        "workers": workers,
+        "epochs": rounds.total,
+    }
+    return Training.from_given({**of_all, **variant})
 
 
 def _contestants(
@@ -147,11 +156,17 @@ def _contestants(
 ) -> list[Contestant]:
     """Our own contestants, then the peers."""
     found: list[Contestant] = [
-        Largebatch(sitting, training, execution.mode) for training, execution in trainings
+        Largebatch(sitting, training, execution.mode, varied(training, request.variants[0]))
+        for training, execution in trainings
     ]
     for name in request.peers:
         found += PEERS[name](sitting, request.modes[0])
     return found
+
+
+def varied(training: Training, names: Iterable[str]) -> str:
+    """The values of the settings that vary, for a contestant's name."""
+    return "".join(f", {name.replace('_', ' ')} {getattr(training, name)}" for name in names)
 
 
 def _line(one: Contestant, epoch: Epoch, number: int, rounds: Rounds) -> str:

@@ -165,8 +165,8 @@ class Sitting:
 class Largebatch:
     """Our own training, as a contestant."""
 
-    def __init__(self, sitting: Sitting, training: Training, mode: str) -> None:
-        self.name = contestant(training, mode)
+    def __init__(self, sitting: Sitting, training: Training, mode: str, told: str = "") -> None:
+        self.name = contestant(training, mode) + told
         self.batch_size = training.batch_size
         self.images = len(sitting.dataset.train)
         self._training = dataclasses.replace(training, epochs=2)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from largebatch.cli.commands import Commands, add_command, add_data_dir
-from largebatch.cli.parsing import add_settings, given
+from largebatch.cli.parsing import add_settings, given, values_of_settings, variants
 from largebatch.cli.status import DONE
 from largebatch.settings.execution import Execution
 from largebatch.terminal.say import say
@@ -45,6 +45,14 @@ def add(commands: Commands) -> None:
         default=[2048, 32000],
         metavar="SIZE,...",
         help="batch sizes to measure (default: 2048,32000)",
+    )
+    parser.add_argument(
+        "--vary",
+        type=values_of_settings,
+        action="extend",
+        default=[],
+        metavar="SETTING=VALUE,...",
+        help="settings to measure every value of, e.g. optimizer=sgd_momentum,lars (default: sgd_momentum)",
     )
     parser.add_argument(
         "--peers",
@@ -132,6 +140,7 @@ def _request(options: argparse.Namespace) -> BenchRequest:
         dataset=options.dataset,
         data_dir=options.data_dir,
         workers=options.workers,
+        variants=variants(options.vary),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import re
 import typing
 from collections.abc import Callable, Collection, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from largebatch.errors import UserError
+from largebatch.settings.training import Training
 from largebatch.settings.values import Setting, Settings, declared
 
 
@@ -141,6 +143,31 @@ def values_of_settings(text: str) -> list[tuple[str, str]]:
             raise argparse.ArgumentTypeError(f"{text!r} must be like optimizer=lars,seed=1,2")
         found.append((name.strip().replace("-", "_"), value.strip()))
     return found
+
+
+def variants(values: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Every combination of the values of some settings, as Training has them.
+
+    Raises UserError for an unknown setting, and for a text that is no value of its setting.
+    """
+    known = declared(Training)
+    for name, _ in values:
+        if name not in known:
+            raise UserError(f"--vary {name}: there is no such setting")
+    several = {name: [_value(known[name], text) for text in texts] for name, texts in grouped(values).items()}
+    return [dict(zip(several, chosen, strict=True)) for chosen in itertools.product(*several.values())]
+
+
+def _value(setting: Setting, text: str) -> Any:
+    if setting.kind is bool:
+        values = {"true": True, "false": False}
+        if text.lower() not in values:
+            raise UserError(f"--vary {setting.name}={text}: must be true or false")
+        return values[text.lower()]
+    try:
+        return _converter(setting.kind)(text)
+    except (ValueError, argparse.ArgumentTypeError) as error:
+        raise UserError(f"--vary {setting.name}={text}: must be a number") from error
 
 
 def grouped(values: Sequence[tuple[str, str]]) -> dict[str, list[str]]:

@@ -16,12 +16,14 @@ from largebatch.bench.command import (
     in_rounds,
     ratio_rows,
     rows,
+    varied,
 )
 from largebatch.bench.formulations import Formulation
 from largebatch.bench.formulations import rows as formulation_rows
 from largebatch.bench.timing import Epoch, Rounds, Timed, shortened
 from largebatch.cli.main import main
 from largebatch.errors import RunError
+from largebatch.settings.training import Training
 from tests.support.samples import dataset
 
 OWN = Timed(
@@ -119,6 +121,12 @@ def test_every_form_has_every_contestant() -> None:
     assert [line.count("|") for line in markdown if line.startswith("|")] == [9] * 4 + [6] * 4
 
 
+def test_settings_that_vary_are_in_the_name() -> None:
+    training = Training(optimizer="lars", batch_size=64, learning_rate=0.5)
+    assert varied(training, ("optimizer", "learning_rate")) == ", optimizer lars, learning rate 0.5"
+    assert varied(training, ()) == ""
+
+
 def test_a_shortened_set_is_another_one() -> None:
     whole = dataset()
     short = shortened(whole, 4)
@@ -168,6 +176,9 @@ def test_parts_of_an_epoch_are_read_off_the_statistics() -> None:
         ("--modes cluster", "--modes cluster is unknown; there are spark, local"),
         ("--peers keras", "--peers keras is unknown; there are torch, upstream"),
         ("--epochs 0", "--epochs must be at least 1"),
+        ("--vary colour=red", "--vary colour: there is no such setting"),
+        ("--vary momentum=much", "--vary momentum=much: must be a number"),
+        ("--vary deterministic=perhaps", "--vary deterministic=perhaps: must be true or false"),
         ("--rows 0", "--rows must be at least 1"),
     ],
 )

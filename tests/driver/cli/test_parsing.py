@@ -18,6 +18,7 @@ from largebatch.cli.parsing import (
     positive,
     seconds,
     values_of_settings,
+    variants,
 )
 from largebatch.errors import UserError
 from largebatch.settings.execution import Execution
@@ -222,3 +223,15 @@ def test_values_of_settings_add_up() -> None:
 def test_values_without_a_setting_are_explained(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="must be like optimizer=lars,seed=1,2"):
         values_of_settings(text)
+
+
+def test_settings_that_vary_are_combined_with_values_of_their_kind() -> None:
+    assert variants([]) == [{}]
+    found = variants(
+        [("optimizer", "sgd"), ("optimizer", "lars"), ("workers", "2"), ("deterministic", "false")]
+    )
+    assert found == [
+        {"optimizer": "sgd", "workers": 2, "deterministic": False},
+        {"optimizer": "lars", "workers": 2, "deterministic": False},
+    ]
+    assert variants([("momentum", "0.5"), ("momentum", "0")]) == [{"momentum": 0.5}, {"momentum": 0.0}]
