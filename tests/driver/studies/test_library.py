@@ -19,8 +19,7 @@ RECORD = Path(__file__).parents[2] / "recorded" / "shipped_studies.json"
 
 
 def test_there_are_the_studies_that_are_promised() -> None:
-    papers = ["paper", "paper-literal", "paper-longer", "paper-per-worker", "paper-start-values"]
-    assert shipped() == ["fashion", *papers, "quick", "staleness"]
+    assert shipped() == sorted(json.loads(RECORD.read_text()))
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -72,7 +71,7 @@ def test_quick_is_quick() -> None:
 
 
 def test_a_study_that_is_not_there_is_refused_with_those_that_are() -> None:
-    with pytest.raises(UserError, match=r"there is no study 'papers'; there are paper, .*\.toml"):
+    with pytest.raises(UserError, match=r"there is no study 'papers'; there are .*paper, .*\.toml"):
         load("papers")
     with pytest.raises(UserError, match=r"the study missing\.toml can't be read: .*No such file"):
         load("missing.toml")
