@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from largebatch.data import digits, fashion_mnist, idx_folder, mnist
+from largebatch.data import (
+    cifar,
+    digits,
+    emnist,
+    fashion_mnist,
+    idx_folder,
+    kmnist,
+    mnist,
+    patches,
+    svhn,
+)
 from largebatch.data.dataset import Dataset, Reading, Source
 from largebatch.data.paths import is_path, refuse_options
 from largebatch.errors import RunError, UserError
@@ -19,7 +29,12 @@ SOURCES = {
     for source in (
         mnist.SOURCE,
         fashion_mnist.SOURCE,
+        kmnist.SOURCE,
+        *emnist.SOURCES,
+        *cifar.SOURCES,
+        svhn.SOURCE,
         digits.SOURCE,
+        patches.SOURCE,
         idx_folder.SOURCE,
     )
 }

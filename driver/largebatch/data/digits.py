@@ -6,15 +6,13 @@ both. The test rows are renderings of about 300 images: their accuracy is coarse
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from largebatch.data.cache import data_cache, write_cached
+from largebatch.data.cache import data_cache, made_once
 from largebatch.data.dataset import Dataset, Source, UInt8Array
-from largebatch.errors import RunError
 from largebatch.terminal.say import Say
 
 RECIPE = 1  # counts up with every change of the bytes made here
@@ -27,7 +25,6 @@ MAX_SHIFT = 2.0  # pixels
 MAX_ANGLE = np.deg2rad(12.0)
 ZOOM = (0.9, 1.1)
 Float32Array = npt.NDArray[np.float32]
-_FIELDS = ("train_images", "test_images", "train_labels", "test_labels")
 _CHUNK = 1000  # images rendered at a time: 3 MB per intermediate array
 
 
@@ -108,20 +105,6 @@ def _cache_file() -> Path:
     return data_cache("digits") / f"digits-{RECIPE}.npz"
 
 
-def _read_cache(path: Path) -> dict[str, UInt8Array] | None:
-    """The cached arrays, or None if the file is absent, damaged or of other shapes."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {field: stored[field] for field in _FIELDS}
-    except Exception:  # a damaged archive raises a dozen types; it is made anew
-        return None
-    shapes = [(TRAIN_ROWS, SIZE, SIZE), (TEST_ROWS, SIZE, SIZE), (TRAIN_ROWS,), (TEST_ROWS,)]
-    sound = all(
-        arrays[f].dtype == np.uint8 and arrays[f].shape == s for f, s in zip(_FIELDS, shapes, strict=True)
-    )
-    return arrays if sound else None
-
-
 def _find(data_dir: Path | None) -> Path | None:
     return _cache_file() if _cache_file().is_file() else None
 
@@ -129,28 +112,14 @@ def _find(data_dir: Path | None) -> Path | None:
 def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
     if data_dir is not None:
         say(f"digits is made from scikit-learn's images; {data_dir} is not used")
-    arrays = _read_cache(_cache_file())
-    if arrays is None:
-        say(f"making digits from scikit-learn's images in {_cache_file()}")
-        arrays = make()
-        _write_cache(arrays, say)
+    shapes = {
+        "train_images": (TRAIN_ROWS, SIZE, SIZE),
+        "train_labels": (TRAIN_ROWS,),
+        "test_images": (TEST_ROWS, SIZE, SIZE),
+        "test_labels": (TEST_ROWS,),
+    }
+    arrays = made_once(_cache_file(), shapes, make, "digits from scikit-learn's images", say)
     return Dataset.from_arrays("digits", "digits (augmented)", **arrays)
-
-
-def _write_cache(arrays: dict[str, UInt8Array], say: Say) -> None:
-    """Keep the arrays for the next run; a cache that can't be written costs seconds, not the run."""
-    stored = io.BytesIO()
-    np.savez(
-        stored,
-        train_images=arrays["train_images"],
-        test_images=arrays["test_images"],
-        train_labels=arrays["train_labels"],
-        test_labels=arrays["test_labels"],
-    )
-    try:
-        write_cached(_cache_file(), stored.getvalue())
-    except RunError as error:
-        say(str(error))
 
 
 SOURCE = Source(

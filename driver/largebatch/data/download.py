@@ -1,4 +1,4 @@
-"""Download of small files over https, bounded in time and size."""
+"""Download of files over https, bounded in time and size."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import os
 import urllib.request
 from collections.abc import Callable, Sequence
 from http.client import HTTPException
+from typing import IO
 from urllib.error import URLError
 
+import largebatch
 from largebatch.data.deadline import within
 from largebatch.errors import RunError, UserError
 from largebatch.terminal.say import Say
@@ -15,6 +17,7 @@ from largebatch.terminal.say import Say
 MIRROR_VARIABLE = "LARGEBATCH_MIRROR"
 SOCKET_TIMEOUT_S = 20.0  # to connect, and for each read
 FILE_TIMEOUT_S = 600.0  # for the whole exchange about one file, from the name of its host to its last byte
+SLOWEST = 1 << 17  # bytes per second that a large file must come with
 _CHUNK = 1 << 16
 
 
@@ -44,14 +47,42 @@ def fetch(url: str, max_bytes: int) -> bytes:
         raise RunError(_one_line(error)) from error
 
 
+def save(url: str, file: IO[bytes], size: int) -> None:
+    """The content of an https:// or file:// URL, of at most `size` bytes, into a file, with a bar.
+
+    Raises RunError as `fetch` does; large files have more time.
+    """
+    from tqdm import tqdm
+
+    limit = max(FILE_TIMEOUT_S, size / SLOWEST)
+    with tqdm(total=size, unit="B", unit_scale=True, disable=None) as bar:  # disabled unless on a terminal
+
+        def write(chunk: bytes) -> None:
+            file.write(chunk)
+            bar.update(len(chunk))
+
+        try:
+            within(limit, "the file", lambda: _receive(url, size, write))
+        except URLError as error:
+            raise RunError(_reason(error)) from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise RunError(_one_line(error)) from error
+
+
 def _fetch(url: str, max_bytes: int) -> bytes:
     data = bytearray()
+    _receive(url, max_bytes, data.extend)
+    return bytes(data)
+
+
+def _receive(url: str, max_bytes: int, write: Callable[[bytes], object]) -> None:
+    received = 0
     with _opener().open(url, timeout=SOCKET_TIMEOUT_S) as response:
         while chunk := response.read1(_CHUNK):
-            data += chunk
-            if len(data) > max_bytes:
+            received += len(chunk)
+            if received > max_bytes:
                 raise RunError(f"the file is larger than {max_bytes} bytes")
-    return bytes(data)
+            write(chunk)
 
 
 def _reason(error: URLError) -> str:
@@ -79,6 +110,9 @@ def _opener() -> urllib.request.OpenerDirector:
         urllib.request.UnknownHandler(),
     ):
         opener.add_handler(handler)
+    opener.addheaders = [
+        ("User-Agent", f"largebatch/{largebatch.__version__}")
+    ]  # some hosts refuse Python's own
     return opener
 
 

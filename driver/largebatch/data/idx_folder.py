@@ -56,10 +56,12 @@ def user_folder(name: str, data_dir: Path | None, *, needs_test: bool = True) ->
     Either may name the files' folder or the one above a folder `name`. The variable may lack this set, since
     one folder serves several. Raises UserError if either is no folder, or --data-dir lacks files.
     """
-    top = _named_folder(data_dir)
+    top = named_folder(data_dir)
     if top is None:
         return None
-    for folder in (top / name, top):  # other sets have files of the same names
+    # Other sets have files of the same names: the variable must name their folder, or the one above it.
+    named = data_dir is not None or name in ("mnist", "idx") or top.name == name
+    for folder in (top / name, top) if named else (top / name,):
         if not missing(folder, needs_test=needs_test):
             return folder
     if data_dir is not None:
@@ -69,7 +71,7 @@ def user_folder(name: str, data_dir: Path | None, *, needs_test: bool = True) ->
 
 def passed_over(*, needs_test: bool = True) -> str:
     """Why `user_folder` found nothing, if $LARGEBATCH_DATA is set: the folder that it names lacks files."""
-    top = _named_folder(None)
+    top = named_folder(None)
     return "" if top is None else _lacks(f"{top}, named by ${FOLDER_VARIABLE},", top, needs_test)
 
 
@@ -78,7 +80,7 @@ def _lacks(shown: str, folder: Path, needs_test: bool) -> str:
     return f"{shown} lacks {lacking} (each may be gzipped and end in .gz)"
 
 
-def _named_folder(data_dir: Path | None) -> Path | None:
+def named_folder(data_dir: Path | None) -> Path | None:
     """The folder that the user named. Raises UserError if it is none."""
     variable = os.environ.get(FOLDER_VARIABLE, "")
     text = str(data_dir) if data_dir is not None else variable
