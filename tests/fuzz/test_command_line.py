@@ -33,7 +33,7 @@ _SWITCHES = (
     "--json", "--dry-run", "--isolate", "--per-worker", "--markdown", "--deterministic",
     "--no-native-blas", "-h",
 )  # fmt: skip
-_COMMANDS = ("train", "sweep", "report", "compare", "bench", "doctor", "data", "predict")
+_COMMANDS = ("train", "sweep", "report", "compare", "simulate", "bench", "doctor", "data", "predict")
 _WORDS = st.one_of(
     st.sampled_from(
         ("idx", "digits", "list", "prepare", "quick", "study", "files", "bad.toml", "missing", "lars", "8",

@@ -20,6 +20,7 @@ from largebatch.files.safe import read_file, read_json, readable
 from largebatch.records.metrics import MAX_METRICS, no_epochs, parse_metrics
 from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
+from largebatch.records.staleness import no_gradients
 from largebatch.settings.execution import Execution
 from largebatch.settings.schedules import SCHEDULES
 from largebatch.settings.selection import Only, select
@@ -56,6 +57,7 @@ class RunRecord:
     reason: str = ""
     execution: Execution | None = None
     metrics: pd.DataFrame = field(default_factory=no_epochs)
+    staleness: pd.DataFrame = field(default_factory=no_gradients)
     versions: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -107,7 +109,13 @@ def _cut(run: RunRecord, epoch: int) -> RunRecord:
     """The run as if it had stopped after an epoch."""
     reached = len(run.metrics) >= epoch
     if reached and not (run.status == Status.DIVERGED and len(run.metrics) == epoch):
-        return dataclasses.replace(run, status=Status.FINISHED, reason="", metrics=run.metrics.iloc[:epoch])
+        return dataclasses.replace(
+            run,
+            status=Status.FINISHED,
+            reason="",
+            metrics=run.metrics.iloc[:epoch],
+            staleness=run.staleness[run.staleness["epoch"] <= epoch],
+        )
     if run.status == Status.FINISHED:
         return dataclasses.replace(
             run, status=NoResult.UNFINISHED, reason=f"was trained for {len(run.metrics)} epochs"
@@ -199,6 +207,7 @@ def _read(planned: RunRecord, folder: RunFolder) -> RunRecord:
         metrics = _metrics(folder)
         if result and result.status != Status.FAILED and len(metrics) != result.epochs:
             raise _DamagedError(f"metrics.csv has {len(metrics)} epochs, result.json {result.epochs}")
+        staleness = _staleness(folder)
     except _DamagedError as error:
         return dataclasses.replace(planned, status=NoResult.UNREADABLE, reason=str(error))
     return dataclasses.replace(
@@ -207,6 +216,7 @@ def _read(planned: RunRecord, folder: RunFolder) -> RunRecord:
         reason=(result and result.reason) or "",
         execution=execution,
         metrics=metrics,
+        staleness=staleness,
         versions=_versions(folder),
     )
 
@@ -245,6 +255,13 @@ def _metrics(folder: RunFolder) -> pd.DataFrame:
         raise _DamagedError(f"metrics.csv can't be read: {error.strerror}") from error
     except ValueError as error:
         raise _DamagedError(f"metrics.csv {error}") from error
+
+
+def _staleness(folder: RunFolder) -> pd.DataFrame:
+    try:
+        return folder.staleness()
+    except UserError as error:
+        raise _DamagedError(str(error).replace(f"{folder.path}/", "")) from error
 
 
 def _versions(folder: RunFolder) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pandas as pd
 from largebatch.records.reading import StudyRecord
 from largebatch.report import tables
 from largebatch.report.figures import Figure
+from largebatch.report.parts import Part
 from largebatch.report.readings import Reading
 from largebatch.report.summary import Comparison
 
@@ -32,6 +33,8 @@ class Content:
     readings: Sequence[Reading]  # none if the study was cut at an epoch
     per_worker: bool
     command: str  # the command that wrote the report
+    parts: Sequence[Part] = ()
+    by_batch_size: bool = True  # whether results are shown by batch size
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def accuracy_title(table: pd.DataFrame) -> str:
 def after_epochs(content: Content) -> tuple[list[str], list[int], list[list[Cell]]]:
     """Names of lines, numbers of epochs, and a row per batch size with all epochs of every line."""
     epochs = content.epochs
-    if epochs.empty:
+    if epochs.empty or not content.by_batch_size:
         return [], [], []
     table = tables.after_epochs(epochs, int(epochs["epoch"].max()))
     names = [name for name in tables.line_names(content.results) if name in set(epochs["line"])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from largebatch.report import claims, readings
 from largebatch.report.claims import Claim, Statement
 from largebatch.report.content import Content, accuracy_table, accuracy_title, after_epochs
+from largebatch.report.parts import Part
 from largebatch.report.summary import Comparison
 from largebatch.terminal import table
 
@@ -25,6 +26,7 @@ def render(content: Content) -> str:
         "\n".join(f"- {_plain(sentence)}" for sentence in content.sentences),
         *_figures(content),
         *_after_fewer_epochs(content),
+        *(text for part in content.parts for text in _part(part)),
         "## The paper's claims",
         *(_claims(comparison) for comparison in content.comparisons),
         "What the words mean in numbers:",
@@ -79,6 +81,14 @@ def _readings(content: Content) -> list[str]:
         "The verdict on each claim after every number of epochs, from [readings.csv](readings.csv).",
         table.markdown([[_plain(cell) for cell in row] for row in rows]),
     ]
+
+
+def _part(part: Part) -> list[str]:
+    parts = [f"## {part.heading}"]
+    for shown in part.tables:
+        rows = [[_plain(cell) for cell in row] for row in shown.rows]
+        parts += [f"### {shown.title}", _plain(shown.text), table.markdown(rows)]
+    return parts
 
 
 def _claims(comparison: Comparison) -> str:

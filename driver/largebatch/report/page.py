@@ -30,6 +30,8 @@ _HEADINGS = {  # of the figures' sections
     "trust-ratios": "Trust ratios of the layers",
     "gradient-norms": "Gradient norms of the layers",
     "time": "Time",
+    "trade-off": "Test error against time and updates",
+    "staleness": "Staleness of gradients",
 }
 
 

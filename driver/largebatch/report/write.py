@@ -14,6 +14,8 @@ from largebatch.files.safe import readable, write_atomically
 from largebatch.records.reading import StudyRecord, read_study
 from largebatch.report import figures, markdown, page, readings, summary, tables
 from largebatch.report.content import Content, accuracy_table, accuracy_title
+from largebatch.report.protocols import part as protocols
+from largebatch.report.protocols.runs import compares
 from largebatch.settings.selection import EVERY, Only
 from largebatch.terminal.table import align
 
@@ -59,31 +61,36 @@ def report(
 
 def _content(study: StudyRecord, command: str, per_worker: bool) -> Content:
     results, epochs = tables.results(study), tables.epochs(study)
-    cells = tables.cells(results)
+    by_batch_size = not compares(study)
+    cells = tables.cells(results if by_batch_size else results.iloc[:0])
     comparisons = summary.compare_with_paper(study, results, per_worker=per_worker)
+    parts = protocols.part(study)
     found = [] if study.epoch else readings.readings(study, per_worker=per_worker)
     return Content(
         study=study,
         results=results,
         cells=cells,
         epochs=epochs,
-        figures=figures.draw(results, cells, epochs),
-        sentences=[*summary.sentences(results, cells, comparisons), *readings.sentence(found)],
+        figures=[
+            *(figures.draw(results, cells, epochs) if by_batch_size else ()),
+            *protocols.drawings(study),
+        ],
+        sentences=[
+            *summary.sentences(results, cells, comparisons),
+            *readings.sentence(found),
+            *(sentence for part in parts for sentence in part.sentences),
+        ],
         comparisons=comparisons,
         readings=found,
         per_worker=per_worker,
         command=command,
+        parts=parts,
+        by_batch_size=by_batch_size,
     )
 
 
 def _write(content: Content, out: Path) -> None:
-    drawings = out / "figures"
-    if drawings.is_symlink():
-        raise UserError(f"{drawings} is a link, through which a report does not write: remove it")
-    drawings.mkdir(parents=True, exist_ok=True)
-    for figure in content.figures:
-        write_atomically(drawings / f"{figure.name}.svg", figure.file.encode())
-        write_atomically(drawings / f"{figure.name}.png", figure.png)
+    figures.write_figures(content.figures, out)
     write_atomically(out / "results.csv", content.results.to_csv(index=False).encode())
     write_atomically(out / "results.parquet", _parquet(content.results))
     write_atomically(out / "epochs.csv", content.epochs.to_csv(index=False).encode())

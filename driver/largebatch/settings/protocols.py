@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from largebatch.settings.ranges import Choice, Whole
-from largebatch.settings.values import Settings, check, setting
+from largebatch.settings.values import NotPassed, Settings, check, setting
 
 
 @dataclass(frozen=True)
@@ -14,34 +14,37 @@ class Protocol:
     """A protocol: its name in reports and its own settings.
 
     `reproducible` says whether equal runs can be equal to the last bit. `gradients` gives the number of
-    workers' gradients that make an update, from the number of workers and the settings.
+    workers' gradients that make an update, from the number of workers and the settings. `drops` says whether
+    the server leaves out stale gradients. The title may name settings, as in "{softsync_n}-softsync".
     """
 
     title: str
     reproducible: bool
     gradients: Callable[[int, ProtocolSettings], int]
     settings: tuple[str, ...] = ()
+    drops: bool = False
 
 
 PROTOCOLS = {
     "hardsync": Protocol("hardsync", reproducible=True, gradients=lambda k, _: k),
     "softsync": Protocol(
-        "n-softsync",
+        "{softsync_n}-softsync",
         reproducible=False,
         gradients=lambda k, settings: k // settings.softsync_n,
-        settings=("softsync_n", "staleness_modulation"),
+        settings=("softsync_n", "staleness_modulation", "repetition"),
     ),
     "async": Protocol(
         "asynchronous",
         reproducible=False,
         gradients=lambda k, _: 1,
-        settings=("staleness_modulation",),
+        settings=("staleness_modulation", "repetition"),
     ),
     "backup": Protocol(
-        "backup workers",
+        "backup workers ({backup_workers})",
         reproducible=False,
         gradients=lambda k, settings: k - settings.backup_workers,
-        settings=("backup_workers",),
+        settings=("backup_workers", "repetition"),
+        drops=True,
     ),
 }
 
@@ -69,6 +72,19 @@ class ProtocolSettings(Settings):
         Choice(("none", "average", "per_gradient")),
         of="protocol",
     )
+
+    repetition: int = setting(
+        1,
+        "number of this run among those with equal settings, which differ all the same",
+        Whole(low=1),
+        of="protocol",
+        dml=NotPassed("it changes nothing but the name of the run"),
+    )
+
+    @property
+    def protocol_title(self) -> str:
+        """Name of the protocol in reports, with its own numbers."""
+        return PROTOCOLS[self.protocol].title.format_map(self.to_mapping())
 
     def gradients_per_update(self, workers: int) -> int:
         """Number of workers' gradients that make an update."""

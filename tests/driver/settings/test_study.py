@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+from largebatch.settings.protocols import PROTOCOLS
 from largebatch.settings.study import run_name
 from largebatch.settings.training import Training
 from tests.support.settings import SETTINGS, other_value
@@ -36,3 +39,14 @@ def test_a_name_does_not_depend_on_how_a_number_is_written() -> None:
 
 def test_names_stay_as_they_are_or_no_old_study_goes_on() -> None:
     assert run_name(Training(padding="valid")) == "mnist-lenet-lars-b1024-e10-s1-443e33bb"
+
+
+def test_a_run_that_depends_on_timing_is_repeated_under_other_names() -> None:
+    names = {run_name(Training(protocol="async", repetition=number)) for number in (1, 2, 3)}
+    assert len(names) == 3
+    assert run_name(Training(protocol="async")) in names
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_only_protocols_that_depend_on_timing_are_repeated(protocol: str) -> None:
+    assert ("repetition" in PROTOCOLS[protocol].settings) is not PROTOCOLS[protocol].reproducible

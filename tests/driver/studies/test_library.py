@@ -93,3 +93,22 @@ def test_a_study_in_another_encoding_is_refused_with_its_name(tmp_path: Path) ->
 def test_shipped_files_are_plain_toml() -> None:
     for file in SHIPPED.glob("*.toml"):
         assert tomllib.loads(file.read_text())["name"] == file.stem
+
+
+def test_rudras_grid_is_rudras() -> None:
+    found = load("rudra")
+    by_protocol: dict[str, set[tuple[int, int]]] = {}
+    for run in found.runs:
+        kind = "half" if run.belongs("softsync_n") and run.softsync_n > 1 else run.protocol
+        by_protocol.setdefault(kind, set()).add((run.workers, run.batch_size // run.workers))
+    every = {(workers, mu) for workers in (1, 2, 4, 8, 16) for mu in (4, 16, 64, 128)}
+    several = {(workers, mu) for workers, mu in every if workers > 1}
+    assert by_protocol == {
+        "hardsync": every,
+        "softsync": several,
+        "half": {(workers, mu) for workers, mu in several if workers > 2},
+        "async": several,
+    }
+    assert {run.softsync_n * 2 for run in found.runs if run.softsync_n > 1} == {4, 8, 16}
+    modulated = [run for run in found.runs if run.staleness_modulation == "average"]
+    assert len(modulated) == (len(found.runs) - len(every) + 8) // 2, "all but hardsync, and 8 repetitions"

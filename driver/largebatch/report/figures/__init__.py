@@ -5,17 +5,25 @@ Equal tables give equal files. All have one size, small enough to be read when a
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
 import matplotlib as mpl
 import pandas as pd
 
+from largebatch.errors import UserError
+from largebatch.files.safe import write_atomically
 from largebatch.report.figures.batch_size import against_batch_size
 from largebatch.report.figures.layers import gradient_norms, trust_ratios
-from largebatch.report.figures.style import STYLE, Figure, render
+from largebatch.report.figures.staleness import histograms
+from largebatch.report.figures.style import STYLE, Drawing, Figure, render
 from largebatch.report.figures.time import times
+from largebatch.report.figures.tradeoff import tradeoffs
 from largebatch.report.figures.training import curves
+from largebatch.report.protocols.runs import Point
 from largebatch.report.tables import line_names
 
-__all__ = ["Figure", "draw"]
+__all__ = ["Figure", "draw", "draw_histograms", "draw_tradeoffs", "write_figures"]
 
 
 def draw(results: pd.DataFrame, cells: pd.DataFrame, epochs: pd.DataFrame) -> list[Figure]:
@@ -29,5 +37,30 @@ def draw(results: pd.DataFrame, cells: pd.DataFrame, epochs: pd.DataFrame) -> li
         *gradient_norms(of_line),
         *times(results, cells),
     )
+    return _rendered(drawings)
+
+
+def draw_histograms(table: pd.DataFrame) -> list[Figure]:
+    """The figures of staleness.histograms."""
+    return _rendered(histograms(table))
+
+
+def draw_tradeoffs(points: Sequence[Point]) -> list[Figure]:
+    """The figures of tradeoff.tradeoffs."""
+    return _rendered(tradeoffs(points))
+
+
+def _rendered(drawings: Iterable[Drawing]) -> list[Figure]:
     with mpl.rc_context(STYLE):
         return [render(drawing) for drawing in drawings]
+
+
+def write_figures(figures: Iterable[Figure], out: Path) -> None:
+    """Write them into the folder figures/ of a folder. Raises UserError if that is a link."""
+    folder = out / "figures"
+    if folder.is_symlink():
+        raise UserError(f"{folder} is a link, through which a report does not write: remove it")
+    folder.mkdir(parents=True, exist_ok=True)
+    for figure in figures:
+        write_atomically(folder / f"{figure.name}.svg", figure.file.encode())
+        write_atomically(folder / f"{figure.name}.png", figure.png)

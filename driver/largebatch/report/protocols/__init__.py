@@ -1,0 +1,1 @@
+"""What a report says about the protocols of the parameter server."""
