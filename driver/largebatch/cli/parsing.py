@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import re
 import typing
 from collections.abc import Callable, Collection, Sequence
@@ -100,6 +101,20 @@ def local_path(text: str) -> Path:
         f"{text} is not on this machine: results and data are files of the driver's machine; "
         "name a folder there, which may be mounted from elsewhere"
     )
+
+
+# ---- of `predict` ----
+
+
+def factor(text: str) -> float:
+    """A finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0, such as 255")
+    return value
 
 
 # ---- of studies ----

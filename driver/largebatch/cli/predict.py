@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from largebatch.cli.commands import Commands, add_command
+from largebatch.cli.parsing import factor
 from largebatch.cli.status import DONE
 from largebatch.terminal.say import say
 
@@ -19,14 +20,26 @@ def add(commands: Commands) -> None:
         "images", type=Path, metavar="IMAGES", help="IDX, .npy or PNG file, or folder of PNG files"
     )
     parser.add_argument(
+        "--scale",
+        type=factor,
+        metavar="FACTOR",
+        help="multiply all pixels first, such as 255 if they are 0..1 and the model was trained on bytes",
+    )
+    parser.add_argument(
+        "--invert",
+        action="store_true",
+        help="exchange light and dark (after --scale), such as for dark ink on a light ground",
+    )
+    parser.add_argument(
         "--out", type=Path, metavar="FILE", help="file to write to (default: standard output)"
     )
 
 
 def run(options: argparse.Namespace) -> int:
     """Write the predictions as CSV."""
+    from largebatch.data.unlike import Adjustment
     from largebatch.models.predict import predict
 
-    predictions = predict(options.run, options.images, say)
+    predictions = predict(options.run, options.images, say, Adjustment(options.scale, options.invert))
     predictions.to_csv(options.out or sys.stdout, index=False)
     return DONE

@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from largebatch.data.look import Look
 from largebatch.errors import UserError
 from largebatch.terminal.say import Say
 
@@ -72,6 +73,11 @@ class Part:
     def nonzero(self) -> int:
         """Numbers in X that are not zero."""
         return int(np.count_nonzero(self.X))
+
+    @cached_property
+    def look(self) -> Look:
+        """What X looks like."""
+        return Look.of(self.X)
 
     def rows(self, which: slice | npt.NDArray[np.intp]) -> Part:
         """The part with these rows only, in this order."""

@@ -15,22 +15,34 @@ from PIL import Image
 
 from largebatch.data.dataset import Array, Images, UInt8Array
 from largebatch.data.idx import MAX_BYTES, read_idx
+from largebatch.data.look import Look
 from largebatch.data.npy import read_header
+from largebatch.data.unlike import NONE, Adjustment, adjusted
 from largebatch.errors import UserError
 
 Order = Literal["CHW", "HWC"]  # of the axes of an image
 MODES: dict[int, Literal["L", "RGB"]] = {1: "L", 3: "RGB"}  # of Pillow, by channels
 
 
-def read_images(path: Path, size: Images) -> tuple[list[str], Array]:
-    """Names of the images and their pixels, of shape (N, channels, height, width).
+def read_images(
+    path: Path, size: Images, wanted: Adjustment = NONE, trained: Look | None = None
+) -> tuple[list[str], Array]:
+    """Names of the images and their pixels, of shape (N, channels, height, width), adjusted as `wanted`.
 
     Models of bytes take whole numbers 0..255, returned as uint8: an IDX file (.gz or raw) of grey images, a
     .npy file, a PNG file, or a folder of PNG files (sorted by name). Models of floats take a .npy file alone,
     returned as float64. A .npy file has the shape (N, channels, height, width),
     (N, height, width, channels) or (N, channels * height * width). A single image may lack N, grey images may
-    lack the channels. Raises UserError for anything else, and for images of another size.
+    lack the channels. With a scale, a .npy file for a model of bytes may hold floats. `trained` is what the
+    training images looked like. Raises UserError for anything else, and for images of another size.
     """
+    names, images = _read(path, size, floats=not size.in_bytes or wanted.scale is not None)
+    if wanted == NONE:
+        return names, images
+    return names, adjusted(images, wanted, size, trained, str(path))
+
+
+def _read(path: Path, size: Images, *, floats: bool) -> tuple[list[str], Array]:
     try:
         suffix = path.suffix.lower()
         if not size.in_bytes and suffix != ".npy":
@@ -41,7 +53,7 @@ def read_images(path: Path, size: Images) -> tuple[list[str], Array]:
             raise UserError(f"{path} is neither a file nor a folder")
         if suffix == ".png":
             return [path.name], _read_png(path, size)[None]
-        images = (_read_npy if suffix == ".npy" else _read_idx_images)(path, size)
+        images = _read_npy(path, size, floats) if suffix == ".npy" else _read_idx_images(path, size)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
     return [f"{path.name}[{i}]" for i in range(len(images))], images
@@ -58,10 +70,11 @@ def _read_idx_images(path: Path, size: Images) -> UInt8Array:
     return read_idx(path, check_shape)[:, None]
 
 
-def _read_npy(path: Path, size: Images) -> Array:
+def _read_npy(path: Path, size: Images, floats: bool) -> Array:
+    kind = np.dtype(np.float64 if floats else np.uint8)
     with path.open("rb") as file:
-        values, order = _npy_values(file, path, size)
-    if not size.in_bytes:
+        values, order = _npy_values(file, path, size, kind)
+    if floats:
         if not np.isfinite(values).all():
             raise UserError(f"{path} holds values that are not finite")
     elif values.min() < 0 or values.max() > 255:
@@ -70,15 +83,19 @@ def _read_npy(path: Path, size: Images) -> Array:
     images = values.reshape(-1, *(sides[axis] for axis in order))
     if order == "HWC":
         images = images.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(images, np.uint8 if size.in_bytes else np.float64)
+    return np.ascontiguousarray(images, kind)
 
 
-def _npy_values(file: IO[bytes], path: Path, size: Images) -> tuple[Array, Order]:
-    """The array and the order of its axes; nothing is loaded before header and file size agree."""
+def _npy_values(file: IO[bytes], path: Path, size: Images, kind: np.dtype[np.generic]) -> tuple[Array, Order]:
+    """The array, which is to become one of this kind, and the order of its axes.
+
+    Nothing is loaded before header and file size agree.
+    """
     shape, fortran, dtype = read_header(file, str(path))
-    if dtype.kind not in ("ui" if size.in_bytes else "uif"):
-        wanted = "whole numbers 0..255 (uint8)" if size.in_bytes else "numbers"
-        raise UserError(f"{path} holds values of type {dtype}; {wanted} are wanted")
+    if dtype.kind not in ("uif" if kind.kind == "f" else "ui"):
+        wanted = "numbers" if kind.kind == "f" else "whole numbers 0..255 (uint8)"
+        mend = ": if they are 0..1, --scale 255 takes them there" if dtype.kind == "f" else ""
+        raise UserError(f"{path} holds values of type {dtype}; {wanted} are wanted{mend}")
     order = _order(shape, size)
     if order is None:
         raise _wrong_shape(path, shape, size)
@@ -88,8 +105,8 @@ def _npy_values(file: IO[bytes], path: Path, size: Images) -> tuple[Array, Order
         raise UserError(
             f"{path} is damaged: its header announces {announced} bytes of values, {found} follow"
         )
-    if announced > MAX_BYTES:
-        raise UserError(f"{path} is too large: {announced} bytes, more than the {MAX_BYTES} that are read")
+    if (needed := math.prod(shape) * max(dtype.itemsize, kind.itemsize)) > MAX_BYTES:
+        raise UserError(f"{path} is too large: {needed} bytes, more than the {MAX_BYTES} that are read")
     values = np.fromfile(file, dtype, math.prod(shape)).reshape(shape, order="F" if fortran else "C")
     return values, order
 

@@ -7,19 +7,24 @@ from pathlib import Path
 import pandas as pd
 
 from largebatch.data.pictures import read_images
+from largebatch.data.unlike import NONE, Adjustment, remarks
 from largebatch.files.matrices import Matrix
 from largebatch.models.model import Model
 from largebatch.records.run_folder import RunFolder
 from largebatch.terminal.say import Say
 
 
-def predict(run: Path, images: Path, say: Say) -> pd.DataFrame:
+def predict(run: Path, images: Path, say: Say, wanted: Adjustment = NONE) -> pd.DataFrame:
     """Classes and probabilities: columns image, class, p0, p1, ..., a row per image.
 
+    Pixels are first adjusted as `wanted`; images that still look unlike the training images are remarked on.
     Raises UserError for a folder without a trained model and for unusable images.
     """
-    model = Model.of_run(RunFolder(run), say)
-    names, pixels = read_images(images, model.images)
+    folder = RunFolder(run)
+    model = Model.of_run(folder, say)
+    names, pixels = read_images(images, model.images, wanted, folder.look())
+    for remark in remarks(pixels, model.images, folder.look(), str(images)):
+        say(remark)
     return _table(names, model.probabilities(pixels))
 
 

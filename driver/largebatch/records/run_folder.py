@@ -22,6 +22,7 @@ import pandas as pd
 
 from largebatch.data import Dataset
 from largebatch.data.dataset import Images
+from largebatch.data.look import Look
 from largebatch.errors import UserError
 from largebatch.files.lock import LOCK, locked
 from largebatch.files.matrices import Matrix, read_matrix
@@ -84,7 +85,11 @@ class RunFolder:
             settings = {
                 "training": training.to_mapping(),
                 "execution": execution.to_mapping(),
-                "data": {**asdict(dataset.images), "fingerprint": dataset.origin},
+                "data": {
+                    **asdict(dataset.images),
+                    "fingerprint": dataset.origin,
+                    "look": dataset.train.look.to_mapping(),
+                },
                 "reproducible": training.reproducible,
             }
             write_atomically(folder._config, _json(settings))
@@ -110,6 +115,10 @@ class RunFolder:
         """Size of the images that the run is trained on. Raises UserError as `settings` does."""
         values = self._read_config()["data"]
         return Images(**{size.name: values[size.name] for size in fields(Images)})
+
+    def look(self) -> Look | None:
+        """What the images looked like that the run is trained on; None in folders of older versions."""
+        return Look.from_mapping(self._read_config()["data"].get("look"))
 
     def check_data(self, dataset: Dataset) -> None:
         """Raises UserError if the run was begun on other data."""
