@@ -238,10 +238,19 @@ def columns(trained: Trained) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("network", "optimizer"), [("lenet", "sgd"), ("lenet", "sgd_momentum"), ("softmax", "sgd")]
+    ("network", "optimizer", "protocol"),
+    [
+        ("lenet", "sgd", "hardsync"),
+        ("lenet", "sgd_momentum", "hardsync"),
+        ("softmax", "sgd", "hardsync"),
+        ("softmax", "sgd", "async"),
+        ("softmax", "extrap_sgd", "softsync"),
+    ],
 )
-def test_divergence_ends_the_training_after_its_epoch(train: Trainer, network: str, optimizer: str) -> None:
-    trained = train(network=network, optimizer=optimizer, learning_rate=1e30, epochs=3)
+def test_divergence_ends_the_training_after_its_epoch(
+    train: Trainer, network: str, optimizer: str, protocol: str
+) -> None:
+    trained = train(network=network, optimizer=optimizer, protocol=protocol, learning_rate=1e30, epochs=3)
     assert trained.epochs == len(trained.recorded()) == 1
     assert trained.lines[-1] == "epoch 1"
     loss = trained.column("train_loss")[0]
