@@ -99,6 +99,10 @@ class Server:
         self.held.clear()
 
     def _divisor(self) -> float:
-        """Of the rate: the mean staleness so far, without the first gradients, which may come late."""
+        """Of the rate: the mean staleness so far, without the first gradients, which may come late.
+
+        The run begins as if each worker had pushed a gradient as stale as those of equal workers are.
+        """
+        before = [(self.workers - 1) / self._c] * self.workers
         usual = [stale for _, kind, stale in self.staleness if kind == 2]
-        return max(1.0, float(np.mean(usual))) if usual and self.modulation == "average" else 1.0
+        return max(1.0, float(np.mean(before + usual))) if self.modulation == "average" else 1.0
