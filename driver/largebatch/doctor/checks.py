@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from largebatch.data import SOURCES, Source, load
-from largebatch.doctor import machine, packages
+from largebatch.doctor import machine, packages, surroundings
 from largebatch.doctor.finding import Finding, Status
 from largebatch.errors import RunError, UserError
 from largebatch.files.places import cache_dir
@@ -43,9 +43,12 @@ def check_all(workers: int, data_dir: Path | None, smoke: Callable[[], None]) ->
         ("Scala", packages.check_scala),
         ("py4j", packages.check_py4j),
         ("OpenBLAS", packages.check_openblas),
+        ("environment", surroundings.check_environment),
+        ("user", surroundings.check_user),
+        ("limits", surroundings.check_limits),
         ("cores", partial(machine.check_cores, workers)),
         ("memory", machine.check_memory),
-        ("cache", partial(machine.check_writable, cache_dir(), f"set XDG_CACHE_HOME to {WRITABLE}")),
+        ("cache", _cache),
         ("runs", partial(machine.check_writable, Path("runs").absolute(), f"start from {WRITABLE}")),
         ("temporary files", machine.check_temporary_files),
         ("host name", machine.check_host_name),
@@ -92,6 +95,10 @@ def _is_checked(source: Source) -> bool:
         return source.find(None) is not None
     except UserError:  # about a folder of the user's, which the others tell
         return False
+
+
+def _cache() -> Finding:
+    return machine.check_writable(cache_dir(), f"set XDG_CACHE_HOME to {WRITABLE}")
 
 
 def _data(source: Source, workers: int, data_dir: Path | None) -> Finding:

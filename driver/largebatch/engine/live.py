@@ -58,7 +58,7 @@ class LiveSession(Host):
             raise UserError("a SparkSession of Spark Connect has no JVM here to join: use an own JVM")
         self._spark = spark
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, execution: Execution) -> dict[str, str]:
         """That of this process, with the way to the SparkSession's JVM."""
         gateway = self._context._gateway.gateway_parameters
         return os.environ | {

@@ -15,6 +15,7 @@ from largebatch.errors import RunError, UserError
 STANDALONE_PORT = 7077
 CONNECT_S = 10.0  # for a machine to accept a connection
 RETRY_S = 0.5
+_LOOPBACK = re.compile(r"spark://(127\.[0-9.]+|localhost|\[::1\]):")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ def _unknown(master: str) -> UserError:
 def in_process(master: str) -> bool:
     """Whether Spark's tasks run in the driver's JVM."""
     return re.fullmatch(r"local(\[.*\])?", master) is not None
+
+
+def is_here(master: str) -> bool:
+    """Whether all of Spark runs on this machine."""
+    return master.startswith("local") or _LOOPBACK.match(master) is not None
 
 
 def standalone_addresses(master: str) -> list[tuple[str, int]]:

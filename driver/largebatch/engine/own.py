@@ -7,13 +7,13 @@ from pathlib import Path
 
 from largebatch.engine.application import reach_master, start_application, wait_for_slots
 from largebatch.engine.conf import spark_conf
+from largebatch.engine.environment import of_session, unheeded
 from largebatch.engine.host import Host, Opening
 from largebatch.engine.java import find_java
-from largebatch.engine.master import in_process
+from largebatch.engine.limits import low_limits
+from largebatch.engine.master import in_process, is_here
+from largebatch.engine.user import is_nameless
 from largebatch.settings.execution import Execution
-
-# Notebooks of pyspark, and programs under spark-submit, have these for a JVM that is not ours.
-OF_ANOTHER_JVM = ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET", "PYSPARK_SUBMIT_ARGS")
 
 
 class OwnJvm(Host):
@@ -22,10 +22,15 @@ class OwnJvm(Host):
     starts_jvm = True
     can_restart = True
 
-    def environment(self) -> dict[str, str]:
-        """That of this process, with Java 17, and without another JVM's variables. Raises UserError."""
-        ours = {name: value for name, value in os.environ.items() if name not in OF_ANOTHER_JVM}
-        return ours | {"JAVA_HOME": str(find_java().home)}
+    def remarks(self, execution: Execution) -> list[str]:
+        """Variables that have no effect on the JVM, and limits that it may reach. Raises UserError."""
+        return [*unheeded(os.environ), *low_limits(execution.memory_bytes)]
+
+    def environment(self, execution: Execution) -> dict[str, str]:
+        """That of this process as `of_session` cleans it, with Java 17. Raises UserError."""
+        loopback = is_here(execution.master or "local")
+        cleaned = of_session(os.environ, loopback=loopback, nameless=is_nameless())
+        return cleaned | {"JAVA_HOME": str(find_java().home)}
 
     def programs(self, dml: Path) -> Path:
         """The folder itself, as seen from the JVM's working directory, which is its parent."""

@@ -10,28 +10,41 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from largebatch.engine.causes import DIED, NOT_STARTED, OUT_OF_MEMORY, cause_in, with_cause
 from largebatch.engine.log import Log
+from largebatch.engine.patience import Patience
 from largebatch.engine.stop import Stop, StoppedError
 from largebatch.errors import RunError
 
 OnLine = Callable[[str], None]
 MARK = "largebatch "  # begins the lines for this program; all other lines go to the log
 GRACE_S = 5.0  # between asking the process to end and killing it
+STARTING = ("launch", "start")  # actions that can fail for what a user has set
+KEPT_LINES = 500  # of the output, to look for causes in
 
 
 def ignore(line: str) -> None:
     """The OnLine of a caller that wants no lines."""
 
 
+def how_it_ended(process: subprocess.Popen[bytes]) -> str:
+    """The signal or the exit status of a process that is about to end; "" if it goes on."""
+    try:
+        status = process.wait(timeout=GRACE_S)
+    except subprocess.TimeoutExpired:
+        return ""
+    return f" (signal {-status})" if status < 0 else f" (exit status {status})"
+
+
 class SessionProcess:
     """A process of engine.child in a group of its own, with `scratch` as its working directory.
 
-    `out_of_memory` is the message for a JVM that ran out of memory. A set `stop` makes requests raise
-    StoppedError.
+    `more_memory` says how to give the JVM more. A set `stop` makes requests raise StoppedError.
     """
 
     def __init__(
@@ -39,13 +52,14 @@ class SessionProcess:
         scratch: Path,
         environment: Mapping[str, str],
         log: Log,
-        out_of_memory: str,
+        more_memory: str,
         stop: Stop | None = None,
     ) -> None:
         self._log = log
         self._stop = stop
-        self._out_of_memory = out_of_memory
-        self._is_out_of_memory = False
+        self._more_memory = more_memory
+        self._output: deque[str] = deque(maxlen=KEPT_LINES)
+        self._out_of_memory: list[str] = []  # the lines that tell it
         self._buffer = b""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "largebatch.engine.child", str(scratch)],
@@ -68,12 +82,14 @@ class SessionProcess:
         Raises RunError with the cause if the action fails, if the process dies, and after `patience` seconds
         without a line.
         """
+        self._output.clear()
         self._send({"do": do, "with": arguments})
         for line in self._lines(patience):
             if line == "done":
                 return
             if line.startswith("failed"):
-                raise RunError(f"{self._cause(line.removeprefix('failed').strip())}; see {self._log.path}")
+                cause = self._cause(line.removeprefix("failed").strip(), starting=do in STARTING)
+                raise RunError(f"{cause}; see {self._log.path}")
             on_line(line)
 
     def _send(self, message: Mapping[str, Any]) -> None:
@@ -87,24 +103,24 @@ class SessionProcess:
     def _lines(self, patience: float) -> Iterator[str]:
         """Lines for this program, as they arrive; all others go to the log."""
         assert self._process.stdout is not None  # noqa: S101 - it is a pipe
-        last_sign = time.monotonic()
+        left = Patience(patience)
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             if self._stop is not None:
                 selector.register(self._stop, selectors.EVENT_READ)
             while True:
-                waited = time.monotonic() - last_sign
-                if waited > patience:
-                    raise RunError(f"stalled: no sign of life for {patience:g} s; see {self._log.path}")
-                if not selector.select(timeout=patience - waited):
+                piece = left.piece()
+                if not selector.select(timeout=piece):
+                    if not piece:
+                        raise RunError(f"stalled: no sign of life for {patience:g} s; see {self._log.path}")
                     continue
                 if self._stop is not None and self._stop.is_set():
                     raise StoppedError
                 chunk = os.read(self._process.stdout.fileno(), 65536)
                 if not chunk:
-                    raise RunError(f"the session's process died{self._exit_reason()}; see {self._log.path}")
+                    raise RunError(f"{self._death()}; see {self._log.path}")
                 for line in self._split(chunk):
-                    last_sign = time.monotonic()
+                    left.renew()
                     yield line
 
     def _split(self, chunk: bytes) -> Iterator[str]:
@@ -115,18 +131,24 @@ class SessionProcess:
                 yield line.removeprefix(MARK)
             else:
                 self._log.write(raw + b"\n")
-                self._is_out_of_memory |= b"java.lang.OutOfMemoryError" in raw
+                self._output.append(line)
+                if OUT_OF_MEMORY in line:
+                    self._out_of_memory.append(line)
         self._log.flush()
 
-    def _cause(self, answer: str) -> str:
-        return self._out_of_memory if self._is_out_of_memory else answer
+    def _cause(self, answer: str, *, starting: bool) -> str:
+        """The answer, or what the output says about it. Lack of memory has other failures as consequences."""
+        if self._out_of_memory or starting:
+            told = cause_in([*self._out_of_memory, answer], self._more_memory)
+            if told:
+                return told
+        if not answer.startswith((NOT_STARTED, DIED)):
+            return answer
+        return with_cause(answer, self._output, self._more_memory)
 
-    def _exit_reason(self) -> str:
-        try:
-            status = self._process.wait(timeout=GRACE_S)
-        except subprocess.TimeoutExpired:
-            return ""
-        return f" (signal {-status})" if status < 0 else f" (exit status {status})"
+    def _death(self) -> str:
+        what = f"the session's process died{how_it_ended(self._process)}"
+        return with_cause(what, self._output, self._more_memory)
 
     def end(self, *, gently: bool) -> None:
         """End the group; if `gently`, let the process end its Spark application first."""

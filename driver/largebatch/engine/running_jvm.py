@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from largebatch.engine.java import JVM_FLAGS
+from largebatch.engine.java import ENGLISH, JVM_FLAGS, UNUSABLE_LANGUAGES
 
 
 def copy_with_absolute_sources(dml: Path, to: Path) -> None:
@@ -29,8 +29,11 @@ def has_system_ds(jvm: Any) -> bool:
 
 
 def missing_flags(jvm: Any) -> list[str]:
-    """The flags of JVM_FLAGS that a JVM was started without, whatever their spelling was."""
-    return [flag for flag in JVM_FLAGS if not _has(jvm, flag)]
+    """The flags that a JVM needs and was started without, whatever their spelling was."""
+    missing = [flag for flag in JVM_FLAGS if not _has(jvm, flag)]
+    if jvm.java.util.Locale.getDefault().getLanguage() in UNUSABLE_LANGUAGES:
+        missing += ENGLISH
+    return missing
 
 
 def _has(jvm: Any, flag: str) -> bool:

@@ -12,18 +12,17 @@ from typing import Any, Self
 
 from largebatch.engine import openblas
 from largebatch.engine.conf import Site
+from largebatch.engine.environment import ALWAYS
 from largebatch.engine.host import Host, Opening
-from largebatch.engine.jar import system_ds_jar
+from largebatch.engine.jar import copied_alone, system_ds_jar
 from largebatch.engine.log import Log
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.process import OnLine, SessionProcess, ignore
 from largebatch.engine.stop import Stop
+from largebatch.engine.user import is_nameless
 from largebatch.files.names import DELIMITERS, Argument, check_path
 from largebatch.files.places import cache_dir, dml_root
 from largebatch.settings.execution import Execution
-
-# The workers are the parallelism. A child's lines must come at once.
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 class Session:
@@ -51,7 +50,7 @@ class Session:
         self._programs: Path
 
     def __enter__(self) -> Self:
-        environment = self._host.environment() | ONE_THREAD
+        environment = self._host.environment(self._execution) | ALWAYS
         jar = system_ds_jar()
         blas = openblas.linked_folder(cache_dir()) if self._execution.native_blas else None
         with ExitStack() as resources:
@@ -60,14 +59,14 @@ class Session:
             self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-"))
             resources.callback(shutil.rmtree, self._scratch, ignore_errors=True)
             check_path(self._scratch, DELIMITERS)
+            site = Site(self._scratch, copied_alone(jar, self._scratch), blas, is_nameless())
             shutil.copytree(dml_root() / "dml", self.dml)
             self._programs = self._host.programs(self.dml)
             resources.enter_context(self._host.occupied(self._execution, self.workers))
             self._process = SessionProcess(
-                self._scratch, environment, self._log, self._out_of_memory(), self._stop
+                self._scratch, environment, self._log, self._host.more_memory(self._execution), self._stop
             )
             resources.push(self._end_process)
-            site = Site(self._scratch, jar, blas)
             self._host.start(Opening(self._execution, self.workers, site, self._process.request))
             self._resources = resources.pop_all()
         return self
@@ -142,7 +141,3 @@ class Session:
         assert self._process is not None  # noqa: S101 - set on entry
         process, self._process = self._process, None
         process.end(gently=kind is None)
-
-    def _out_of_memory(self) -> str:
-        remedy = self._host.more_memory(self._execution)
-        return f"the JVM ran out of memory: {remedy} or lower --micro-batch"

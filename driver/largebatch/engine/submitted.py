@@ -40,7 +40,7 @@ class SubmittedJvm(Host):
         "isolate": "there is one JVM for all runs",
     }
 
-    def environment(self) -> dict[str, str]:
+    def environment(self, execution: Execution) -> dict[str, str]:
         """That of this process: spark-submit has put the way to its JVM there."""
         return dict(os.environ)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,7 +13,10 @@ import numpy as np
 
 from largebatch.engine.live import NAME
 from largebatch.engine.output_relay import OutputRelay
+from largebatch.engine.patience import Patience
 from largebatch.engine.submitted import check_jvm, settings_of
+from largebatch.engine.user import NAME as USER
+from largebatch.engine.user import is_nameless
 from largebatch.errors import RunError
 from largebatch.settings.spark import is_secret
 
@@ -33,6 +37,11 @@ class SystemDS:
         self._gateway: Any = None
         self._spark: Any = None
         self._relay: OutputRelay | None = None
+
+    @property
+    def jvm(self) -> subprocess.Popen[bytes] | None:
+        """The process of the JVM, if this process has started it."""
+        return self._gateway.proc if self._gateway is not None else None
 
     def attach(self) -> None:
         """Join the JVM that spark-submit has started, and report its settings. Raises RunError."""
@@ -62,6 +71,9 @@ class SystemDS:
         from pyspark.java_gateway import launch_gateway
 
         self._gateway = launch_gateway(SparkConf(loadDefaults=False).setAll(list(spark_conf.items())))
+        if is_nameless():  # Hadoop would ask the system for the name, again and again, and fail
+            users = self._gateway.jvm.org.apache.hadoop.security.UserGroupInformation
+            users.setLoginUser(users.createRemoteUser(USER))
 
     def start(
         self,
@@ -105,12 +117,12 @@ class SystemDS:
         """Return when so many tasks can run at once. Raises RunError after `seconds`."""
         context = self._scala_context
         profile = context.resourceProfileManager().defaultResourceProfile()
-        until = time.monotonic() + seconds
+        left = Patience(seconds)
         reported = -1
         while (slots := context.maxNumConcurrentTasks(profile)) < wanted:
             if context.isStopped():
                 raise RunError(f"the Spark application was ended while it waited for {wanted} slots")
-            if time.monotonic() >= until:
+            if not left.piece():
                 raise RunError(
                     f"{slots} of the {wanted} slots that the workers need came within {seconds:g} s: "
                     "free or add cores and memory for executors, or take fewer --workers"

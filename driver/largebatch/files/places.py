@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
+
+from largebatch.errors import UserError
 
 
 def dml_root() -> Path:
@@ -13,7 +16,35 @@ def dml_root() -> Path:
 
 
 def cache_dir() -> Path:
-    """The user's cache folder of this program ($XDG_CACHE_HOME/largebatch, else ~/.cache/largebatch)."""
+    """The user's cache folder of this program ($XDG_CACHE_HOME/largebatch, else ~/.cache/largebatch).
+
+    A user without a home that can be written has it among temporary files. Raises UserError if it is another
+    user's there.
+    """
     base = os.environ.get("XDG_CACHE_HOME", "")
-    root = Path(base) if base.startswith("/") else Path.home() / ".cache"
-    return root / "largebatch"
+    if base.startswith("/"):
+        return Path(base) / "largebatch"
+    home = os.path.expanduser("~")  # noqa: PTH111 - without a home it stays as it is
+    cache = Path(home) / ".cache" / "largebatch"
+    if cache.is_absolute() and os.access(_first_existing(cache), os.W_OK):
+        return cache
+    return _temporary_cache()
+
+
+def _first_existing(path: Path) -> Path:
+    return next(each for each in (path, *path.parents) if each.exists())
+
+
+def _temporary_cache() -> Path:
+    """A folder that only this user can write: others must not put anything into it before us."""
+    folder = Path(tempfile.gettempdir()) / f"cache-of-largebatch-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise UserError(
+            f"{folder} can't be made ({error.strerror}): set XDG_CACHE_HOME to a folder"
+        ) from error
+    if found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise UserError(f"{folder} can be written by others: set XDG_CACHE_HOME to a folder of your own")
+    return folder

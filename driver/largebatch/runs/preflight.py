@@ -27,7 +27,7 @@ def check(
     """Remarks on a run about to start in each of some sessions. Raises UserError if it can't work."""
     _check_images(training, dataset)
     _check_batch(training, execution, dataset)
-    remarks = [_timing_remark(training), _traffic_remark(training)]
+    remarks = [_timing_remark(training), _traffic_remark(training), *host.remarks(execution)]
     if host.starts_jvm:  # else slots and memory are those of a JVM that runs already
         master = choose_master(execution.master, training.workers)
         shared_secret(execution, master.url)

@@ -13,6 +13,7 @@ from largebatch.engine.java import Java
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.submitted import SubmittedJvm
 from largebatch.errors import UserError
+from largebatch.settings.execution import Execution
 
 ANOTHER_JVM = {
     "PYSPARK_GATEWAY_PORT": "4711",
@@ -31,14 +32,14 @@ def program_under_spark_submit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_own_jvm_is_not_led_to_another_ones_gateway(tmp_path: Path) -> None:
-    environment = OWN_JVM.environment()
-    assert environment == {name: value for name, value in os.environ.items() if name not in ANOTHER_JVM} | {
-        "JAVA_HOME": str(tmp_path / "java")
-    }
+    environment = OWN_JVM.environment(Execution())
+    assert not ANOTHER_JVM.keys() & environment.keys()
+    assert environment["JAVA_HOME"] == str(tmp_path / "java")
+    assert environment["PATH"] == os.environ["PATH"]
 
 
 def test_a_batch_job_finds_the_jvm_of_spark_submit() -> None:
-    assert SubmittedJvm().environment() == dict(os.environ)
+    assert SubmittedJvm().environment(Execution()) == dict(os.environ)
 
 
 def test_options_are_refused_by_the_host_that_cannot_have_them() -> None:

@@ -63,7 +63,7 @@ def spark_session(**context: Any) -> Any:
 
 def test_the_sessions_process_is_led_to_the_jvm() -> None:
     found = {"PYSPARK_GATEWAY_PORT": "4711", "PYSPARK_GATEWAY_SECRET": "a token"}
-    assert LiveSession(spark_session()).environment() == os.environ | found
+    assert LiveSession(spark_session()).environment(Execution()) == os.environ | found
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_settings_that_the_session_has_by_itself_are_refused(execution: Executio
 
 def test_a_stopped_session_is_refused() -> None:
     with pytest.raises(UserError, match="the SparkSession was stopped: build another one"):
-        LiveSession(spark_session(_jsc=None)).environment()
+        LiveSession(spark_session(_jsc=None)).environment(Execution())
 
 
 def test_a_session_of_spark_connect_is_refused() -> None:

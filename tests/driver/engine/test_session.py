@@ -223,8 +223,9 @@ def test_a_death_is_noticed_at_once_and_named(tmp_path: Path, victim: str) -> No
         with pytest.raises(RunError) as failure:
             session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True, on_line=kill)
         assert time.monotonic() - died < TIMEOUT_S
-        cause = "the JVM died" if victim == "JVM" else "the session's process died (signal 9)"
-        assert str(failure.value) == f"{cause}; see {session.log}"
+        cause = "the JVM died" if victim == "JVM" else "the session's process died"
+        reason = "(signal 9), as when memory runs out, or the CPU time that ulimit -t allows"
+        assert str(failure.value) == f"{cause} {reason}; see {session.log}"
         with pytest.raises(RunError, match=r"died|has ended"):
             session.run("fine.dml", words="too late")
     wait_until_gone(session.group)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 
+import matplotlib as mpl
 import pytest
 
-from largebatch.records.reading import read_study
+from largebatch.records.reading import StudyRecord, read_study
 from largebatch.report import figures, svg, tables
 from largebatch.settings.training import Training
 from tests.support.study_samples import finished_study, write_run, write_study
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, figures.Figure]:
-    """Figures of a study of two lines with a run that diverged."""
+def study(tmp_path_factory: pytest.TempPathFactory) -> StudyRecord:
+    """A study of two lines with a run that diverged."""
     sizes = (64, 1024, 8000)
     trainings = [
         Training(optimizer=o, batch_size=b, epochs=2) for b in sizes for o in ("sgd_momentum", "lars")
@@ -23,9 +27,17 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> dict[str, figures.Figure]
     folder = finished_study(tmp_path_factory.mktemp("figures"), trainings[:-1])
     write_study(folder, trainings)
     write_run(folder / "runs" / trainings[-1].name, trainings[-1], "diverged", 1)
-    record = read_study(folder)
-    results = tables.results(record)
-    return {f.name: f for f in figures.draw(results, tables.cells(results), tables.epochs(record))}
+    return read_study(folder)
+
+
+def draw(study: StudyRecord) -> dict[str, figures.Figure]:
+    results = tables.results(study)
+    return {f.name: f for f in figures.draw(results, tables.cells(results), tables.epochs(study))}
+
+
+@pytest.fixture(scope="module")
+def drawn(study: StudyRecord) -> dict[str, figures.Figure]:
+    return draw(study)
 
 
 def test_what_is_drawn(drawn: dict[str, figures.Figure]) -> None:
@@ -63,6 +75,33 @@ def test_every_colour_has_one_for_dark_screens(drawn: dict[str, figures.Figure])
     for figure in drawn.values():
         for colour in set(re.findall(r'(?:stroke|fill)="(#[^"]+)"', figure.inline)):
             assert f'[stroke="{colour}"]' in svg.DARK_CSS, (figure.name, colour)
+
+
+SETTINGS_OF_A_USER = {
+    "text.usetex": True,
+    "font.family": "monospace",
+    "font.size": 20,
+    "savefig.bbox": "tight",
+    "axes.prop_cycle": mpl.cycler(color=["r", "g"]),
+    "figure.dpi": 300,
+}
+
+
+def test_settings_of_the_user_change_nothing(drawn: dict[str, figures.Figure], study: StudyRecord) -> None:
+    with mpl.rc_context(SETTINGS_OF_A_USER):
+        again = draw(study)
+        assert mpl.rcParams["text.usetex"], "the user's settings are as they were"
+    assert again == drawn
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "no such backend"])
+def test_a_backend_that_is_not_here_stops_no_figure(backend: str) -> None:
+    """Notebooks hand theirs on to every command that is called in a cell."""
+    environment = {**os.environ, "MPLBACKEND": backend}
+    lines = ("from largebatch.report import figures", "import os", "print(os.environ['MPLBACKEND'])")
+    command = [sys.executable, "-c", "; ".join(lines)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == (backend, "")
 
 
 def test_a_file_of_its_own_is_whole(drawn: dict[str, figures.Figure]) -> None:

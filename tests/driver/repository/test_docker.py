@@ -48,6 +48,14 @@ def test_the_command_runs_as_an_ordinary_user() -> None:
     assert SETTINGS.user.split(":")[0] not in ("", "0", "root")
 
 
+def test_any_user_can_write_the_volumes() -> None:
+    (final,) = (stage for name, stage in STAGES.items() if name not in ("base", "build"))
+    (made,) = (step.text for step in final.steps if "install -d" in step.text)
+    words = made.split("install -d", 1)[1].split()
+    assert words[words.index("-m") + 1] == "1777"
+    assert set(SETTINGS.volumes) <= set(words)
+
+
 def test_health_check_is_a_command_of_the_image() -> None:
     name, *arguments = SETTINGS.healthcheck
     assert name == SETTINGS.entrypoint[0]

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
 
 from largebatch.errors import UserError
 from largebatch.files.safe import write_atomically
+from largebatch.report.figures.plain import matplotlib_alone
+
+# isort: split
+# All below import matplotlib, which `plain` has to do first.
 from largebatch.report.figures.batch_size import against_batch_size
 from largebatch.report.figures.layers import gradient_norms, trust_ratios
 from largebatch.report.figures.staleness import histograms
@@ -51,7 +54,7 @@ def draw_tradeoffs(points: Sequence[Point]) -> list[Figure]:
 
 
 def _rendered(drawings: Iterable[Drawing]) -> list[Figure]:
-    with mpl.rc_context(STYLE):
+    with matplotlib_alone(STYLE):
         return [render(drawing) for drawing in drawings]
 
 

@@ -1,0 +1,63 @@
+"""Where the cache lies, also for users without a home."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from largebatch.errors import UserError
+from largebatch.files.places import cache_dir
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for temporary files; no cache is named."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    return tmp_path / "temporary"
+
+
+def nameless(number: int) -> pwd.struct_passwd:
+    raise KeyError(number)
+
+
+def test_the_cache_is_named_or_in_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / ".cache" / "largebatch"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    assert cache_dir() == tmp_path / ".cache" / "largebatch"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/cache")
+    assert cache_dir() == Path("/cache/largebatch")
+
+
+def test_a_user_without_a_home_has_a_cache_among_temporary_files(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nameless)
+    assert cache_dir().parent == temporary
+    assert cache_dir().stat().st_mode & 0o777 == 0o700
+
+
+def test_so_has_a_user_whose_home_cannot_be_written(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert cache_dir().parent == temporary
+
+
+def test_a_cache_that_others_can_write_is_refused(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setenv("HOME", "/")
+    cache_dir().chmod(0o777)
+    with pytest.raises(UserError, match="can be written by others: set XDG_CACHE_HOME to a folder of your"):
+        cache_dir()
+    (cache,) = temporary.iterdir()
+    cache.rmdir()
+    cache.symlink_to(temporary.parent)
+    with pytest.raises(UserError, match="set XDG_CACHE_HOME"):
+        cache_dir()
