@@ -26,6 +26,10 @@ for ((i = 1; i <= repetitions; i++)); do
     status=$((status | outcome))
 done
 "$VENV/bin/python" -m tests.support.fault_table "$results"/*.xml >"$results/reliability.md"
+if [[ -f docs/reliability.md ]]; then # what scripts/environments.sh has written stays
+    printf '\n' >>"$results/reliability.md"
+    sed -n '/^## Surroundings/,$p' docs/reliability.md >>"$results/reliability.md"
+fi
 mkdir -p docs
 mv -- "$results/reliability.md" docs/reliability.md
 say "docs/reliability.md has been written."

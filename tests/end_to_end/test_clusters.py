@@ -19,11 +19,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from largebatch.engine.environment import spark_home
 from largebatch.engine.jar import system_ds_jar
 from largebatch.engine.java import find_java
 from largebatch.engine.secret import SECRET_FILE
 from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder
+from tests.support import classes
 from tests.support.outcomes import MODES_AGREE, results, runs, without_times
 from tests.support.patience import TIMEOUT_S, limit
 from tests.support.processes import descends, session_processes
@@ -138,6 +140,17 @@ def assert_equal(out: Path, undisturbed: Path) -> None:
 # ---- the command line ----
 
 
+def assert_same_classes(logs: Path) -> None:
+    """Driver and executors have their classes from jars of the same names: there is one Spark."""
+    (driver,) = classes.jars_of(logs, classes.DRIVER)
+    executors = classes.jars_of(logs, classes.EXECUTOR)
+    assert len(executors) == 2
+    for executor in executors:
+        both = driver.keys() & executor.keys()
+        assert len([name for name in both if name.startswith("org.apache.spark.")]) > 100
+        assert {n: driver[n] for n in both} == {n: executor[n] for n in both}
+
+
 HADOOP = """<configuration>
 <property><name>fs.defaultFS</name><value>hdfs://127.0.0.1:9</value></property>
 </configuration>"""
@@ -149,8 +162,10 @@ def test_executors_in_other_jvms_equal_local_mode_whatever_hadoop_is_set_to(
 ) -> None:
     (tmp_path / "core-site.xml").write_text(HADOOP)
     command = training(bars, tmp_path / "run", "--master", LOCAL_CLUSTER, "--conf", "spark.app.name=x")
-    done = call(*command, HADOOP_CONF_DIR=str(tmp_path))
+    log = classes.option(tmp_path)
+    done = call(*command, HADOOP_CONF_DIR=str(tmp_path), JAVA_TOOL_OPTIONS=log)
     assert done.returncode == 0, done.stderr
+    assert_same_classes(tmp_path)
     assert_equal(tmp_path / "run", local)
     settings = json.loads((tmp_path / "run" / "config.json").read_text())["execution"]
     assert (settings["master"], settings["conf"]) == (LOCAL_CLUSTER, ["spark.app.name=x"])
@@ -217,8 +232,11 @@ def submission(master: str, out: Path, bars: Path, *options: str) -> list[str]:
     ]  # fmt: skip
 
 
-def submit(command: list[str], cwd: Path, secret: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return call(*command, cwd=cwd, secret=secret, PYSPARK_PYTHON=sys.executable, OMP_NUM_THREADS="1")
+def submit(
+    command: list[str], cwd: Path, secret: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
+    own = {"PYSPARK_PYTHON": sys.executable, "OMP_NUM_THREADS": "1"}
+    return call(*command, cwd=cwd, secret=secret, **own, **variables)
 
 
 @pytest.fixture
@@ -238,8 +256,14 @@ def assert_same_tables(out: Path, swept: Path) -> None:
 def test_a_batch_job_on_a_standalone_cluster_equals_the_command_line(
     cluster: Cluster, bars: Path, out: Path, swept: Path
 ) -> None:
-    done = submit(submission(cluster.url, out, bars, "--secure"), out.parent, cluster.secret)
+    log = classes.option(out.parent)
+    command = submission(cluster.url, out, bars, "--secure")
+    done = submit(command, out.parent, cluster.secret, JAVA_TOOL_OPTIONS=log)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    (driver,) = classes.jars_of(out.parent, classes.DRIVER)
+    assert set(driver.values()) <= {file.name for file in (spark_home() / "jars").iterdir()} | {
+        "SystemDS.jar"
+    }
     assert_same_tables(out, swept)
     assert (out / "log.txt").read_text().count("session begun") == 1
 

@@ -59,7 +59,8 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     ),
     # the machine
     (
-        r"UnknownHostException: ([^\s:]+)",
+        # Not where the name stands once: log4j tells that, and goes on.
+        r"^Caused by: java\.net\.UnknownHostException: ([^\s:]+): \1: |^UnknownHostException: ([^\s:]+)",
         "{0} is a name without an address: if it is this machine's, set SPARK_LOCAL_IP=127.0.0.1, or add the "
         "name to /etc/hosts",
     ),
@@ -74,6 +75,10 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (
         r"Too many open files",
         "too few files can be open at once: raise the limit (ulimit -n) to 1024",
+    ),
+    (
+        r"Error loading java\.security file",
+        "Java can't read its own files: raise the limit of open files (ulimit -n), or install Java 17 again",
     ),
     (r"File too large", "files may not become large enough: raise the limit (ulimit -f)"),
     (r"No space left on device", "no space is left on a disk: free some, or set TMPDIR to another"),
@@ -90,6 +95,11 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     ),
     (r"env: .?bash.?: No such file", "Spark starts by a Bash script, and there is no bash: install it"),
     # Java and its options
+    (
+        r"stack size specified is too small",
+        f"-Xss among Java's options is too small: {_OPTIONS}",
+    ),
+    (r"(could not open `\S+')", "the launcher of Java {0}: correct JDK_JAVA_OPTIONS"),
     (r"Unrecognized (?:VM )?option:? '?([^'\s]+)", f"Java does not know the option {{0}}: {_OPTIONS}"),
     (r"(?:Invalid|Improperly specified) .*?(-X\S+|'\S+')", f"Java can't use the option {{0}}: {_OPTIONS}"),
     (
@@ -104,7 +114,18 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         r"Error opening zip file or JAR manifest missing *: *(\S+)|Could not find agent library (\S+)",
         f"Java's options name an agent that can't be read, {{0}}: {_OPTIONS}",
     ),
-    (r"Module ([\w.]+) not found", "this Java lacks the module {0}: install a complete Java 17"),
+    (
+        r"Module ([\w.]+) not found|(?:NoClassDefFoundError|ClassNotFoundException): (javax?[./][\w./$]+)",
+        "this Java lacks a part, {0}: install a complete Java 17",
+    ),
+    (
+        r"(/\S+/java): No such file or directory",
+        "Spark's spark-env.sh names a Java that is not there, {0}: correct it",
+    ),
+    (
+        r"Not allowed to specify max heap",
+        "-Xmx is among Spark's settings, but the heap is --memory: remove it (spark-defaults.conf, --conf)",
+    ),
     (
         r"UnsupportedClassVersionError: ([\w/.$]+)",
         "the Java of the JVM is too old for {0}: set JAVA_HOME to Java 17, also in Spark's spark-env.sh",
@@ -121,7 +142,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         f"Spark is incomplete ({{0}} is missing): {_REINSTALL}",
     ),
     (
-        r"ClassNotFoundException: ([\w.$]+)",
+        r"ClassNotFoundException: (?!javax?\.)([\w.$]+)",
         "Spark's settings name a class that is not there, {0}: see spark-defaults.conf and --conf",
     ),
     (

@@ -14,8 +14,8 @@ from tests.support.patience import TIMEOUT_S
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPTS = (
-    "scripts/environment.sh", "scripts/run.sh", "scripts/test.sh", "scripts/reliability.sh",
-    "scripts/standalone.sh", "scripts/fuzz.sh", "scripts/lowest.sh", "tests/docker/prove.sh", ".ci/run",
+    "scripts/environment.sh", "scripts/environments.sh", "scripts/run.sh", "scripts/test.sh",
+    "scripts/reliability.sh", "scripts/standalone.sh", "scripts/fuzz.sh", "scripts/lowest.sh", "tests/docker/prove.sh", ".ci/run",
 )  # fmt: skip
 BASH = shutil.which("bash") or "bash"
 
@@ -390,6 +390,22 @@ def test_reliability_is_written_whatever_was_not_held(prepared: Path, fail: str,
     assert (
         (prepared / "docs" / "reliability.md").read_text().startswith("python: -m tests.support.fault_table ")
     )
+
+
+def test_reliability_keeps_the_table_of_surroundings(prepared: Path) -> None:
+    write(prepared / "docs" / "reliability.md", "# Old\n\nold rows\n\n## Surroundings\n\nrows\n")
+    assert bash("scripts/reliability.sh", "1", cwd=prepared).returncode == 0
+    text = (prepared / "docs" / "reliability.md").read_text()
+    assert text.startswith("python: -m tests.support.fault_table ")
+    assert text.endswith("\n\n## Surroundings\n\nrows\n")
+
+
+def test_environments_keeps_what_was_tried_in_a_folder(prepared: Path) -> None:
+    run = bash("scripts/environments.sh", "kept", cwd=prepared)
+    assert run.returncode == 0, run.stderr
+    assert "python: -m tests.environments.table kept" in run.stdout
+    assert (prepared / "kept").is_dir()
+    assert bash("scripts/environments.sh", "one", "two", cwd=prepared).returncode == 2
 
 
 @pytest.mark.parametrize(("given", "fail"), [("none", ""), ("0", ""), ("3", "pytest=2")])
