@@ -15,7 +15,8 @@ from tests.support.patience import TIMEOUT_S
 REPOSITORY = Path(__file__).resolve().parents[3]
 SCRIPTS = (
     "scripts/environment.sh", "scripts/environments.sh", "scripts/run.sh", "scripts/test.sh",
-    "scripts/reliability.sh", "scripts/standalone.sh", "scripts/fuzz.sh", "scripts/lowest.sh", "tests/docker/prove.sh", ".ci/run",
+    "scripts/reliability.sh", "scripts/standalone.sh", "scripts/fuzz.sh", "scripts/lowest.sh",
+    "tests/docker/prove.sh", ".ci/run",
 )  # fmt: skip
 BASH = shutil.which("bash") or "bash"
 
