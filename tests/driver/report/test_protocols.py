@@ -15,7 +15,7 @@ import pytest
 from largebatch.records.reading import RunRecord, StudyRecord, read_study
 from largebatch.records.result import Status
 from largebatch.records.staleness import COLUMNS
-from largebatch.report.protocols import rule, runs, spread, staleness
+from largebatch.report.protocols import behind, rule, runs, spread, staleness
 from largebatch.report.protocols.part import drawings, part
 from largebatch.report.write import report
 from largebatch.settings.study import run_name
@@ -114,6 +114,23 @@ def test_each_protocol_has_a_verdict_of_its_own() -> None:
         "asynchronous": "reproduced",
         "hardsync": "not reproduced",
     }
+
+
+# ---- against hardsync ----
+
+
+def test_each_protocol_is_compared_with_hardsync_of_the_same_size() -> None:
+    errors = {(2, 64): 0.02, (4, 32): 0.021, (8, 64): 0.03}
+    found = behind.behind([*points(errors, "hardsync"), *points(KEPT), *points({(4, 1): 0.5}, "backup")])
+    (one,) = found
+    assert one.line == "asynchronous"
+    assert [place.size for place in one.losses] == ["2 x 64", "4 x 32", "8 x 64"]
+    assert (one.worst.size, one.close) == ("8 x 64", 2)
+    assert behind.sentence(found) == [
+        "Test error above that of hardsync with the same workers and rows per worker, at worst: "
+        "asynchronous +6.00 points at 8 x 64."
+    ]
+    assert behind.sentence([]) == []
 
 
 # ---- lines and points ----

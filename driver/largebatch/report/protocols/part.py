@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from largebatch.records.reading import StudyRecord
 from largebatch.report import figures
-from largebatch.report.claims import Claim
+from largebatch.report.claims import NOT_MEASURED, Claim
 from largebatch.report.figures import Figure
 from largebatch.report.parts import Part, Table
-from largebatch.report.protocols import rule, runs, spread, staleness
+from largebatch.report.protocols import behind, rule, runs, spread, staleness
+from largebatch.report.protocols.behind import Behind
 from largebatch.report.protocols.runs import Place, Point
 from largebatch.report.protocols.spread import Spread
 from largebatch.report.protocols.staleness import Compared
@@ -23,6 +24,7 @@ _STALENESS = (
     "the gradients of an update. The simulation has log-normal compute times, whose variation is found from "
     "the asynchronous runs of the same size."
 )
+_BEHIND = "Test error less that of hardsync with the same workers and rows per worker, in points."
 _POINTS = (
     "Test error and seconds of training, means over the runs, with the lowest and the highest error. The "
     "product is workers times rows per worker."
@@ -40,14 +42,21 @@ def part(study: StudyRecord) -> list[Part]:
     ended = runs.ended(study)
     points = runs.points(ended)
     claims = rule.judge(points) if runs.compares(study) else {}
+    lost = behind.behind(points)
     compared = staleness.compare(study)
     tables = [
         Table("The rule", f"{rule.PAPER} Judged by means over the runs.", _rule_rows(claims)),
+        Table("Against hardsync", _BEHIND, _behind_rows(lost)),
         Table("Test error and time", _POINTS, _point_rows(points)),
         Table("Spread", _SPREAD, _spread_rows(spread.spreads(ended))),
         Table("Staleness: measured, simulated and by theory", _STALENESS, _staleness_rows(compared)),
     ]
-    sentences = [*rule.sentences(claims), *_accuracy_of_simulation(compared), *_remarks(study)]
+    sentences = [
+        *rule.sentences(claims),
+        *behind.sentence(lost),
+        *_accuracy_of_simulation(compared),
+        *_remarks(study),
+    ]
     shown = [table for table in tables if len(table.rows) > 1]
     return [Part("protocols", "Protocols of the parameter server", sentences, shown)]
 
@@ -122,8 +131,23 @@ def _rule_rows(claims: Mapping[str, Claim]) -> list[list[str]]:
             *(statement.measured for statement in claim.statements),
         ]
         for line, claim in claims.items()
+        if claim.verdict != NOT_MEASURED
     ]
     return [["protocol", "verdict", "same product", "same rows per worker"], *rows]
+
+
+def _behind_rows(lost: Sequence[Behind]) -> list[list[str]]:
+    rows = [
+        [
+            one.line,
+            str(len(one.losses)),
+            f"{one.losses[one.worst] * 100:+z.2f}",
+            one.worst.size,
+            str(one.close),
+        ]
+        for one in lost
+    ]
+    return [["protocol", "compared", "at worst", "workers x rows", "at most 1 point"], *rows]
 
 
 def _spread_rows(spreads: Sequence[Spread]) -> list[list[str]]:
