@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,9 +29,10 @@ _AXES = (
 
 
 def tradeoffs(points: Sequence[Point]) -> Iterator[Drawing]:
-    """Two figures per line; the scales of an axis are the same in all."""
+    """Two figures per line with several points; the scales of an axis are the same in all."""
     known = [point for point in points if not (math.isnan(point.error) or point.diverged)]
-    for line in dict.fromkeys(point.place.line for point in known):
+    counts = Counter(point.place.line for point in known)
+    for line in (line for line, count in counts.items() if count > 1):
         for axis in _AXES:
             yield Drawing(
                 f"tradeoff-{axis.word}-{slug(line)}",
