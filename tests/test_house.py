@@ -27,6 +27,7 @@ ROOMS = (
     ("engine",),
     ("runs",),
     ("models",),
+    ("export",),
     ("studies",),
     ("simulation",),
     ("report",),
@@ -36,9 +37,14 @@ ROOMS = (
     ("__main__", "spark"),
 )
 # Rows above that a room leaves alone all the same: a report needs files, and nothing that trains; so does
-# a simulation. Prediction starts no JVM.
-TRAINS = ("engine", "runs", "models", "studies")
-LEFT_ALONE = {"report": TRAINS, "simulation": TRAINS, "models": ("engine", "runs")}
+# a simulation. Prediction and export start no JVM.
+TRAINS = ("engine", "runs", "models", "export", "studies")
+LEFT_ALONE = {
+    "report": TRAINS,
+    "simulation": TRAINS,
+    "models": ("engine", "runs"),
+    "export": ("engine", "runs"),
+}
 
 DML_ROOMS = (
     ("seeds", "images"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 from largebatch.cli.parsing import local_path
+from largebatch.export import parse_trackers
+from largebatch.terminal.say import say
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -26,3 +29,23 @@ def add_command(
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     """The option --data-dir."""
     parser.add_argument("--data-dir", type=local_path, metavar="DIR", help="folder of the data set's files")
+
+
+def add_track(parser: argparse.ArgumentParser) -> None:
+    """The option --track, see `tracking`."""
+    parser.add_argument(
+        "--track",
+        type=parse_trackers,
+        default=[],
+        metavar="NAMES",
+        help="follow the runs in mlflow, tensorboard, or both, separated by a comma (default: none)",
+    )
+
+
+def tracking(options: argparse.Namespace, path: Path) -> contextlib.AbstractContextManager[None]:
+    """Trackers that follow the folder of a run or study, as --track asks."""
+    if not options.track:
+        return contextlib.nullcontext()
+    from largebatch.export.watch import watching
+
+    return watching(path, options.track, say)

@@ -11,7 +11,19 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import largebatch
-from largebatch.cli import bench, compare, completion, data, doctor, predict, report, simulate, sweep, train
+from largebatch.cli import (
+    bench,
+    compare,
+    completion,
+    data,
+    doctor,
+    export,
+    predict,
+    report,
+    simulate,
+    sweep,
+    train,
+)
 from largebatch.cli.status import FAILED, INTERRUPTED, UNUSABLE
 from largebatch.engine.host import Host
 from largebatch.engine.own import OWN_JVM
@@ -21,7 +33,8 @@ from largebatch.terminal.say import say
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-COMMANDS = (train, sweep, report, compare, simulate, bench, doctor, data, predict)  # in the order of the help
+# In the order of the help.
+COMMANDS = (train, sweep, report, compare, simulate, bench, doctor, data, predict, export)
 
 
 def main(arguments: Sequence[str] | None = None, host: Host = OWN_JVM) -> NoReturn:

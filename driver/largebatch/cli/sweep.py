@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir
+from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir, add_track, tracking
 from largebatch.cli.parsing import (
     add_only,
     add_settings,
@@ -53,6 +53,7 @@ def add(commands: Commands) -> None:
         help="start no epoch that would end later than this, e.g. 1h30m",
     )
     parser.add_argument("--isolate", action="store_true", help="start a new session for every run")
+    add_track(parser)
     add_settings(parser, Execution)
 
 
@@ -76,7 +77,8 @@ def run(options: argparse.Namespace) -> int:
         print(sweep_command.dry_run(request, say))
         return DONE
     try:
-        return sweep_command.sweep(request, say, print)
+        with tracking(options, request.out):
+            return sweep_command.sweep(request, say, print)
     except KeyboardInterrupt:
         say("largebatch: interrupted; the same command goes on from the last epoch")
         return INTERRUPTED

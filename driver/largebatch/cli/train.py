@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir
+from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir, add_track, tracking
 from largebatch.cli.parsing import add_settings, given, local_path
 from largebatch.cli.status import DONE, FAILED, INTERRUPTED
 from largebatch.engine.host import Host
@@ -25,6 +25,7 @@ def add(commands: Commands) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", type=local_path, metavar="DIR", help="folder of the run (default: runs/NAME)")
     where.add_argument("--resume", type=local_path, metavar="RUN", help="continue the run in this folder")
+    add_track(parser)
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
 
 
@@ -50,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
         folder = RunFolder.create(options.out or _new_folder(training.name), training, execution, dataset)
     say(f"Run folder: {folder.path}")
     try:
-        result = train(training, execution, folder, dataset, host)
+        with tracking(options, folder.path):
+            result = train(training, execution, folder, dataset, host)
     except KeyboardInterrupt:
         say(f"largebatch: interrupted; `largebatch train --resume {folder.path}` goes on from the last epoch")
         return INTERRUPTED

@@ -120,9 +120,13 @@ class RunFolder:
         """What the images looked like that the run is trained on; None in folders of older versions."""
         return Look.from_mapping(self._read_config()["data"].get("look"))
 
+    def fingerprint(self) -> str:
+        """That of the data that the run is trained on. Raises UserError as `settings` does."""
+        return str(self._read_config()["data"]["fingerprint"])
+
     def check_data(self, dataset: Dataset) -> None:
         """Raises UserError if the run was begun on other data."""
-        if self._read_config()["data"]["fingerprint"] != dataset.origin:
+        if self.fingerprint() != dataset.origin:
             raise UserError(
                 f"{self.path} was begun on other data than the {dataset.title} found now: "
                 "name the folder of that data by --data-dir"

@@ -389,8 +389,12 @@ def test_every_command_has_a_help(largebatch: Run, command: str) -> None:
 @pytest.mark.parametrize(
     ("command", "settings", "others"),
     [
-        ("train", (Training, Execution), ["(default: runs/NAME)"]),
-        ("sweep", (Execution,), ["(default: runs/STUDY)", "(default: OUT/runs)", "(default: 1)"]),
+        ("train", (Training, Execution), ["(default: runs/NAME)", "in mlflow, tensorboard, or both"]),
+        (
+            "sweep",
+            (Execution,),
+            ["(default: runs/STUDY)", "(default: OUT/runs)", "(default: 1)", "in mlflow,"],
+        ),
         ("doctor", (), ["(default: 4)"]),
     ],
 )

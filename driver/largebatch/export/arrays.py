@@ -1,0 +1,24 @@
+"""The arrays of a trained network in the shapes that other programs have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from largebatch.models.model import Model
+
+Float32 = npt.NDArray[np.float32]
+
+
+def shaped_arrays(model: Model) -> Iterator[tuple[str, Float32]]:
+    """Names and arrays: filters (F, C, 5, 5), matrices (inputs, outputs), flat biases."""
+    for number, (name, array) in enumerate(model.arrays.items()):
+        plain = np.asarray(array, np.float32)
+        if name.endswith(".bias"):
+            yield name, plain.ravel()
+        elif number // 2 < model.convolutions:
+            yield name, plain.reshape(len(plain), -1, 5, 5)
+        else:
+            yield name, plain

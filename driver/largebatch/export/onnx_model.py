@@ -1,0 +1,72 @@
+"""A trained network as an ONNX file: pixels or features in, scores and probabilities of the classes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from largebatch.export.arrays import shaped_arrays
+from largebatch.export.need import need
+from largebatch.models.model import Model
+
+OPSET, IR = 13, 7  # old enough for every reader of today
+INPUT, SCORES, PROBABILITIES = "input", "scores", "probabilities"
+
+
+def onnx_bytes(model: Model, fingerprint: str) -> bytes:
+    """The file's content. The input is float32, not yet scaled, of any number of rows.
+
+    Images have the shape (N, channels, height, width); features (N, D). Raises UserError without onnx.
+    """
+    onnx = need("onnx", "export")
+    helper = onnx.helper
+    constants = {"pixel_scale": np.array(model.images.pixel_scale, np.float32), **dict(shaped_arrays(model))}
+    graph = helper.make_graph(
+        [helper.make_node(*node[:3], **node[3]) for node in _nodes(model)],
+        model.training.network,
+        [helper.make_tensor_value_info(INPUT, onnx.TensorProto.FLOAT, ["N", *input_shape(model)])],
+        [
+            helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", model.images.classes])
+            for name in (SCORES, PROBABILITIES)
+        ],
+        [onnx.numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+    made = helper.make_model(
+        graph, producer_name="largebatch", ir_version=IR, opset_imports=[helper.make_opsetid("", OPSET)]
+    )
+    helper.set_model_props(made, {"dataset": model.training.dataset, "fingerprint": fingerprint})
+    onnx.checker.check_model(made, full_check=True)
+    return bytes(made.SerializeToString())
+
+
+def input_shape(model: Model) -> tuple[int, ...]:
+    """The shape of a row of the input: features are images of one row of pixels."""
+    channels, height, width = model.shape
+    return (width,) if channels == height == 1 else (channels, height, width)
+
+
+def _nodes(model: Model) -> list[tuple[str, list[str], list[str], dict[str, Any]]]:
+    """Operator, inputs, outputs and attributes of each node."""
+    layers = model.training.architecture.layers
+    nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = [
+        ("Div", [INPUT, "pixel_scale"], ["scaled"], {})
+    ]
+    last = "scaled"
+    for layer in layers[: model.convolutions]:
+        arrays = [f"{layer}.weight", f"{layer}.bias"]
+        pads = {"kernel_shape": [5, 5], "pads": [model.padding] * 4}
+        pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
+        nodes.append(("Conv", [last, *arrays], [f"{layer}.maps"], pads))
+        nodes.append(("Relu", [f"{layer}.maps"], [f"{layer}.relu"], {}))
+        nodes.append(("MaxPool", [f"{layer}.relu"], [f"{layer}.pool"], pool))
+        last = f"{layer}.pool"
+    nodes.append(("Flatten", [last], ["flat"], {"axis": 1}))
+    last = "flat"
+    for layer in layers[model.convolutions :]:
+        out = SCORES if layer == layers[-1] else f"{layer}.sums"
+        nodes.append(("Gemm", [last, f"{layer}.weight", f"{layer}.bias"], [out], {}))
+        if out != SCORES:
+            nodes.append(("Relu", [out], [f"{layer}.relu"], {}))
+            last = f"{layer}.relu"
+    return [*nodes, ("Softmax", [SCORES], [PROBABILITIES], {"axis": 1})]
