@@ -45,7 +45,7 @@ class OptimizerSettings(Settings):
     optimizer: str = setting("lars", "optimizer", Choice(OPTIMIZERS))
     learning_rate: float | None = setting(
         None,
-        f"global learning rate; docs/optimizers.md has what the defaults reach (default: {_RATES})",
+        f"global learning rate, measured in docs/optimizers.md (default: {_RATES})",
         Real(low=0),
     )
     momentum: float = setting(0.9, "momentum", Real(low=0, below=1), of="optimizer")
