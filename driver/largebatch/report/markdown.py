@@ -5,6 +5,7 @@ from __future__ import annotations
 from largebatch.report import claims, readings
 from largebatch.report.claims import Claim, Statement
 from largebatch.report.content import Content, accuracy_table, accuracy_title, after_epochs
+from largebatch.report.figures import Figure
 from largebatch.report.parts import Part
 from largebatch.report.summary import Comparison
 from largebatch.terminal import table
@@ -26,7 +27,7 @@ def render(content: Content) -> str:
         "\n".join(f"- {_plain(sentence)}" for sentence in content.sentences),
         *_figures(content),
         *_after_fewer_epochs(content),
-        *(text for part in content.parts for text in _part(part)),
+        *(text for part in content.parts for text in _part(part, content)),
         "## The paper's claims",
         *(_claims(comparison) for comparison in content.comparisons),
         "What the words mean in numbers:",
@@ -42,11 +43,7 @@ def _plain(text: str) -> str:
 
 
 def _figures(content: Content) -> list[str]:
-    drawn = [
-        f"![{_plain(figure.title)}](figures/{figure.name}.svg)\n\n{_plain(figure.caption)}"
-        for figure in content.figures
-        if figure.section == "batch-size"
-    ]
+    drawn = [_figure(figure) for figure in content.figures if figure.section == "batch-size"]
     if not drawn:
         return []
     rows = [
@@ -59,6 +56,10 @@ def _figures(content: Content) -> list[str]:
         f"{accuracy_title(content.cells)}: mean over the seeds, with the lowest and the highest.",
         table.markdown(rows),
     ]
+
+
+def _figure(figure: Figure) -> str:
+    return f"![{_plain(figure.title)}](figures/{figure.name}.svg)\n\n{_plain(figure.caption)}"
 
 
 def _after_fewer_epochs(content: Content) -> list[str]:
@@ -83,12 +84,12 @@ def _readings(content: Content) -> list[str]:
     ]
 
 
-def _part(part: Part) -> list[str]:
+def _part(part: Part, content: Content) -> list[str]:
     parts = [f"## {part.heading}"]
     for shown in part.tables:
         rows = [[_plain(cell) for cell in row] for row in shown.rows]
         parts += [f"### {shown.title}", _plain(shown.text), table.markdown(rows)]
-    return parts
+    return [*parts, *(_figure(figure) for figure in content.figures if figure.section in part.figures)]
 
 
 def _claims(comparison: Comparison) -> str:

@@ -17,9 +17,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Part:
-    """A section of the page."""
+    """A section of the page. `figures` names the sections of figures that belong to it."""
 
     id: str
     heading: str
     sentences: Sequence[str]
     tables: Sequence[Table]
+    figures: Sequence[str] = ()

@@ -298,6 +298,8 @@ def test_a_report_that_compares_protocols_has_tables_and_figures_of_them(tmp_pat
     for title in ("Staleness: measured, simulated and by theory", "Test error and time", "The rule"):
         assert f"### {title}" in text
         assert f"<h3>{title}</h3>" in page
+    assert "](figures/staleness-8-workers.svg)" in text
+    assert "](figures/tradeoff-time-asynchronous.svg)" in text
     assert "Rudra's rule" in done.text
     assert "Accuracy against batch size" not in page
     assert re.findall(r'<a href="#protocols">', page) == ['<a href="#protocols">']

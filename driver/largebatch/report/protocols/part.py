@@ -58,7 +58,9 @@ def part(study: StudyRecord) -> list[Part]:
         *_remarks(study),
     ]
     shown = [table for table in tables if len(table.rows) > 1]
-    return [Part("protocols", "Protocols of the parameter server", sentences, shown)]
+    return [
+        Part("protocols", "Protocols of the parameter server", sentences, shown, ("trade-off", "staleness"))
+    ]
 
 
 def drawings(study: StudyRecord) -> list[Figure]:
