@@ -45,10 +45,11 @@ class Edit:
 Modify = Callable[..., str]  # from edits to the PYTHONPATH of a copy of the program
 
 
-def in_worker(statements: str) -> Edit:
-    """Worker 3 carries out some DML in update AT."""
+def in_worker(statements: str, since: int | None = None) -> Edit:
+    """Worker 3 carries out some DML in update AT, or as soon as some updates have been made."""
     line = "  X = folding::unfold(features, length(features) / nrow(y))"
-    when = f"if (as.scalar(at[1,1]) == {AT} & as.scalar(y[1,2]) == 3)"
+    moment = f"== {AT}" if since is None else f">= {since}"
+    when = f"if (as.scalar(at[1,1]) {moment} & as.scalar(y[1,2]) == 3)"
     return Edit("dml/worker.dml", line, f"{line}{CLOCK}  {when} {{\n    {statements}\n  }}")
 
 
@@ -60,9 +61,9 @@ def in_server(statements: str, update: int = AT) -> Edit:
 
 
 class Gate:
-    """Where worker 3 waits in update AT. It looks at a file: 1 means shut, 0 means open."""
+    """Where worker 3 or the server waits in update AT. It looks at a file: 1 means shut, 0 means open."""
 
-    REACHED = "worker 3 has reached the gate"
+    REACHED = "the gate is reached"
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "gate"
@@ -70,8 +71,14 @@ class Gate:
 
     @property
     def edit(self) -> Edit:
+        """Worker 3 waits."""
+        return in_worker(self.statements)
+
+    @property
+    def statements(self) -> str:
+        """DML that waits."""
         look = f'shut = as.scalar(read("{self._file}"))'
-        return in_worker(f'print("{self.REACHED}")\n    {look}\n    while (shut == 1)\n      {look}')
+        return f'print("{self.REACHED}")\n    {look}\n    while (shut == 1)\n      {look}'
 
     def wait(self, log: Path) -> None:
         """Until the worker stands there."""
