@@ -62,7 +62,6 @@ def second_epoch(
     ("workers", "c", "protocol"),
     [
         (4, 4, {"protocol": "softsync", "softsync_n": 1}),
-        (4, 2, {"protocol": "softsync", "softsync_n": 2}),
         (4, 1, {"protocol": "async"}),
         (8, 8, {"protocol": "softsync", "softsync_n": 1}),
         (8, 1, {"protocol": "async"}),

@@ -35,10 +35,10 @@ SOFTSYNC = ("--protocol", "softsync")
                 "status 1 at once, the message is that of the error; resumed with sound DML the run finishes",
             ),
         )
-        for mode in ("local", "spark")
-        for who, where, edit in (
-            ("A worker", "worker 3", in_worker(STOP, since=UPDATES + 1)),
-            ("The server", "its function", in_server(STOP)),
+        for who, mode, where, edit in (
+            ("A worker", "local", "worker 3", in_worker(STOP, since=UPDATES + 1)),
+            ("A worker", "spark", "worker 3", in_worker(STOP, since=UPDATES + 1)),
+            ("The server", "local", "its function", in_server(STOP)),
         )
     ],
 )
