@@ -71,7 +71,7 @@ def of_session(environment: Mapping[str, str], *, loopback: bool, nameless: bool
     """
     passed = {k: v for k, v in environment.items() if not _STEERING.match(k) or k in PASSED_ON}
     home = spark_home()
-    ours = {"LC_ALL": _locale(environment), "SPARK_HOME": str(home)}
+    ours = _locale(environment) | {"SPARK_HOME": str(home)}
     if settings := _settings_of_another_spark(environment, home):
         ours["SPARK_CONF_DIR"] = str(settings)
     if "PYTHONPATH" in passed:
@@ -110,11 +110,13 @@ def spark_home() -> Path:
         raise UserError("pyspark is not installed: install largebatch again, with its dependencies") from None
 
 
-def _locale(environment: Mapping[str, str]) -> str:
-    """English, in the encoding in which this process names files: the JVM must name them alike."""
+def _locale(environment: Mapping[str, str]) -> dict[str, str]:
+    """The encoding in which this process names files, as the JVM must do; and English, as JVM_FLAGS say."""
     if sys.getfilesystemencoding() == "utf-8":
-        return "C.UTF-8"
-    return next(environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name))
+        return {"LC_ALL": "C.UTF-8"}
+    name = next(environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name))
+    where = {"LOCPATH": environment["LOCPATH"]} if "LOCPATH" in environment else {}
+    return {"LC_ALL": name, **where}
 
 
 def _settings_of_another_spark(environment: Mapping[str, str], home: Path) -> Path | None:

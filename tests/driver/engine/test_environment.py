@@ -51,7 +51,8 @@ def test_a_sessions_language_is_english_in_the_encoding_of_file_names(
     assert cleaned(LC_ALL="tr_TR.UTF-8")["LC_ALL"] == "C.UTF-8"
     assert cleaned(LC_ALL="C")["LC_ALL"] == "C.UTF-8", "Python names files in UTF-8 then"
     monkeypatch.setattr(sys, "getfilesystemencoding", lambda: "iso8859-1")
-    assert cleaned(LANG="de_DE.ISO-8859-1")["LC_ALL"] == "de_DE.ISO-8859-1"
+    ours = cleaned(LANG="de_DE.ISO-8859-1", LOCPATH="/locales")
+    assert (ours["LC_ALL"], ours["LOCPATH"]) == ("de_DE.ISO-8859-1", "/locales")
 
 
 def test_only_a_cluster_asks_for_the_machines_name() -> None:
