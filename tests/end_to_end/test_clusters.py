@@ -256,7 +256,7 @@ def assert_same_tables(out: Path, swept: Path) -> None:
 def test_a_batch_job_on_a_standalone_cluster_equals_the_command_line(
     cluster: Cluster, bars: Path, out: Path, swept: Path
 ) -> None:
-    log = classes.option(out.parent)
+    log = f"{classes.option(out.parent)} -Duser.language=tr"  # in which SystemDS can't read a program
     command = submission(cluster.url, out, bars, "--secure")
     done = submit(command, out.parent, cluster.secret, JAVA_TOOL_OPTIONS=log)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]

@@ -16,7 +16,7 @@ from largebatch.engine.conf import (
     still_effective,
     systemds_conf,
 )
-from largebatch.engine.java import JVM_FLAGS
+from largebatch.engine.java import ENGLISH, JVM_FLAGS
 from largebatch.errors import UserError
 from largebatch.settings.execution import Execution
 from largebatch.settings.spark import is_secret
@@ -97,6 +97,32 @@ def test_driver_and_executors_get_the_flags_of_java_17() -> None:
 )
 def test_regions_of_the_heap_are_a_power_of_two_and_many(heap: int, region: int) -> None:
     assert region_flag(heap * 2**20) == f"-XX:G1HeapRegionSize={region}m"
+
+
+def test_a_user_without_a_name_has_one_and_a_home_in_the_jvm() -> None:
+    settings = spark_conf(Execution(), 4, Site(SCRATCH, JAR, nameless=True))
+    assert {"-Duser.name=largebatch", f"-Duser.home={SCRATCH}"} <= set(
+        shlex.split(settings["spark.driver.extraJavaOptions"])
+    )
+    assert "-Duser.name" not in conf()["spark.driver.extraJavaOptions"]
+
+
+def test_the_language_of_all_jvms_is_english() -> None:
+    for role in ("driver", "executor"):
+        assert set(ENGLISH) <= set(conf()[f"spark.{role}.extraJavaOptions"].split())
+
+
+def test_a_sites_settings_do_not_move_the_driver_or_fetch_packages() -> None:
+    assert conf()["spark.submit.deployMode"] == "client"
+    assert conf()["spark.jars.packages"] == ""
+    wanted = Execution(conf=("spark.jars.packages=a:b:1",))
+    assert spark_conf(wanted, 4, SITE)["spark.jars.packages"] == "a:b:1"
+
+
+def test_spark_is_more_patient_than_any_pause_of_a_day() -> None:
+    """It counts the time in which the machine was suspended; the supervisor does not."""
+    for name in ("spark.network.timeout", "spark.rpc.askTimeout", "spark.ps.io.connectionTimeout"):
+        assert 24 * 3600 < int(conf(stall_timeout=1)[name].removesuffix("s")) < 2**31 // 1000
 
 
 def test_memory_is_the_drivers_heap() -> None:
@@ -203,7 +229,7 @@ def test_a_jvm_that_runs_keeps_what_it_was_started_with() -> None:
     settings = {
         "spark.master": "yarn", "spark.driver.memory": "1g", "spark.driver.extraClassPath": "x",
         "spark.driver.extraJavaOptions": "-x", "spark.local.dir": "/x", "spark.driver.host": "h",
-        "spark.executor.memory": "1g",
+        "spark.executor.memory": "1g", "spark.submit.deployMode": "client", "spark.jars.packages": "",
     }  # fmt: skip
     assert still_effective(settings) == {"spark.driver.host": "h", "spark.executor.memory": "1g"}
 

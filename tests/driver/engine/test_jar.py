@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from largebatch.engine.jar import jar_version, system_ds_jar
+from largebatch.engine.jar import copied_alone, jar_version, system_ds_jar
 from largebatch.errors import UserError
 
 
@@ -61,3 +61,14 @@ def test_the_older_place_of_the_import_still_works() -> None:
     from largebatch.spark import system_ds_jar as older
 
     assert older is system_ds_jar
+
+
+def test_a_copy_of_the_jar_is_alone(tmp_path: Path) -> None:
+    """Java looks beside a jar for those that its manifest names."""
+    (tmp_path / "package" / "lib").mkdir(parents=True)
+    jar = tmp_path / "package" / "SystemDS.jar"
+    jar.write_bytes(b"classes")
+    (tmp_path / "scratch").mkdir()
+    copy = copied_alone(jar, tmp_path / "scratch")
+    assert (copy.name, copy.read_bytes(), copy.is_symlink()) == (jar.name, b"classes", False)
+    assert list(copy.parent.iterdir()) == [copy]

@@ -62,6 +62,37 @@ def test_error_names_what_was_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert "\n" not in message
 
 
+def test_what_keeps_java_from_running_is_said(tmp_path: Path) -> None:
+    script = "#!/bin/sh\necho 'Could not reserve enough space for code cache (245760K)' >&2\nexit 1\n"
+    executable = tmp_path / "bin" / "java"
+    executable.parent.mkdir()
+    executable.write_text(script)
+    executable.chmod(0o755)
+    with pytest.raises(
+        UserError, match=r"is not a Java that runs \(the system does not give the JVM the memory"
+    ):
+        find_java()
+
+
+@pytest.mark.parametrize("variable", java.OPTIONS_OF_ALL_JVMS)
+def test_options_of_the_user_are_no_property_of_a_java(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    executable = fake_java(tmp_path, "17.0.1")
+    executable.write_text(
+        executable.read_text().replace("#!/bin/sh\n", f'#!/bin/sh\n[ -z "${variable}" ] || exit 1\n')
+    )
+    monkeypatch.setenv(variable, "--no-such-option")
+    assert find_java().version == "17.0.1"
+
+
+def test_a_user_without_a_home_is_not_looked_for_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(java, "PLACES", ("~/.jdks/*17*",))
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(UserError, match="none was found"):
+        find_java()
+
+
 def test_probe_sees_the_home_behind_a_link(tmp_path: Path) -> None:
     executable = fake_java(tmp_path / "home", "17.0.1")
     link = tmp_path / "java"

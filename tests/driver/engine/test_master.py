@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from largebatch.engine import master
-from largebatch.engine.master import choose_master, reach, standalone_addresses
+from largebatch.engine.master import choose_master, is_here, reach, standalone_addresses
 from largebatch.errors import RunError, UserError
 
 
@@ -120,3 +120,15 @@ def test_a_master_that_does_not_come_is_not_waited_for_longer(
         reach(f"spark://127.0.0.1:{port}", 2.0)
     assert 2.0 < clock.now < 3.0
     reach("local[4]", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("master", "here"),
+    [
+        ("local", True), ("local[4]", True), ("local-cluster[2,1,512]", True), ("spark://127.0.0.1:7077", True),
+        ("spark://localhost:7077", True), ("spark://[::1]:7077", True), ("spark://host:7077", False),
+        ("yarn", False),
+    ],
+)  # fmt: skip
+def test_masters_on_this_machine_are_known(master: str, here: bool) -> None:
+    assert is_here(master) is here
