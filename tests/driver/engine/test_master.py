@@ -125,10 +125,14 @@ def test_a_master_that_does_not_come_is_not_waited_for_longer(
 @pytest.mark.parametrize(
     ("master", "here"),
     [
-        ("local", True), ("local[4]", True), ("local-cluster[2,1,512]", True), ("spark://127.0.0.1:7077", True),
-        ("spark://localhost:7077", True), ("spark://[::1]:7077", True), ("spark://host:7077", False),
+        *(
+            (master, True)
+            for master in ("local", "local[4]", "local-cluster[2,1,512]", "spark://127.0.0.1:7077")
+        ),
+        *((master, True) for master in ("spark://localhost:7077", "spark://[::1]:7077")),
+        ("spark://host:7077", False),
         ("yarn", False),
     ],
-)  # fmt: skip
+)
 def test_masters_on_this_machine_are_known(master: str, here: bool) -> None:
     assert is_here(master) is here
