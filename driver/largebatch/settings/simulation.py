@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from largebatch.settings.ranges import Real, Whole
+from largebatch.settings.ranges import LARGEST, Real, Whole
 from largebatch.settings.values import Settings, setting
 
 
@@ -18,6 +18,8 @@ class SimulationSettings(Settings):
         "exponential:0.1, lognormal:0.1,0.3 (with the coefficient of variation), straggler:0.1,10 (constant, "
         "but one worker takes 10 times as long)",
     )
+    batch_size_per_worker: int = setting(32, "rows that a worker takes for a gradient", Whole(low=1))
+    seed: int = setting(1, "seed of the times", Whole(0, LARGEST))
     rows: int = setting(60000, "training rows of an epoch, which the workers share", Whole(low=1))
     push_seconds: float = setting(0.0042, "time of the server for each push", Real(low=0))
     update_seconds: float = setting(0.009, "time of the server for each update", Real(low=0))

@@ -16,7 +16,6 @@ from largebatch.settings.training import Training
 from largebatch.simulation.compute_times import parse
 from largebatch.simulation.server import Costs, Load, Rule, Simulated, simulate
 
-ROWS_PER_WORKER = 32  # of a gradient, unless the user says otherwise
 MOST_PUSHES = 2_000_000  # that are simulated in about a quarter of a minute
 
 
@@ -89,17 +88,16 @@ def outcomes(given: Mapping[str, Any], settings: SimulationSettings) -> list[Out
         wire = settings.push_bytes * 8 / settings.bits_per_second
     costs = Costs(settings.push_seconds + wire, settings.update_seconds)
     found = []
-    for training in _trainings(given):
+    for training in _trainings({"batch_size_per_worker": settings.batch_size_per_worker, **given}):
         to_do = load(training, settings.rows)
         _check(to_do, settings.rows)
-        rng = np.random.default_rng(training.seed)
+        rng = np.random.default_rng(settings.seed)
         found.append(Outcome(training, simulate(rule(training), to_do, times, costs, rng)))
     return found
 
 
-def _trainings(given: Mapping[str, Any]) -> list[Training]:
+def _trainings(values: Mapping[str, Any]) -> list[Training]:
     """A training for each protocol, with the settings that belong to it."""
-    values = {"batch_size_per_worker": ROWS_PER_WORKER, **given}
     if "protocol" in values:
         return [Training.from_given(values)]
     own = {name for row in PROTOCOLS.values() for name in row.settings}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -39,15 +40,15 @@ def test_an_epoch_has_the_batches_of_train() -> None:
     """6000 rows of 8 workers are 750 each, 24 batches of 32."""
     (outcome,) = simulated(workers=8, protocol="async", epochs=3)
     assert outcome.row()["pushes"] == 3 * 8 * 24
-    (outcome,) = simulated(workers=8, protocol="async", batch_size_per_worker=750)
+    (outcome,) = simulated(dataclasses.replace(SMALL, batch_size_per_worker=750), workers=8, protocol="async")
     assert outcome.row()["pushes"] == 8
 
 
 def test_the_wire_costs_what_the_network_takes_for_a_push() -> None:
     slow = SimulationSettings(
-        "constant:0.1", 6000, push_seconds=0, update_seconds=0, push_bytes=1e6, bits_per_second=8e7
+        "constant:0.1", 1500, rows=6000, push_seconds=0, update_seconds=0, push_bytes=1e6, bits_per_second=8e7
     )
-    (outcome,) = simulated(slow, workers=4, protocol="hardsync", batch_size_per_worker=1500)
+    (outcome,) = simulated(slow, workers=4, protocol="hardsync")
     assert outcome.row()["epoch_seconds"] == pytest.approx(0.1 + 4 * 0.1)
 
 
@@ -69,6 +70,7 @@ def run(words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
         ("--push-seconds nan", "--push-seconds nan must be finite, 0 or more"),
         ("--bits-per-second 0", "--bits-per-second 0.0 must be finite, above 0"),
         ("--workers 0", "--workers 0 must be at least 1"),
+        ("--batch-size-per-worker 0", "--batch-size-per-worker 0 must be at least 1"),
         ("--workers 1", "--backup-workers 1 must be less than --workers 1"),
     ],
 )
@@ -115,7 +117,7 @@ def test_a_folder_that_cannot_be_written_to_is_told(
 
 
 def test_a_thousand_workers_are_simulated() -> None:
-    (outcome,) = simulated(SimulationSettings(), workers=1000, protocol="async", batch_size_per_worker=4)
+    (outcome,) = simulated(SimulationSettings(batch_size_per_worker=4), workers=1000, protocol="async")
     row = outcome.row()
     assert row["pushes"] == 15_000
     assert row["staleness_mean"] == pytest.approx(999, rel=0.05)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from largebatch.records.reading import StudyRecord
 from largebatch.report import figures
 from largebatch.report.claims import NOT_MEASURED, Claim
+from largebatch.report.content import ABSENT
 from largebatch.report.figures import Figure
 from largebatch.report.parts import Part, Table
 from largebatch.report.protocols import behind, rule, runs, spread, staleness
@@ -15,9 +16,6 @@ from largebatch.report.protocols.behind import Behind
 from largebatch.report.protocols.runs import Place, Point
 from largebatch.report.protocols.spread import Spread
 from largebatch.report.protocols.staleness import Compared
-
-ABSENT = "\N{EN DASH}"
-
 
 _STALENESS = (
     "Means over all gradients but each worker's first one of an epoch. Theory is (workers - 1) divided by "
