@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ from largebatch.simulation.server import Costs, simulate
 from tests.support.study_samples import write_run, write_study
 
 ROWS = 4096
+MEASURED = Path(__file__).parents[2] / "recorded" / "measured_staleness.json"
 TIMES = ComputeTimes("lognormal", 0.1, 0.5)
 
 
@@ -235,6 +237,26 @@ def test_the_simulation_foretells_the_other_protocols_of_the_same_size(
     assert compared[3].predicted is not None
     assert compared[3].predicted.mean == pytest.approx(compared[3].measured.mean, abs=0.1)
     assert [one.theory for one in compared[:3]] == [0.75, 7, 3.5]
+
+
+@pytest.mark.parametrize("mode", ["local", "spark"])
+def test_the_simulation_has_the_mean_staleness_that_the_real_server_had(mode: str) -> None:
+    """The study staleness-table, as it was measured on a busy machine with 2 cores."""
+    recorded = [one for one in json.loads(MEASURED.read_text()) if one["mode"] == mode]
+    found = staleness.compare(study(*map(measured, recorded)))
+    assert {one.training.workers for one in found} == {4, 8}
+    assert len(found) == len(recorded)
+    assert all(abs(one.off) < 0.1 for one in found)
+    assert all(one.measured.mean == pytest.approx(one.theory, rel=0.15) for one in found)
+
+
+def measured(values: Mapping[str, Any]) -> RunRecord:
+    """A run as it was recorded."""
+    softsync = {"softsync_n": values["softsync_n"]} if values["protocol"] == "softsync" else {}
+    made = run(asked(values["workers"], 16, values["protocol"], **softsync), 0.1)
+    metrics = made.metrics.assign(seconds=values["seconds"])
+    counts = pd.DataFrame(values["staleness"], columns=list(COLUMNS))
+    return dataclasses.replace(made, metrics=metrics, staleness=counts)
 
 
 def test_first_gradients_of_an_epoch_do_not_count() -> None:

@@ -34,7 +34,7 @@ _SPREAD = (
 
 
 def part(study: StudyRecord) -> list[Part]:
-    """The part; none if no run has a protocol with stale gradients."""
+    """The part; none if no run has a protocol with stale gradients, or none has begun."""
     if not runs.concerns(study):
         return []
     ended = runs.ended(study)
@@ -56,6 +56,8 @@ def part(study: StudyRecord) -> list[Part]:
         *_remarks(study),
     ]
     shown = [table for table in tables if len(table.rows) > 1]
+    if not shown:
+        return []
     return [
         Part("protocols", "Protocols of the parameter server", sentences, shown, ("trade-off", "staleness"))
     ]
