@@ -31,7 +31,7 @@ Outcome = dict[str, Came]
 
 
 def main(folder: Path, commands: Sequence[str], numbers: Sequence[int]) -> int:
-    """Try what was not tried yet; with all there, write the table. Status 1 if something is not right."""
+    """Try what was not tried yet, and write the table. Status 1 if something is not right."""
     home = folder / "stage"
     stage = Stage(home) if home.exists() else Stage.prepared(home)
     for number in numbers:
@@ -43,9 +43,8 @@ def main(folder: Path, commands: Sequence[str], numbers: Sequence[int]) -> int:
                 if came and not came.right:
                     print(f"{number}, {ROWS[number].name}, {command}: {came.words}", flush=True)
     outcomes = [read(folder, number) for number in range(len(ROWS))]
-    if len(list(folder.glob("*.json"))) == len(ROWS) * len(COMMANDS):
-        before = PAGE.read_text().partition(HEADING)[0].rstrip()
-        PAGE.write_text(f"{before}\n\n{table(outcomes)}")
+    before = PAGE.read_text().partition(HEADING)[0].rstrip()
+    PAGE.write_text(f"{before}\n\n{table(outcomes)}")
     return int(any(not each.right for outcome in outcomes for each in outcome.values()))
 
 
@@ -54,7 +53,7 @@ def read(folder: Path, number: int) -> Outcome:
     found = {}
     for command in COMMANDS:
         file = folder / f"{number}-{command}.json"
-        came = json.loads(file.read_text()) if file.exists() else None
+        came = json.loads(file.read_text()) if file.exists() else vars(Came(True, "not tried"))
         if came:
             found[command] = Came(**came)
     return found

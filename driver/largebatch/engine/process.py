@@ -138,10 +138,10 @@ class SessionProcess:
 
     def _cause(self, answer: str, *, starting: bool) -> str:
         """The answer, or what the output says about it. Lack of memory has other failures as consequences."""
-        if self._out_of_memory or starting:
-            told = cause_in([*self._out_of_memory, answer], self._more_memory)
-            if told:
-                return told
+        telling = self._out_of_memory or ([answer] if starting else [])
+        told = cause_in(telling, self._more_memory)
+        if told:
+            return told
         if not answer.startswith((NOT_STARTED, DIED)):
             return answer
         return with_cause(answer, self._output, self._more_memory)
