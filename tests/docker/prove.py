@@ -323,6 +323,7 @@ class Machine:
             folder.mkdir(parents=True)
             like = (self.image / place.lstrip("/")).stat()
             os.chown(folder, like.st_uid, like.st_gid)
+            folder.chmod(like.st_mode & 0o7777)
         return ["--ro-bind" if mode == "ro" else "--bind", str(folder), place]
 
 
