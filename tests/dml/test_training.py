@@ -43,6 +43,7 @@ ROUNDING = 1e-12
             (240, {"optimizer": name, "network": "softmax", "learning_rate": 0.05})
             for name in sorted(set(OPTIMIZERS) - {"lars", "sgd_momentum"})
         ),
+        (240, {"network": "mlp", "optimizer": "sgd_momentum", "learning_rate": 0.05, "micro_batch": 5}),
         (240, {"optimizer": "extrap_sgd", "learning_rate": 0.05, "workers": 8, "extrapolation_rate": 0.1}),
     ],
     ids=lambda value: value if isinstance(value, int) else value.get("optimizer", "lars"),

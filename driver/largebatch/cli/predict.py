@@ -17,7 +17,7 @@ def add(commands: Commands) -> None:
     parser = add_command(commands, "predict", run, "Apply a trained model to images and print CSV.")
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that has been trained")
     parser.add_argument(
-        "images", type=Path, metavar="IMAGES", help="IDX, .npy or PNG file, or folder of PNG files"
+        "images", type=Path, metavar="IMAGES", help="IDX, .npy, PNG or JPEG file, or folder of pictures"
     )
     parser.add_argument(
         "--scale",

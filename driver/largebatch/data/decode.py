@@ -19,18 +19,26 @@ MAX_PIXELS = 2**26  # of one picture
 _GREY = ("1", "L", "LA")
 
 
-def decode(source: Path | IO[bytes], shown: str, reading: Reading) -> UInt8Array:
+def decode(
+    source: Path | IO[bytes], shown: str, reading: Reading, size: tuple[int, int] | None = None
+) -> UInt8Array:
     """A picture's pixels, of shape (channels, height, width): one channel if it is grey, else three.
 
     It is turned as its EXIF data say, then resized. Raises UserError, which calls it `shown`, for anything
-    but a whole PNG or JPEG picture of 8 bits without transparent pixels.
+    but a whole PNG or JPEG picture of 8 bits without transparent pixels; and, before any pixel is decoded,
+    for another height and width than `size`.
     """
     too_large = f"{shown} has more than the {MAX_PIXELS} pixels that are read"
     try:
         with Image.open(source, formats=["PNG", "JPEG"]) as image:
+            if size not in (None, image.size, image.size[::-1]):  # it may lie on its side
+                raise _of_another_size(image, shown, size)
             if image.size[0] * image.size[1] > MAX_PIXELS:
                 raise UserError(too_large)
-            return pixels(ImageOps.exif_transpose(image), shown, reading)
+            upright = ImageOps.exif_transpose(image)
+            if size not in (None, upright.size[::-1]):
+                raise _of_another_size(upright, shown, size)
+            return pixels(upright, shown, reading)
     except UserError:
         raise
     except Image.DecompressionBombError as error:
@@ -38,6 +46,13 @@ def decode(source: Path | IO[bytes], shown: str, reading: Reading) -> UInt8Array
     except Exception as error:  # Pillow lets many types out for a damaged file
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{shown} is not a readable PNG or JPEG file: {reason}") from error
+
+
+def _of_another_size(image: Image.Image, shown: str, size: tuple[int, int]) -> UserError:
+    width, height = image.size
+    return UserError(
+        f"{shown} is {width} pixels wide and {height} high; {size[1]} wide and {size[0]} high is wanted"
+    )
 
 
 def pixels(image: Image.Image, shown: str, reading: Reading) -> UInt8Array:

@@ -1,58 +1,65 @@
-"""Images that a user brings for prediction: IDX, .npy and PNG files, or a folder of PNG files.
+"""Images that a user brings for prediction: IDX, .npy, PNG and JPEG files, or a folder of pictures.
 
 As in MNIST, larger values are taken for ink: light digits on a dark ground.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 from pathlib import Path
 from typing import IO, Literal
 
 import numpy as np
-from PIL import Image
 
-from largebatch.data.dataset import Array, Images, UInt8Array
+from largebatch.data.dataset import Array, Images, Reading, UInt8Array
+from largebatch.data.decode import SUFFIXES, decode
 from largebatch.data.idx import MAX_BYTES, read_idx
 from largebatch.data.look import Look
 from largebatch.data.npy import read_header
+from largebatch.data.rows import CHANNELS
 from largebatch.data.unlike import NONE, Adjustment, adjusted
 from largebatch.errors import UserError
 
+AS_IT_IS = Reading()
 Order = Literal["CHW", "HWC"]  # of the axes of an image
-MODES: dict[int, Literal["L", "RGB"]] = {1: "L", 3: "RGB"}  # of Pillow, by channels
 
 
 def read_images(
-    path: Path, size: Images, wanted: Adjustment = NONE, trained: Look | None = None
+    path: Path,
+    size: Images,
+    wanted: Adjustment = NONE,
+    trained: Look | None = None,
+    reading: Reading = AS_IT_IS,
 ) -> tuple[list[str], Array]:
     """Names of the images and their pixels, of shape (N, channels, height, width), adjusted as `wanted`.
 
     Models of bytes take whole numbers 0..255, returned as uint8: an IDX file (.gz or raw) of grey images, a
-    .npy file, a PNG file, or a folder of PNG files (sorted by name). Models of floats take a .npy file alone,
-    returned as float64. A .npy file has the shape (N, channels, height, width),
-    (N, height, width, channels) or (N, channels * height * width). A single image may lack N, grey images may
-    lack the channels. With a scale, a .npy file for a model of bytes may hold floats. `trained` is what the
-    training images looked like. Raises UserError for anything else, and for images of another size.
+    .npy file, a PNG or JPEG file, or a folder of them (sorted by name), which get the size that `reading`
+    tells. Models of floats take a .npy file alone, returned as float64. A .npy file has the shape
+    (N, channels, height, width), (N, height, width, channels) or (N, channels * height * width). A single
+    image may lack N, grey images may lack the channels. With a scale, a .npy file for a model of bytes may
+    hold floats. `trained` is what the training images looked like. Raises UserError for anything else, and
+    for images of another size.
     """
-    names, images = _read(path, size, floats=not size.in_bytes or wanted.scale is not None)
+    names, images = _read(path, size, reading, floats=not size.in_bytes or wanted.scale is not None)
     if wanted == NONE:
         return names, images
     return names, adjusted(images, wanted, size, trained, str(path))
 
 
-def _read(path: Path, size: Images, *, floats: bool) -> tuple[list[str], Array]:
+def _read(path: Path, size: Images, reading: Reading, *, floats: bool) -> tuple[list[str], Array]:
     try:
         suffix = path.suffix.lower()
         if not size.in_bytes and suffix != ".npy":
             raise UserError(f"the model was trained on floats: {path} must be a .npy file of such numbers")
         if path.is_dir():
-            return _read_folder(path, size)
+            return _read_folder(path, size, reading)
         if not path.is_file():
             raise UserError(f"{path} is neither a file nor a folder")
-        if suffix == ".png":
-            return [path.name], _read_png(path, size)[None]
+        if suffix in SUFFIXES:
+            return [path.name], _read_picture(path, size, reading)[None]
         images = _read_npy(path, size, floats) if suffix == ".npy" else _read_idx_images(path, size)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -128,42 +135,24 @@ def _order(shape: tuple[int, ...], size: Images) -> Order | None:
     return None
 
 
-# ---- PNG ----
+# ---- PNG, JPEG ----
 
 
-def _read_folder(folder: Path, size: Images) -> tuple[list[str], UInt8Array]:
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() == ".png" and p.is_file())
+def _read_folder(folder: Path, size: Images, reading: Reading) -> tuple[list[str], UInt8Array]:
+    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
-        raise UserError(f"{folder} holds no PNG files")
-    return [p.name for p in paths], np.stack([_read_png(p, size) for p in paths])
+        raise UserError(f"{folder} holds no PNG or JPEG files")
+    return [p.name for p in paths], np.stack([_read_picture(p, size, reading) for p in paths])
 
 
-def _read_png(path: Path, size: Images) -> UInt8Array:
-    """Pixels (channels, height, width); the size is checked before any pixel is decoded."""
-    if size.channels not in MODES:
+def _read_picture(path: Path, size: Images, reading: Reading) -> UInt8Array:
+    """Pixels (channels, height, width), read as the training pictures were."""
+    if size.channels not in CHANNELS:
         raise UserError(f"{path} cannot be an image of {size.channels} channels: give a .npy file instead")
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            if image.size == (size.width, size.height):
-                return _pixels(image, path, MODES[size.channels])
-            width, height = image.size
-    except UserError:
-        raise
-    except Exception as error:  # Pillow lets many types out for a damaged file
-        raise UserError(f"{path} is not a readable PNG file: {_first_line(error)}") from error
-    raise UserError(
-        f"{path} is {width} pixels wide and {height} high; {size.width} wide and {size.height} high is wanted"
-    )
-
-
-def _pixels(image: Image.Image, path: Path, mode: Literal["L", "RGB"]) -> UInt8Array:
-    if image.mode.startswith("I"):
-        raise UserError(f"{path} has 16 bits per pixel; save it with 8")
-    # What lies beneath transparent pixels is no image: dropping the alpha channel would show it.
-    if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
-        raise UserError(f"{path} has transparent pixels; save it with an opaque ground")
-    pixels = np.array(image.convert(mode), np.uint8)
-    return pixels[None] if mode == "L" else pixels.transpose(2, 0, 1)
+    wanted = None if reading.resize else (size.height, size.width)
+    reading = dataclasses.replace(reading, grey=size.channels == 1)
+    pixels = decode(path, str(path), reading, wanted)
+    return np.broadcast_to(pixels, (size.channels, *pixels.shape[1:]))
 
 
 # ---- what is said ----
@@ -174,7 +163,3 @@ def _wrong_shape(path: Path, shape: tuple[int, ...], size: Images) -> UserError:
     return UserError(
         f"{path} has the shape {shape}; images of {channels}{size.height} x {size.width} pixels are wanted"
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

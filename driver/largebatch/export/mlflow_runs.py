@@ -34,6 +34,7 @@ class MLflow:
         self._uri = str(mlflow.get_tracking_uri())
         self._path = path.absolute()
         self._experiment = ""
+        self._parent = ""
         self._runs: dict[Path, str] = {}
         self._epochs: dict[Path, int] = {}
         self._ended: set[Path] = set()
@@ -52,7 +53,10 @@ class MLflow:
             self._ended.add(key)
 
     def close(self) -> None:
-        """Nothing is left to do: every call has gone to the store."""
+        """End the run of the study, if there is one; all else has gone to the store."""
+        if self._parent:
+            done = len(self._ended) == len(self._runs)
+            self._client.set_terminated(self._parent, "FINISHED" if done else "KILLED")
 
     @property
     def where(self) -> str:
@@ -64,7 +68,8 @@ class MLflow:
     def _begin(self, run: Tracked, key: Path) -> None:
         tags = {"largebatch.status": str(run.record.status)}
         if run.study:
-            tags["mlflow.parentRunId"] = self._find_or_make(self._path, run.study, {})
+            self._parent = self._find_or_make(self._path, run.study, {})
+            tags["mlflow.parentRunId"] = self._parent
         run_id = self._find_or_make(key, run.record.name, tags)
         known = self._client.get_metric_history(run_id, "train_loss")
         self._runs[key], self._epochs[key] = run_id, max((entry.step for entry in known), default=0)

@@ -22,7 +22,7 @@ def predict(run: Path, images: Path, say: Say, wanted: Adjustment = NONE) -> pd.
     """
     folder = RunFolder(run)
     model = Model.of_run(folder, say)
-    names, pixels = read_images(images, model.images, wanted, folder.look())
+    names, pixels = read_images(images, model.images, wanted, folder.look(), model.training.reading)
     for remark in remarks(pixels, model.images, folder.look(), str(images)):
         say(remark)
     return _table(names, model.probabilities(pixels))
