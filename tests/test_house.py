@@ -33,6 +33,7 @@ ROOMS = (
     ("report",),
     ("bench",),
     ("doctor",),
+    ("ml",),
     ("cli",),
     ("__main__", "spark"),
 )
@@ -44,6 +45,8 @@ LEFT_ALONE = {
     "simulation": TRAINS,
     "models": ("engine", "runs"),
     "export": ("engine", "runs"),
+    "ml": ("studies", "simulation", "report", "bench", "doctor"),
+    "cli": ("ml",),
 }
 
 DML_ROOMS = (

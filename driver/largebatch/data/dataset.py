@@ -88,7 +88,8 @@ class Part:
 class Dataset:
     """A data set in parts: rows to train on, to test on, and to choose settings by (validation).
 
-    Results show the `title`. `cut_from` is the fingerprint before training rows were cut off.
+    Results show the `title`. `cut_from` is the fingerprint before training rows were cut off. There are
+    `least_classes` at least, also if no row is of the last ones.
     Raises UserError if the parts have rows of different shapes or types.
     """
 
@@ -98,6 +99,7 @@ class Dataset:
     test: Part | None = None
     validation: Part | None = None
     cut_from: str | None = None
+    least_classes: int = 0
 
     def __post_init__(self) -> None:
         kinds = {part: (rows.X.shape[1:], rows.X.dtype) for part, rows in self.parts.items()}
@@ -134,8 +136,9 @@ class Dataset:
 
     @cached_property
     def classes(self) -> int:
-        """Number of classes C: one more than the largest label of all parts."""
-        return max(int(part.y.max()) for part in self.parts.values()) + 1
+        """Number of classes C: one more than the largest label of all parts, or `least_classes`."""
+        largest = max(int(part.y.max()) for part in self.parts.values())
+        return max(largest + 1, self.least_classes)
 
     @property
     def origin(self) -> str:

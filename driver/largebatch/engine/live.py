@@ -34,6 +34,7 @@ NAME = "largebatch"  # of the group of Spark jobs, and of the JVM's thread that 
 GRACE_MS = 5000  # for that thread to end after its Spark jobs
 HADOOP_SETTINGS = ("fs.defaultFS", "io.serializations")  # those that a session, or SystemDS, changes
 
+_FIXED = {"spark.dynamicAllocation.enabled": "false", "spark.speculation": "false"}
 _TURN = threading.Lock()  # SystemDS can have one context in a JVM
 
 
@@ -164,10 +165,21 @@ def _of(execution: Execution, name: str) -> Any:
     return getattr(execution, name, None)
 
 
+def settings_for(workers: int) -> dict[str, str]:
+    """Settings of a SparkSession, as its program builds it, that can train with so many workers."""
+    return (
+        _FIXED
+        | _missing_on_executors({})
+        | {
+            "spark.driver.extraJavaOptions": " ".join(JVM_FLAGS),
+            "spark.ps.io.serverThreads": str(workers + SPARE_SERVER_THREADS),
+        }
+    )
+
+
 def missing_settings(conf: Mapping[str, str], master: str, workers: int) -> dict[str, str]:
     """Settings with which a SparkContext could train, of those that its own differ in. Pure."""
-    wanted = {"spark.dynamicAllocation.enabled": "false", "spark.speculation": "false"}
-    missing = {name: value for name, value in wanted.items() if conf.get(name, value).lower() != value}
+    missing = {name: value for name, value in _FIXED.items() if conf.get(name, value).lower() != value}
     threads = workers + SPARE_SERVER_THREADS
     given = conf.get("spark.ps.io.serverThreads", "")
     if not given.isdecimal() or int(given) < threads:

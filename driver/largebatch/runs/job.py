@@ -52,13 +52,18 @@ def train(
     new_progress = functools.partial(Progress, title, training.epochs)
     job = Job(training, execution, dataset, folder, new_progress=new_progress)
     try:
-        with folder.lock(), Session(execution, training.workers, folder.log, host=host) as session:
-            return job.carry_out(session)
+        return carry_out(job, folder, host)
     except OSError as error:
         raise RunError(
             f"{folder.path} cannot be written: {error.strerror or error}; "
             f"`largebatch train --resume {folder.path}` goes on from the last epoch"
         ) from error
+
+
+def carry_out(job: Job, folder: RunFolder, host: Host) -> Result:
+    """Carry out a job in its folder, in a session of its own. Raises RunError, and OSError for the folder."""
+    with folder.lock(), Session(job.execution, job.training.workers, folder.log, host=host) as session:
+        return job.carry_out(session)
 
 
 def _ignore(row: EpochRow) -> None:
@@ -75,6 +80,7 @@ class Job:
     on_epoch      called with every new row of metrics.csv, when the epoch's state is safe; what it raises
                   ends the job
     new_progress  makes what shows the updates; without it nothing is shown
+    prepared_in   folder for the data as SystemDS reads them, by default one in the user's cache
     """
 
     training: Training
@@ -84,6 +90,7 @@ class Job:
     until: int | None = None
     on_epoch: Callable[[EpochRow], None] = _ignore
     new_progress: NewProgress | None = None
+    prepared_in: Path | None = None
 
     @property
     def last_epoch(self) -> int:
@@ -166,7 +173,7 @@ class _Attempt:
 
     def _run_program(self, session: Session, statistics: bool) -> None:
         job = self._job
-        prepared = prepare(job.dataset, session)
+        prepared = prepare(job.dataset, session, job.prepared_in)
         out = self._folder.path.resolve()
         resume = self._folder.checkpoint(self._done).resolve() if self._done else None
         arguments = train_arguments(job.training, job.execution.mode, prepared, out, resume)

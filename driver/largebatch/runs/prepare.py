@@ -20,18 +20,19 @@ LAYOUT = 1  # raise it when the files' contents change
 SIZES = "sizes.json"  # of all other files; the contents of each have a checksum beside them that is read
 
 
-def prepared_folder(dataset: Dataset) -> Path:
-    """Where the prepared files of a data set lie, or will lie."""
-    return cache_dir() / "prepared" / f"{dataset.name}-{dataset.fingerprint[:16]}-{LAYOUT}"
+def prepared_folder(dataset: Dataset, home: Path | None = None) -> Path:
+    """Where the prepared files of a data set lie, or will lie: in `home`, by default in the user's cache."""
+    return (home or cache_dir() / "prepared") / f"{dataset.name}-{dataset.fingerprint[:16]}-{LAYOUT}"
 
 
-def prepare(dataset: Dataset, session: Session) -> PreparedData:
+def prepare(dataset: Dataset, session: Session, home: Path | None = None) -> PreparedData:
     """The prepared files of a data set, made now if they aren't there yet, or not whole.
 
     Each image becomes a row of numbers: channel by channel, and in each channel pixel row by pixel row.
-    Labels become classes 1..C. Raises RunError if the cache can't be written or the session fails.
+    Labels become classes 1..C. `home` is as in prepared_folder. Raises RunError if the files can't be written
+    or the session fails.
     """
-    folder = prepared_folder(dataset)
+    folder = prepared_folder(dataset, home)
     data = PreparedData(folder, dataset.images, tuple(dataset.parts))
     if is_whole(folder):
         return data

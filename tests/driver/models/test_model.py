@@ -16,6 +16,7 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.settings.training import Training
 from tests.reference import unstack
 from tests.reference.networks import TWINS
+from tests.support.contributing import REPOSITORY
 
 CLASSES = 3
 
@@ -58,7 +59,7 @@ def test_arrays_that_do_not_fit_the_images_are_refused() -> None:
 
 
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
-    config = Path("tests/recorded/old-runs/runs/finished/config.json").read_bytes()
+    config = (REPOSITORY / "tests/recorded/old-runs/runs/finished/config.json").read_bytes()
     (tmp_path / "config.json").write_bytes(config)
     with pytest.raises(UserError, match="holds no trained model yet"):
         Model.of_run(RunFolder(tmp_path), print)

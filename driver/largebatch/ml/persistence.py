@@ -1,0 +1,146 @@
+"""Saved models: metadata as Spark has them, arrays and history as Parquet, and a checksum. No pickle."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyspark.ml.util import DefaultParamsReader, DefaultParamsWriter, MLReader, MLWriter
+
+import largebatch
+from largebatch.data.dataset import Images
+from largebatch.errors import UserError
+from largebatch.files.matrices import Matrix
+from largebatch.ml.params import restore
+from largebatch.ml.trained import Trained
+from largebatch.models.model import Model
+from largebatch.settings.training import Training
+
+FORMAT = 1
+_ARRAYS = "position int, name string, rows long, columns long, data binary"
+
+
+class Writer(MLWriter):
+    """Writes a model."""
+
+    def __init__(self, instance: Any, trained: Trained) -> None:
+        super().__init__()
+        self._instance = instance
+        self._trained = trained
+
+    def saveImpl(self, path: str) -> None:  # noqa: N802 - Spark's name
+        """Write metadata, data and history. Raises UserError for a SparkSession of Connect."""
+        spark = classic(self.sparkSession)
+        model, history = self._trained.model, self._trained.history
+        arrays = [
+            (position, name, *array.shape, bytearray(array.astype("<f8").tobytes()))
+            for position, (name, array) in enumerate(model.arrays.items())
+        ]
+        described = {
+            "format": FORMAT,
+            "version": largebatch.__version__,
+            "training": model.training.to_mapping(),
+            "images": asdict(model.images),
+            "pixelScale": self._trained.scale,
+            "imageLayout": self._trained.layout,
+            "sha256": checksum(arrays),
+        }
+        DefaultParamsWriter.saveMetadata(self._instance, path, spark.sparkContext, {"largebatch": described})
+        spark.createDataFrame(arrays, _ARRAYS).coalesce(1).write.parquet(f"{path}/data")
+        if len(history):
+            rows = [tuple(map(float, row)) for row in history.to_numpy()]
+            schema = ", ".join(f"`{name}` double" for name in history)
+            spark.createDataFrame(rows, schema).coalesce(1).write.parquet(f"{path}/history")
+
+
+class Reader(MLReader):
+    """Reads a model."""
+
+    def __init__(self, kind: Any) -> None:
+        super().__init__()
+        self._kind = kind
+
+    def load(self, path: str) -> Any:
+        """The model. Raises UserError if there is none, or if its files were changed."""
+        spark = classic(self.sparkSession)
+        metadata = load_metadata(path, spark.sparkContext, self._kind)
+        try:
+            described = metadata["largebatch"]
+            if described["format"] > FORMAT:
+                raise UserError(
+                    f"{path} was saved by largebatch {described['version']}: install that or a newer one"
+                )
+            rows = [tuple(row) for row in spark.read.parquet(f"{path}/data").orderBy("position").collect()]
+            if checksum(rows) != described["sha256"]:
+                raise ValueError("the checksum of its arrays differs")
+            trained = _trained(described, rows, self._history(path))
+        except UserError:
+            raise
+        except Exception as error:  # of Spark, Hadoop, Parquet, and of values of any kind
+            raise UserError(
+                f"the model in {path} is damaged: save it again ({_first_line(error)})"
+            ) from error
+        instance = self._kind(trained)
+        instance._resetUid(metadata["uid"])
+        restore(instance, metadata)
+        return instance
+
+    def _history(self, path: str) -> pd.DataFrame:
+        files = self.sc._jvm.org.apache.hadoop.fs.Path(f"{path}/history")
+        if not files.getFileSystem(self.sc._jsc.hadoopConfiguration()).exists(files):
+            return pd.DataFrame()
+        table = self.sparkSession.read.parquet(f"{path}/history")
+        history = pd.DataFrame(
+            [tuple(row) for row in table.orderBy("epoch").collect()], columns=table.columns
+        )
+        counts = dict.fromkeys(("epoch", "updates", "examples"), "int64")
+        return history.astype(counts)
+
+
+def _trained(described: dict[str, Any], rows: list[tuple[Any, ...]], history: pd.DataFrame) -> Trained:
+    arrays: dict[str, Matrix] = {
+        name: np.frombuffer(data, "<f8").reshape(height, width).astype(np.float64)
+        for _, name, height, width, data in rows
+    }
+    model = Model(Training.from_mapping(described["training"]), Images(**described["images"]), arrays)
+    return Trained(model, float(described["pixelScale"]), str(described["imageLayout"]), history)
+
+
+def checksum(rows: Iterable[tuple[Any, ...]]) -> str:
+    """SHA-256 (hex) over the arrays: position, name, shape and bytes of each."""
+    digest = hashlib.sha256()
+    for position, name, height, width, data in rows:
+        digest.update(f"{position} {name} {height} {width}\n".encode() + bytes(data))
+    return digest.hexdigest()
+
+
+def classic(spark: Any) -> Any:
+    """The SparkSession. Raises UserError for one of Spark Connect, which can't save models."""
+    if type(spark).__module__.startswith("pyspark.sql.connect"):
+        raise UserError(
+            "a model is saved and loaded by a SparkSession with a JVM, not by one of Spark Connect"
+        )
+    return spark
+
+
+def load_metadata(path: str, context: Any, kind: type) -> dict[str, Any]:
+    """Saved metadata of an Estimator or model. Raises UserError if there are no such ones."""
+    wanted = f"{kind.__module__}.{kind.__name__}"
+    try:
+        metadata: dict[str, Any] = DefaultParamsReader.loadMetadata(path, context)
+        found = metadata["class"]
+    except Exception as error:  # of Hadoop, Spark, and of JSON
+        raise UserError(f"{path} holds no saved {kind.__name__}: {_first_line(error)}") from error
+    if found != wanted:
+        raise UserError(f"{path} holds a {found}, not a {kind.__name__}")
+    return metadata
+
+
+def _first_line(error: Exception) -> str:
+    from largebatch.engine.failures import root_cause
+
+    return root_cause(error)

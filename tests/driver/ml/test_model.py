@@ -1,0 +1,106 @@
+"""The fitted model without Spark: single rows, and folders of runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.ml.linalg import Vectors
+
+from largebatch.errors import UserError
+from largebatch.ml import LargeBatchClassificationModel
+from largebatch.ml.persistence import checksum
+from largebatch.models.predict import predict
+from largebatch.records.run_folder import RunFolder
+from tests.support.contributing import REPOSITORY
+
+RUN = REPOSITORY / "tests" / "recorded" / "old-runs" / "runs" / "finished"
+
+
+@pytest.fixture(scope="module")
+def model() -> LargeBatchClassificationModel:
+    return LargeBatchClassificationModel.from_run(RUN)
+
+
+def images_of(count: int, model: LargeBatchClassificationModel) -> np.ndarray:
+    return np.random.default_rng(1).integers(0, 256, (count, model.numFeatures), np.uint8)
+
+
+def test_a_run_of_the_command_line_becomes_a_model_with_equal_predictions(
+    model: LargeBatchClassificationModel, tmp_path: Path
+) -> None:
+    X = images_of(5, model)
+    np.save(tmp_path / "images.npy", X.reshape(-1, *model.imageShape[1:]))
+    expected = predict(RUN, tmp_path / "images.npy", print)
+    assert [model.predict(Vectors.dense(x)) for x in X] == expected["class"].tolist()
+    found = np.array([model.predictProbability(Vectors.dense(x)) for x in X])
+    np.testing.assert_allclose(found, expected.filter(regex="^p"), rtol=0, atol=1e-12)
+    assert model.summary.history.equals(RunFolder(RUN).metrics())
+
+
+def test_a_model_written_as_a_run_is_read_back_to_the_last_bit(
+    model: LargeBatchClassificationModel, tmp_path: Path
+) -> None:
+    model.to_run(tmp_path / "run")
+    again = LargeBatchClassificationModel.from_run(tmp_path / "run")
+    for name, array in model.arrays.items():
+        np.testing.assert_array_equal(again.arrays[name], array)
+    assert again.summary.history.equals(model.summary.history)
+    assert (again.numClasses, again.imageShape) == (model.numClasses, model.imageShape)
+    result = RunFolder(tmp_path / "run").result()
+    assert result is not None and result.train_accuracy == model.summary.history["train_accuracy"].iloc[-1]
+    with pytest.raises(UserError, match="is not empty"):
+        model.to_run(tmp_path / "run")
+
+
+def test_a_row_of_another_length_is_told(model: LargeBatchClassificationModel) -> None:
+    with pytest.raises(ValueError, match=rf"a row has 2 features, {model.numFeatures} are wanted"):
+        model.predict(Vectors.sparse(2, {0: 1.0}))
+
+
+def test_thresholds_of_another_number_are_refused(model: LargeBatchClassificationModel) -> None:
+    with pytest.raises(UserError, match="thresholds has 1 numbers, there are "):
+        model.copy({model.thresholds: [0.5]}).predict(Vectors.dense(images_of(1, model)[0]))
+
+
+def test_copies_share_arrays_that_can_not_be_written_to(model: LargeBatchClassificationModel) -> None:
+    other = model.copy()
+    for name, array in model.arrays.items():
+        assert other.arrays[name] is array
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0] = 1
+
+
+def test_the_checksum_depends_on_names_shapes_and_bytes() -> None:
+    row = (0, "fc.weight", 1, 2, bytes(16))
+    changed = [
+        (1, *row[1:]),
+        (0, "fc.bias", *row[2:]),
+        (0, "fc.weight", 2, 1, bytes(16)),
+        (*row[:4], bytes(15) + b"1"),
+    ]
+    assert len({checksum([one]) for one in (row, *changed)}) == 5
+
+
+def test_exported_files_take_features_that_are_not_scaled_yet(
+    model: LargeBatchClassificationModel, tmp_path: Path
+) -> None:
+    """Those of a fit with pixelScale=16: the network was trained on features that were divided already."""
+    import onnxruntime
+    from safetensors.numpy import load_file
+
+    trained = model._trained
+    images = replace(trained.model.images, pixel_scale=1)
+    scaled = replace(trained, model=replace(trained.model, images=images), scale=16.0)
+    one = LargeBatchClassificationModel(scaled)
+    one.save_onnx(tmp_path / "model.onnx")
+    one.save_safetensors(tmp_path / "model.safetensors")
+    X = images_of(4, one)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
+    name = session.get_inputs()[0].name
+    found = session.run(None, {name: X.reshape(-1, *one.imageShape).astype(np.float32)})
+    raw = np.array([one.predictRaw(Vectors.dense(x)) for x in X])
+    assert any(part.shape == raw.shape and np.allclose(part, raw, rtol=1e-4, atol=1e-4) for part in found)
+    assert set(load_file(tmp_path / "model.safetensors")) == set(one.arrays)
