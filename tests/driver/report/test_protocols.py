@@ -135,6 +135,13 @@ def test_each_protocol_is_compared_with_hardsync_of_the_same_size() -> None:
     assert behind.sentence([]) == []
 
 
+def test_runs_of_unequal_epochs_are_not_compared() -> None:
+    there = [run(asked(4, 16), 0.02), run(dataclasses.replace(asked(4, 16, "async"), epochs=2), 0.09)]
+    made = runs.points(runs.ended(study(*there)))
+    assert [point.place.line for point in made] == ["hardsync, epochs 3", "asynchronous, epochs 2"]
+    assert behind.behind(made) == []
+
+
 # ---- lines and points ----
 
 

@@ -33,13 +33,11 @@ class Behind:
 def behind(points: Sequence[Point]) -> list[Behind]:
     """The lines that can be compared."""
     known = [point for point in points if not math.isnan(point.error)]
-    hardsync = {
-        (point.place.workers, point.place.mu): point.error for point in known if point.place.line == HARDSYNC
-    }
+    hardsync = {point.place: point.error for point in known if point.place.protocol == HARDSYNC}
     found: dict[str, dict[Place, float]] = {}
     for point in known:
-        error = hardsync.get((point.place.workers, point.place.mu))
-        if error is not None and point.place.line != HARDSYNC:
+        error = hardsync.get(point.place._replace(protocol=HARDSYNC))
+        if error is not None and point.place.protocol != HARDSYNC:
             found.setdefault(point.place.line, {})[point.place] = point.error - error
     return [Behind(line, losses) for line, losses in found.items()]
 

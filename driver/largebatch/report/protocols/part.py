@@ -13,7 +13,7 @@ from largebatch.report.figures import Figure
 from largebatch.report.parts import Part, Table
 from largebatch.report.protocols import behind, rule, runs, spread, staleness
 from largebatch.report.protocols.behind import Behind
-from largebatch.report.protocols.runs import Place, Point
+from largebatch.report.protocols.runs import Point
 from largebatch.report.protocols.spread import Spread
 from largebatch.report.protocols.staleness import Compared
 
@@ -101,14 +101,14 @@ def _staleness_rows(compared: Sequence[Compared]) -> list[list[str]]:
 def _point_rows(points: Sequence[Point]) -> list[list[str]]:
     """A row for each number of workers and of rows per worker, a column for each line."""
     lines = list(dict.fromkeys(point.place.line for point in points))
-    of_place = {point.place: point for point in points}
-    sizes = sorted({(place.product, place.workers, place.mu) for place in of_place})
+    of_place = {(point.place.line, point.place.workers, point.place.mu): point for point in points}
+    sizes = sorted({(point.place.product, point.place.workers, point.place.mu) for point in points})
     rows = [
         [
             str(product),
             str(workers),
             str(mu),
-            *(_result(of_place.get(Place(line, workers, mu))) for line in lines),
+            *(_result(of_place.get((line, workers, mu))) for line in lines),
         ]
         for product, workers, mu in sizes
     ]

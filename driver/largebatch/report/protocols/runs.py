@@ -15,18 +15,26 @@ from largebatch.settings.protocols import PROTOCOLS, ProtocolSettings
 from largebatch.settings.training import Training
 from largebatch.settings.values import declared
 
+TASK = ("dataset", "validation_rows", "train_rows", "network", "optimizer", "epochs")
 _TOLD = {*declared(ProtocolSettings), "workers", "batch_size", "batch_size_per_worker", "seed"}
 
 
 class Place(NamedTuple):
     """What runs have in common that are compared: `mu` are the rows per worker.
 
-    `line` names what stays the same while workers and rows per worker vary.
+    `protocol` and `task` name what stays the same while these two vary. Runs of unequal tasks, such as
+    numbers of epochs, are never compared. The task is empty if the study has one only.
     """
 
-    line: str
+    protocol: str
+    task: str
     workers: int
     mu: int
+
+    @property
+    def line(self) -> str:
+        """The protocol, and the task if there are several."""
+        return f"{self.protocol}, {self.task}" if self.task else self.protocol
 
     @property
     def product(self) -> int:
@@ -93,14 +101,18 @@ def ended(study: StudyRecord) -> list[Ended]:
     there = [
         run for run in study.runs if run.status in (Status.FINISHED, Status.DIVERGED) and len(run.metrics)
     ]
-    return [_ended(run, _line(run.training, _others(run.training, there))) for run in there]
+    tasks = [name for name in TASK if len({getattr(run.training, name) for run in there}) > 1]
+    return [
+        _ended(run, _protocol_name(run.training, _others(run.training, there)), _words(run.training, tasks))
+        for run in there
+    ]
 
 
-def _ended(run: RunRecord, line: str) -> Ended:
+def _ended(run: RunRecord, protocol: str, task: str) -> Ended:
     training, last = run.training, run.metrics.iloc[-1]
     diverged = run.status == Status.DIVERGED
     return Ended(
-        Place(line, training.workers, training.batch_size // training.workers),
+        Place(protocol, task, training.workers, training.batch_size // training.workers),
         training.seed,
         reproducible(training),
         diverged,
@@ -110,13 +122,17 @@ def _ended(run: RunRecord, line: str) -> Ended:
     )
 
 
-def _line(training: Training, others: Sequence[str]) -> str:
+def _protocol_name(training: Training, others: Sequence[str]) -> str:
     """The family of a protocol, its modulation, and other settings that tell it from others."""
     words = [_family(training)]
     if training.belongs("staleness_modulation") and training.staleness_modulation != "none":
         words.append(f"{training.staleness_modulation.replace('_', ' ')} modulation")
-    words += [f"{name.replace('_', ' ')} {shown(getattr(training, name))}" for name in others]
-    return ", ".join(words)
+    return ", ".join([*words, _words(training, others)] if others else words)
+
+
+def _words(training: Training, names: Sequence[str]) -> str:
+    """Some settings with their values."""
+    return ", ".join(f"{name.replace('_', ' ')} {shown(getattr(training, name))}" for name in names)
 
 
 def _family(training: Training) -> str:
@@ -127,14 +143,14 @@ def _family(training: Training) -> str:
 
 
 def _others(training: Training, there: Iterable[RunRecord]) -> list[str]:
-    """Other settings of which there are several among the runs of the same protocol and size."""
+    """Other settings of which there are several among the runs of the same protocol, size and task."""
     same = [run.training for run in there if _size(run.training) == _size(training)]
-    names = [name for name in declared(Training) if name not in _TOLD]
+    names = [name for name in declared(Training) if name not in (*_TOLD, *TASK)]
     return [name for name in names if len({shown(getattr(one, name)) for one in same}) > 1]
 
 
 def _size(training: Training) -> tuple[Any, ...]:
-    return *_protocol(training), training.batch_size
+    return *_protocol(training), training.batch_size, *(getattr(training, name) for name in TASK)
 
 
 # ---- points ----
