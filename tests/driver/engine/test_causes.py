@@ -114,6 +114,14 @@ SYSTEM = "the system does not give the JVM the memory that it asks for: lower --
         ("java.io.IOException: No space left on device", "no space is left on a disk"),
         ("java.io.IOException: Disk quota exceeded", "the disk quota is used up"),
         (
+            "Caused by: javax.security.auth.login.LoginException: a.B: invalid null input: name",
+            "this user has a",
+        ),
+        (
+            'Exception in thread "main" a.B: basedir must be absolute: ?/.ivy2/local',
+            "this user has a number but no name, and Hadoop needs one",
+        ),
+        (
             "java.net.BindException: Cannot assign requested address: Service 'sparkDriver' failed after 16",
             "Spark can",
         ),
