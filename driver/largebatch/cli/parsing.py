@@ -76,7 +76,7 @@ def _help(settings: type[Settings], setting: Setting) -> str:
     owners = settings.owners(setting.name)
     if not owners or len(owners) == len(declared(settings)[setting.of].rows):
         return text
-    return f"of {setting.of} {', '.join(owners)}: {text}"
+    return f"of {setting.of.replace('_', ' ')} {', '.join(owners)}: {text}"
 
 
 def given(arguments: argparse.Namespace, settings: type[Settings]) -> dict[str, Any]:

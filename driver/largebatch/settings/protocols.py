@@ -62,7 +62,7 @@ class ProtocolSettings(Settings):
     )
     backup_workers: int = setting(
         1,
-        "an update takes the first gradients of the current weights, of as many as --workers without these",
+        "B: an update takes the first workers - B gradients of the current weights; less than --workers",
         Whole(low=1),
         of="protocol",
     )

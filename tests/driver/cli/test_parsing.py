@@ -82,7 +82,9 @@ def test_the_help_says_of_which_updates_a_share_is(parser: argparse.ArgumentPars
 @pytest.mark.parametrize("name", OWNED)
 def test_the_help_says_whose_a_setting_is(parser: argparse.ArgumentParser, name: str) -> None:
     choice, owners = SETTINGS[name].of, Training.owners(name)
-    whose = f"of {choice} {', '.join(owners)}: " if len(owners) < len(CHOICES[choice]) else ""
+    whose = (
+        f"of {choice.replace('_', ' ')} {', '.join(owners)}: " if len(owners) < len(CHOICES[choice]) else ""
+    )
     assert (option(parser, name).help or "").startswith(whose + SETTINGS[name].description)
 
 
