@@ -25,8 +25,11 @@ def add(commands: Commands) -> None:
 def _list(options: argparse.Namespace) -> int:
     from largebatch import data
 
-    for entry in data.catalog():
-        print(f"{entry.name:16}{entry.title:22}{entry.where}\n{'':16}{entry.how}")
+    entries = data.catalog()
+    for problem in dict.fromkeys(entry.problem for entry in entries if entry.problem):
+        say(problem)
+    for entry in entries:
+        print(f"{entry.name:16}{entry.title:24}{entry.where}\n{'':16}{entry.how}")
     return DONE
 
 

@@ -57,6 +57,12 @@ def main(arguments: Sequence[str] | None = None, host: Host = OWN_JVM) -> NoRetu
         if not isinstance(error, BrokenPipeError):  # a reader such as `head` has closed the pipe
             say(f"largebatch: {error}")
         status = FAILED
+    except MemoryError as error:
+        say(
+            f"largebatch: this process can't have the memory that it needs ({error}): free some, or raise "
+            "its limit (ulimit -v)"
+        )
+        status = FAILED
     except KeyboardInterrupt:
         say("largebatch: interrupted")
         status = INTERRUPTED

@@ -42,13 +42,14 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """A data set as listed to the user; `where` is a path, or "not here" with the reason if there is one."""
+    """A data set as listed to the user; `where` is a path or "not here", `problem` says why."""
 
     name: str
     title: str
     needs_network: bool
     where: str
     how: str
+    problem: str = ""
 
 
 def _silent(message: str) -> None:
@@ -86,14 +87,18 @@ def load(
 
 def catalog() -> list[CatalogEntry]:
     """All data sets, and where each was found; no data is read."""
-    return [CatalogEntry(s.name, s.title, s.needs_network, _where(s), s.how) for s in SOURCES.values()]
+    return [_entry(source) for source in SOURCES.values()]
 
 
-def _where(source: Source) -> str:
+def _entry(source: Source) -> CatalogEntry:
+    where, problem = None, ""
     try:
-        return str(source.find(None) or "not here")
+        where = source.find(None)
     except UserError as error:
-        return f"not here: {error}"
+        problem = str(error)
+    return CatalogEntry(
+        source.name, source.title, source.needs_network, str(where or "not here"), source.how, problem
+    )
 
 
 def obtain(name: str, data_dir: Path | None = None, say: Say = _silent) -> Path:

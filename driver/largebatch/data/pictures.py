@@ -142,6 +142,11 @@ def _read_folder(folder: Path, size: Images, reading: Reading) -> tuple[list[str
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
     if not paths:
         raise UserError(f"{folder} holds no PNG or JPEG files")
+    if (needed := len(paths) * size.channels * size.height * size.width) > MAX_BYTES:
+        raise UserError(
+            f"{folder} holds too many images: {needed} bytes of pixels, more than the {MAX_BYTES} that are "
+            "read"
+        )
     return [p.name for p in paths], np.stack([_read_picture(p, size, reading) for p in paths])
 
 

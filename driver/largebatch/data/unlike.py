@@ -11,7 +11,7 @@ from largebatch.data.look import MIDDLE_OF_BYTES, ROWS, Look, share_above
 from largebatch.errors import UserError
 
 FAR = 8.0  # times brighter or darker than the training images: no set of images is so by itself
-CLEAR = 0.1  # how far a share of light pixels must be from one half to tell light grounds from dark ones
+CLEAR = 0.15  # how far a share of light pixels must be from one half to tell light grounds from dark ones
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
+import numpy as np
+
 from largebatch.data.dataset import Array, Images
 from largebatch.errors import UserError
 from largebatch.files.matrices import Matrix
@@ -14,6 +16,8 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.settings.networks import PADDINGS
 from largebatch.settings.training import Training
 from largebatch.terminal.say import Say
+
+PIECE = 1024  # images that are scaled at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,10 +62,14 @@ class Model:
 
         Raises UserError if the arrays don't fit the images.
         """
-        scaled = X / self.images.pixel_scale
+        arrays, scale = list(self.arrays.values()), self.images.pixel_scale
+        pieces = (X[i : i + PIECE] for i in range(0, len(X), PIECE))  # scaled, they take 8 bytes a pixel
         try:
-            return forward.scores(
-                list(self.arrays.values()), scaled, self.shape, self.convolutions, self.padding
+            return np.concatenate(
+                [
+                    forward.scores(arrays, piece / scale, self.shape, self.convolutions, self.padding)
+                    for piece in pieces
+                ]
             )
         except ValueError as error:
             raise UserError(f"the arrays of the model do not fit images of {self.shape}: {error}") from error

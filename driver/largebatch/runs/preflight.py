@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from largebatch.data import Dataset
+from largebatch.data.unlike import remarks
 from largebatch.engine.host import Host
 from largebatch.engine.master import choose_master
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.secret import shared_secret
 from largebatch.errors import UserError
-from largebatch.runs.memory import DENSE_BYTES, memory_remarks
+from largebatch.runs.memory import DENSE_BYTES, check_data_fit, memory_remarks
 from largebatch.settings.execution import Execution
 from largebatch.settings.protocols import PROTOCOLS
 from largebatch.settings.training import Training
@@ -27,12 +30,14 @@ def check(
     """Remarks on a run about to start in each of some sessions. Raises UserError if it can't work."""
     _check_images(training, dataset)
     _check_batch(training, execution, dataset)
-    remarks = [_timing_remark(training), _traffic_remark(training), *host.remarks(execution)]
+    said = [_timing_remark(training), _traffic_remark(training), *_data_remarks(dataset)]
+    said += host.remarks(execution)
     if host.starts_jvm:  # else slots and memory are those of a JVM that runs already
         master = choose_master(execution.master, training.workers)
         shared_secret(execution, master.url)
-        remarks += [master.remark, *memory_remarks(training, execution, dataset, sessions)]
-    return [remark for remark in remarks if remark]
+        check_data_fit(training, execution, dataset)
+        said += [master.remark, *memory_remarks(training, execution, dataset, sessions)]
+    return [remark for remark in said if remark]
 
 
 def updates_per_epoch(training: Training, rows: int) -> int:
@@ -67,6 +72,25 @@ def _timing_remark(training: Training) -> str:
     if PROTOCOLS[training.protocol].reproducible:
         return ""
     return f"--protocol {training.protocol}: updates depend on timing, so the run is not reproducible."
+
+
+def _data_remarks(dataset: Dataset) -> list[str]:
+    """What is odd about the data, though they can be trained on."""
+    rows_of_class = np.bincount(dataset.train.y, minlength=dataset.classes)
+    absent = np.flatnonzero(rows_of_class == 0)
+    found = []
+    if len(absent):
+        mend = ": do the labels count from 1?" if absent[0] == 0 else ""
+        of = f"{absent[0]}, of {dataset.classes} classes from 0"
+        found.append(f"{dataset.title} has no training row of class {of}{mend}")
+    if dataset.test is not None and remarks(dataset.test.X, dataset.images, dataset.train.look, ""):
+        usual, other = dataset.train.look, dataset.test.look
+        found.append(
+            f"the test part of {dataset.title} looks unlike its training part: {other.light:.0%} of its "
+            f"pixels are light, not {usual.light:.0%}, and the largest is {other.highest:g}, not "
+            f"{usual.highest:g}: were both made in the same way?"
+        )
+    return found
 
 
 def _traffic_remark(training: Training) -> str:

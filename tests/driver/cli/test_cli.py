@@ -84,6 +84,13 @@ def tree(folder: Path) -> dict[str, bytes | None]:
     }
 
 
+def test_memory_that_cannot_be_had_is_told_in_a_sentence(largebatch: Run) -> None:
+    with patch("largebatch.data.catalog", side_effect=MemoryError("Unable to allocate 2 TiB")):
+        done = largebatch("data", "list")
+    assert done.returncode == 1
+    assert done.stderr.startswith("largebatch: this process can't have the memory that it needs (Unable to")
+
+
 # ---- input that is refused ----
 
 IDX = ("train", "--dataset", "idx", "--data-dir", "data", "--network", "softmax", "--memory", "700m")

@@ -63,10 +63,12 @@ def test_odd_variable_does_not_break_the_list(
     cache_home: Path, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     monkeypatch.setenv("LARGEBATCH_DATA", value)
-    refused = f"not here: {value!r}, named by $LARGEBATCH_DATA, is not a folder: correct it"
+    refused = f"{value!r}, named by $LARGEBATCH_DATA, is not a folder: correct it"
     in_folders = {name for name, source in SOURCES.items() if source.needs_network} | {"idx"}
-    wanted = {name: refused if name in in_folders else "not here" for name in SOURCES}
-    assert {e.name: e.where for e in catalog()} == wanted
+    assert {e.name: e.problem for e in catalog()} == {
+        name: refused if name in in_folders else "" for name in SOURCES
+    }
+    assert {e.where for e in catalog()} == {"not here"}
 
 
 NO_FOLDERS = {

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from largebatch.data import pictures
 from largebatch.data.dataset import Images, Reading
 from largebatch.data.idx import write_idx
 from largebatch.data.pictures import read_images
@@ -71,6 +72,16 @@ def test_folder_of_png_files_is_sorted(tmp_path: Path) -> None:
     names, images = read_images(tmp_path, GREY)
     assert names == [f"{letter}.png" for letter in "abcdefgh"]
     assert images[:, 0, 0, 0].tolist() == list(b"abcdefgh")
+
+
+def test_a_folder_of_more_pixels_than_are_read_is_refused_before_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "MAX_BYTES", 2 * H * W)
+    for letter in "abc":
+        (tmp_path / f"{letter}.png").write_bytes(b"never looked at")
+    with pytest.raises(UserError, match="holds too many images: 36 bytes of pixels, more than the 24"):
+        read_images(tmp_path, GREY)
 
 
 # ---- colours, floats ----

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from largebatch.data.dataset import Images
 from largebatch.errors import UserError
 from largebatch.models import forward
-from largebatch.models.model import Model
+from largebatch.models.model import PIECE, Model
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.training import Training
 from tests.reference import unstack
@@ -46,6 +47,18 @@ def test_pixels_are_divided_by_the_scale() -> None:
     floats = dataclasses.replace(one, images=dataclasses.replace(one.images, pixel_scale=1))
     X = np.arange(160, dtype=np.uint8).reshape(1, 2, 8, 10)
     np.testing.assert_allclose(one.scores(X), floats.scores(X / 255), rtol=1e-14)
+
+
+def test_many_images_are_not_scaled_all_at_once() -> None:
+    """Eight bytes a pixel would be more than what the reader of the images was bounded by."""
+    one = model("softmax")
+    X = np.zeros((16 * PIECE, 2, 8, 10), np.uint8)
+    tracemalloc.start()
+    found = one.scores(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found) == len(X)
+    assert peak < 2 * X.nbytes
 
 
 def test_probabilities_of_huge_scores_are_numbers() -> None:

@@ -132,11 +132,45 @@ def test_a_single_row_for_each_local_worker_is_refused() -> None:
     words = "the 5 training rows of tiny are a single one for each of --workers 4"
     with pytest.raises(UserError, match=f"{words}.*lower it to 2 or less$"):
         check(training, Execution(mode="local"), dataset(rows=5))
-    assert check(training, Execution(mode="spark"), dataset(rows=5)) == []
-    assert check(training, Execution(mode="local"), dataset(rows=8)) == []
-    assert check(dataclasses.replace(training, workers=2), Execution(mode="local"), dataset(rows=5)) == []
     alone = dataclasses.replace(training, workers=1, batch_size=1)
-    assert check(alone, Execution(mode="local"), dataset(rows=1)) == []
+    for fitting, mode, rows in (
+        (training, "spark", 5), (training, "local", 8), (alone, "local", 1),
+        (dataclasses.replace(training, workers=2), "local", 5),
+    ):  # fmt: skip
+        check(fitting, Execution(mode=mode), dataset(rows=rows))
+
+
+def made(labels: list[int], test: np.ndarray | None = None) -> Dataset:
+    """Light digits on a dark ground, and a test part."""
+    X = np.zeros((len(labels), 8, 8), np.uint8)
+    X[:, 3:5, 3:5] = 250
+    y = np.array(labels, np.uint8)
+    images = X if test is None else test
+    return Dataset.from_arrays(
+        "idx", "made", train_images=X, train_labels=y, test_images=images, test_labels=y[: len(images)]
+    )
+
+
+def test_labels_that_count_from_one_are_remarked_on() -> None:
+    training = Execution(mode="local")
+    (remark,) = check(SMALL, training, made([1, 2, 3, 1, 2, 3, 1, 2]))
+    assert remark == "made has no training row of class 0, of 4 classes from 0: do the labels count from 1?"
+    (remark,) = check(SMALL, training, made([0, 2, 3, 0, 2, 3, 0, 2]))
+    assert remark == "made has no training row of class 1, of 4 classes from 0"
+    assert check(SMALL, training, made([0, 1, 2, 0, 1, 2, 0, 1])) == []
+
+
+def test_a_test_part_that_looks_unlike_the_training_part_is_remarked_on() -> None:
+    labels = [0, 1, 2, 0, 1, 2, 0, 1]
+    X = made(labels).train.X[:, 0]
+    for test, facts in (
+        (255 - X, "94% of its pixels are light, not 6%, and the largest is 255, not 250"),
+        (X // 250, "0% of its pixels are light, not 6%, and the largest is 1, not 250"),
+    ):
+        (remark,) = check(SMALL, Execution(mode="local"), made(labels, test))
+        assert remark == (
+            f"the test part of made looks unlike its training part: {facts}: were both made in the same way?"
+        )
 
 
 def test_a_master_with_too_few_slots_is_refused_or_remarked() -> None:
