@@ -51,7 +51,7 @@ LEFT_ALONE = {
 
 DML_ROOMS = (
     ("seeds", "images"),
-    ("parameters", "schedules"),
+    ("parameters", "schedules", "checks"),
     ("layers",),
     ("networks", "optimizers", "protocols"),
     ("transport", "model"),

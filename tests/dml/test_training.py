@@ -9,12 +9,14 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+from largebatch.errors import RunError
 from largebatch.files.matrices import read_matrix
 from largebatch.records.metrics import EPOCH_COLUMNS
 from largebatch.settings.optimizers import OPTIMIZERS
 from tests.reference import optimizers
 from tests.reference.networks import lenet
 from tests.support.training import (
+    CLASSES,
     SECONDS,
     SETTINGS,
     Trained,
@@ -64,6 +66,27 @@ def test_rows_that_are_no_multiple_of_workers_are_left_out_and_said_so(train: Tr
     trained = train(synthetic(203), network="softmax")
     assert "note each epoch leaves out 3 of 203 rows: not a multiple of workers" in trained.lines
     assert trained.column("examples") == [200, 400]
+
+
+@pytest.mark.parametrize(
+    ("rows", "changes", "words"),
+    [
+        (240, {"batch_size": 63}, "batch_size=63 is not a multiple of workers=4"),
+        (3, {"batch_size": 4}, "the 3 training rows are fewer than workers=4"),
+        (
+            5,
+            {"batch_size": 4},
+            "the 5 training rows are a single one for each of workers=4, which mode=LOCAL",
+        ),
+        (240, {"classes": CLASSES - 1}, "labels must be whole numbers 1..3, not 1.0..4.0"),
+    ],
+)
+def test_what_a_training_cannot_do_without_is_told_before_it_begins(
+    train: Trainer, rows: int, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(RunError) as caught:
+        train(synthetic(rows), network="softmax", **changes)
+    assert words in str(caught.value)
 
 
 def test_no_note_when_all_rows_take_part(train: Trainer) -> None:

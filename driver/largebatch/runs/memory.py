@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from largebatch.data import Dataset
-from largebatch.data.dataset import Part
+from largebatch.data.dataset import Images, Part
 from largebatch.engine.machine import available_memory
 from largebatch.errors import UserError
 from largebatch.settings.execution import Execution
+from largebatch.settings.networks import PADDINGS
 from largebatch.settings.training import Training
 
 COPIES_OF_DATA = 3  # the training images as read, permuted, and cut for the workers
@@ -22,6 +23,7 @@ FURTHER_CHANNEL = 2  # doubles per pixel of a micro-batch for each channel after
 DENSE_FROM = 0.4
 SPARSE_BYTES = 12
 DENSE_BYTES = 8
+PLANNED_SHARE = 0.7  # of the heap: an operation that SystemDS thinks to take more is carried out on Spark
 
 
 def memory_remarks(training: Training, execution: Execution, dataset: Dataset, sessions: int) -> list[str]:
@@ -39,6 +41,29 @@ def memory_remarks(training: Training, execution: Execution, dataset: Dataset, s
             "it may run out, or be slow; raise --memory or lower --micro-batch."
         ]
     return []
+
+
+def check_data_fit(training: Training, execution: Execution, dataset: Dataset) -> None:
+    """Raises UserError if SystemDS would permute the training data on Spark for want of memory in the driver.
+
+    What paramserv gets from Spark can have its columns mixed up: see dml/transport/arrival.dml, which stops
+    a run where that has happened.
+    """
+    need = driver_bytes(training, dataset.train, dataset.images)
+    if execution.mode == "spark" and need > execution.memory_bytes:
+        raise UserError(
+            f"--memory {execution.memory} does not hold the {len(dataset.train)} training rows of "
+            f"{dataset.title}: SystemDS would move them to Spark, which can mix up their columns; "
+            f"raise it to at least {-(-need // 2**20)}m"
+        )
+
+
+def driver_bytes(training: Training, train: Part, images: Images) -> int:
+    """The driver's heap with which SystemDS permutes the training data there: `heap` of arrival.dml."""
+    around = 2 * PADDINGS[training.padding] if training.architecture.convolutions else 0
+    pixels = images.channels * (images.height + around) * (images.width + around)
+    numbers = len(train) * pixels // (4 if packable(train) else 1)
+    return int(2 * DENSE_BYTES * numbers / PLANNED_SHARE)
 
 
 def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:

@@ -12,7 +12,7 @@ from largebatch.data import Dataset, load
 from largebatch.data.dataset import Part
 from largebatch.errors import UserError
 from largebatch.runs import memory
-from largebatch.runs.memory import COPIES_OF_DATA, ESTIMATE_MARGIN, heap_bytes
+from largebatch.runs.memory import COPIES_OF_DATA, ESTIMATE_MARGIN, driver_bytes, heap_bytes
 from largebatch.runs.preflight import check
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
@@ -48,6 +48,27 @@ def test_a_heap_that_may_be_too_small_is_remarked_with_a_remedy() -> None:
     (remark,) = check(training, Execution(memory="512m"), images)
     assert remark.startswith(f"About {need / GB:.1f} GB of heap are the least for this, --memory is 512m: ")
     assert "raise --memory or lower --micro-batch" in remark
+
+
+def test_training_data_that_the_driver_cannot_permute_are_refused_with_the_heap_that_can() -> None:
+    """SystemDS plans with 70 % of the heap, and counts input and output of an operation, 8 bytes a number."""
+    images = dataset(rows=1000, side=2**8 + 1)  # an odd number of pixels, which are not packed
+    enough = -(-int(2 * 8 * 1000 * 257**2 / 0.7) // 2**20)
+    words = "--memory 1g does not hold the 1000 training rows of tiny: SystemDS would move them to Spark"
+    with pytest.raises(UserError, match=f"^{words}, .*; raise it to at least {enough}m$"):
+        check(SMALL, Execution(memory="1g"), images)
+    with pytest.raises(UserError, match=f"raise it to at least {enough}m$"):
+        check(SMALL, Execution(memory=f"{enough - 1}m"), images)
+    assert "SystemDS" not in "".join(check(SMALL, Execution(memory=f"{enough}m"), images))
+    assert "SystemDS" not in "".join(check(SMALL, Execution(mode="local", memory="1g"), images))
+
+
+def test_what_the_driver_permutes_are_the_inputs_of_the_network() -> None:
+    images = dataset(rows=50, side=28)
+    lenet, softmax = (dataclasses.replace(SMALL, network=name) for name in ("lenet", "softmax"))
+    of = {t.network: driver_bytes(t, images.train, images.images) for t in (lenet, softmax)}
+    assert of["lenet"] == int(2 * 8 * 50 * 32 * 32 / 4 / 0.7)
+    assert of["softmax"] == int(2 * 8 * 50 * 28 * 28 / 4 / 0.7)
 
 
 def heap(mode: str = "local", **settings: Any) -> int:
