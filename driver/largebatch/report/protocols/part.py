@@ -86,7 +86,7 @@ def _staleness_rows(compared: Sequence[Compared]) -> list[list[str]]:
             str(one.measured.total),
             _number(one.measured.mean, "{:.2f}"),
             _number(one.predicted.mean if one.predicted else None, "{:.2f}"),
-            _number(one.off, "{:+.0%}"),
+            _number(one.off, "{:+z.0%}"),
             _number(one.theory, "{:.2f}"),
             _number(one.measured.above(one.limit), "{:.1%}"),
             _number(one.predicted.above(one.limit) if one.predicted else None, "{:.1%}"),
