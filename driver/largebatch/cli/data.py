@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 
 from largebatch.cli.commands import Commands, add_command, add_data_dir
+from largebatch.cli.parsing import add_settings, given
 from largebatch.cli.status import DONE
 from largebatch.settings.execution import Execution
+from largebatch.settings.training import DataSettings
 from largebatch.terminal.say import say
 
 
@@ -18,8 +20,9 @@ def add(commands: Commands) -> None:
     prepare = add_command(
         actions, "prepare", _prepare, "Download a data set where necessary, and convert it for SystemDS."
     )
-    prepare.add_argument("name", metavar="NAME", help="data set")
+    prepare.add_argument("name", metavar="DATASET", help="data set: a name, or the path of a file or folder")
     add_data_dir(prepare)
+    add_settings(prepare, DataSettings, ("resize", "grey", "image_shape"))
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -37,7 +40,8 @@ def _prepare(options: argparse.Namespace) -> int:
     from largebatch import data
     from largebatch.runs.prepare import prepare_alone
 
-    say(f"{options.name} is at {data.obtain(options.name, options.data_dir, say)}")
-    dataset = data.load(options.name, options.data_dir, say=say)
+    wanted = DataSettings(dataset=options.name, **given(options, DataSettings))
+    say(f"{options.name} is at {data.obtain(wanted.dataset, options.data_dir, say)}")
+    dataset = data.load(wanted.dataset, options.data_dir, reading=wanted.reading, say=say)
     print(prepare_alone(dataset, Execution(mode="local"), workers=1).folder)
     return DONE

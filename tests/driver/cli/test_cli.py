@@ -338,7 +338,7 @@ def test_a_run_in_use_is_not_resumed(largebatch: Run, work: Path) -> None:
         ("sweep quick --seed 3", "unrecognized arguments: --seed 3"),
         ("doctor --workers many", "argument --workers: invalid int value: 'many'"),
         ("data", "the following arguments are required: ACTION"),
-        ("data prepare", "the following arguments are required: NAME"),
+        ("data prepare", "the following arguments are required: DATASET"),
         ("predict run", "the following arguments are required: IMAGES"),
     ],
 )
