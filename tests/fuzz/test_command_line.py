@@ -16,6 +16,7 @@ from largebatch.engine import host
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.settings.execution import Execution
+from largebatch.settings.simulation import SimulationSettings
 from largebatch.settings.training import Training
 from largebatch.settings.values import declared
 from tests.support.command import call
@@ -24,8 +25,9 @@ from tests.support.samples import dataset, write_dataset
 from tests.support.study_samples import finished_study
 
 STATUSES = {0, 1, 2, 3, 130}
+_SETTINGS = (Training, Execution, SimulationSettings)
 _FLAGS = (
-    *(one.flag for one in (*declared(Training).values(), *declared(Execution).values())),
+    *(one.flag for settings in _SETTINGS for one in declared(settings).values()),
     "--data-dir", "--out", "--resume", "--runs", "--only", "--jobs", "--limit-time", "--epoch", "--rows",
     "--modes", "--batch-sizes", "--peers", "--warm-up",
 )  # fmt: skip
