@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from largebatch.settings.ranges import LARGEST, Real, Whole
 from largebatch.settings.values import Settings, setting
 
+_SECONDS = Real(low=0, high=1e6, unit="seconds")
+
 
 @dataclass(frozen=True)
 class SimulationSettings(Settings):
@@ -21,9 +23,11 @@ class SimulationSettings(Settings):
     batch_size_per_worker: int = setting(32, "rows that a worker takes for a gradient", Whole(low=1))
     seed: int = setting(1, "seed of the times", Whole(0, LARGEST))
     rows: int = setting(60000, "training rows of an epoch, which the workers share", Whole(low=1))
-    push_seconds: float = setting(0.0042, "time of the server for each push", Real(low=0))
-    update_seconds: float = setting(0.009, "time of the server for each update", Real(low=0))
-    push_bytes: float = setting(2.72e6, "bytes that a worker pulls and pushes for a gradient", Real(low=0))
+    push_seconds: float = setting(0.0042, "time of the server for each push", _SECONDS)
+    update_seconds: float = setting(0.009, "time of the server for each update", _SECONDS)
+    push_bytes: float = setting(
+        2.72e6, "bytes that a worker pulls and pushes for a gradient", Real(low=0, high=1e15)
+    )
     bits_per_second: float | None = setting(
-        None, "speed of the server's network (default: unlimited)", Real(above=0)
+        None, "speed of the server's network (default: unlimited)", Real(low=1, high=1e15)
     )
