@@ -31,7 +31,7 @@ def trust_ratios(of_line: Mapping[str, pd.DataFrame]) -> Iterator[Drawing]:
     """Trust ratios of all layers against epochs: a figure per line that has any, and some batch sizes."""
     for name, part in of_line.items():
         ratios = _values([part], "trust_ratio")
-        if np.isin(ratios, [1, math.nan]).all() or part["epoch"].nunique() < 2:
+        if np.isin(ratios[np.isfinite(ratios)], 1).all() or part["epoch"].nunique() < 2:
             continue  # not an optimizer with a rate of its own for each layer
         frame = _Frame.around([part], "trust_ratio")
         for size in some(sorted(set(part["batch_size"])), RATIO_SIZES):
@@ -46,7 +46,12 @@ def trust_ratios(of_line: Mapping[str, pd.DataFrame]) -> Iterator[Drawing]:
 
 def gradient_norms(of_line: Mapping[str, pd.DataFrame]) -> Iterator[Drawing]:
     """Gradient norms of all layers against epochs: a figure per line, at its largest batch size."""
-    curves = {name: part for name, of in of_line.items() if groups(of) and len(part := _largest(of))}
+    largest = {name: _largest(part) for name, part in of_line.items() if groups(part)}
+    curves = {
+        name: part
+        for name, part in largest.items()
+        if len(part) and np.isfinite(_values([part], "gradient_norm")).any()
+    }
     if not curves:
         return
     frame = _Frame.around(curves.values(), "gradient_norm")
