@@ -11,6 +11,7 @@ from largebatch.data.dataset import Dataset, Part, Parts, Reading
 from largebatch.data.paths import refuse_options, short_name
 from largebatch.data.rows import check_classes
 from largebatch.errors import UserError
+from largebatch.files.names import slip
 from largebatch.terminal.say import Say
 
 FORMATS = (  # the first one that fits counts
@@ -27,7 +28,9 @@ def load_path(path: Path, reading: Reading, say: Say) -> Dataset:
     try:
         form = next((form for form in FORMATS if form.fits(path)), None)
         if form is None:
-            raise UserError(f"{path} {'is no data set' if path.exists() else 'is not there'}; {_wanted()}")
+            found = "is no data set" if path.exists() else "is not there"
+            wanted = (not path.exists() and slip(str(path))) or _wanted()
+            raise UserError(f"{path} {found}; {wanted}")
         refuse_options(reading, form.options, f"data in {form.title}")
         say(f"reading {path} as {form.title}")
         arrays = form.read(path, reading, say)

@@ -21,6 +21,7 @@ from largebatch.data.npy import read_header
 from largebatch.data.rows import CHANNELS
 from largebatch.data.unlike import NONE, Adjustment, adjusted
 from largebatch.errors import UserError
+from largebatch.files.names import why_no_folder
 
 AS_IT_IS = Reading()
 Order = Literal["CHW", "HWC"]  # of the axes of an image
@@ -57,7 +58,7 @@ def _read(path: Path, size: Images, reading: Reading, *, floats: bool) -> tuple[
         if path.is_dir():
             return _read_folder(path, size, reading)
         if not path.is_file():
-            raise UserError(f"{path} is neither a file nor a folder")
+            raise UserError(f"{path} is neither a file nor a folder: {why_no_folder(str(path))}")
         if suffix in SUFFIXES:
             return [path.name], _read_picture(path, size, reading)[None]
         images = _read_npy(path, size, floats) if suffix == ".npy" else _read_idx_images(path, size)

@@ -25,12 +25,18 @@ def check_path(path: Path | str, special: str = DELIMITERS + PATTERNS) -> None:
 
 def why_no_folder(text: str) -> str:
     """The end of a sentence about a text that should name a folder and does not: what may be wrong."""
+    return slip(text) or "correct it"
+
+
+def slip(text: str) -> str:
+    """What may be wrong with a path at which nothing is; empty if nothing can be seen in it."""
+    parts = Path(text).parts
     if text != text.strip():
         return "there is white space around it, perhaps the end of a line of Windows: leave it out"
-    if text[0] in "\"'" or text[-1] in "\"'":
+    if any(part[0] in "\"'" or part[-1] in "\"'" for part in parts):
         return "the quotes are part of it: leave them out"
-    if text.startswith("~"):
+    if any(part.startswith("~") for part in parts):
         return "only a shell replaces ~, and only in front: write the path in full"
     if "$" in text:
         return "a variable in it was not replaced: write the path in full"
-    return "correct it"
+    return ""

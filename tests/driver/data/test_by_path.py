@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 import zlib
@@ -415,3 +416,19 @@ def test_a_name_that_is_a_path_is_told_how_to_write_it(
 
 def test_a_path_that_has_moved_is_named_by_data_dir(tmp_path: Path) -> None:
     check(load(str(tmp_path / "before.npz"), npz(tmp_path / "now.npz")))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("~/flowers", "is not there; only a shell replaces ~"),
+        ("'flowers'", "is not there; the quotes are part of it"),
+        ("$HOME/x.npz", "is not there; a variable in it was not replaced"),
+        ("flowers", "is not there; a .npz or .parquet file is wanted"),
+    ],
+)
+def test_a_path_with_a_slip_of_the_shell_in_it_is_told_what_it_is(
+    tmp_path: Path, name: str, words: str
+) -> None:
+    with pytest.raises(UserError, match=re.escape(words)):
+        load(str(tmp_path / name))
