@@ -32,8 +32,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         "a matrix has more numbers than an array of Java can hold: lower --micro-batch",
     ),
     (
-        r"OutOfMemoryError: (Metaspace|Compressed class space)"
-        r"|Could not (?:allocate|reserve) .*(?:metaspace|class)",
+        r"OutOfMemoryError: (?:Metaspace|Compressed class space)",
         "Java's memory for classes is full, which the heap has no part in: raise -XX:MaxMetaspaceSize and "
         "-XX:CompressedClassSpaceSize, or the limit of ulimit -v",
     ),
@@ -54,6 +53,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         r"insufficient memory for the Java Runtime|os::commit_memory.*failed"
         r"|Native memory allocation .* failed|Cannot allocate memory"
         r"|Not enough space|Could not reserve enough space"
+        r"|Could not (?:allocate|reserve) .*(?:metaspace|class)"
         r"|Unable to allocate (?:bit map|\d+ bytes)|Failed to (?:allocate|reserve) (?:initial|memory|space)",
         _SYSTEM_MEMORY,
     ),

@@ -67,13 +67,16 @@ def find_java() -> Java:
     A $JAVA_HOME without Java 17 is skipped. Raises UserError, with all Java versions found, if none is 17.
     """
     others: list[str] = []
+    reason = ""
     for origin, executable in _candidates():
         java = probe(executable)
         if java is not None and java.major == JAVA:
             return java
-        others.append(f"{origin} is {f'Java {java.version}' if java else _not_running(executable)}")
+        others.append(f"{origin} is {f'Java {java.version}' if java else 'not a Java that runs'}")
+        reason = reason or ("" if java else _complaint(executable))
     found = "; ".join(dict.fromkeys(others)) or "none was found"
-    raise UserError(f"Java {JAVA} is needed, but {found}: {INSTALL_JAVA}, or set JAVA_HOME")
+    mend = f"{reason}; or {INSTALL_JAVA}" if reason else INSTALL_JAVA
+    raise UserError(f"Java {JAVA} is needed, but {found}: {mend}, or set JAVA_HOME")
 
 
 def _candidates() -> Iterator[tuple[str, Path]]:
@@ -91,10 +94,9 @@ def _candidates() -> Iterator[tuple[str, Path]]:
             yield str(executable), executable
 
 
-def _not_running(executable: Path) -> str:
-    """Words about what is no Java that runs, with the reason that it gives, such as a limit of the system."""
-    reason = cause_in(_said_by(executable).splitlines(), "")
-    return f"not a Java that runs ({reason})" if reason else "not a Java that runs"
+def _complaint(executable: Path) -> str:
+    """Why a Java does not run, such as for a limit of the system; "" if it does not say."""
+    return cause_in(_said_by(executable).splitlines(), "") or ""
 
 
 def probe(executable: Path) -> Java | None:

@@ -69,7 +69,7 @@ def test_what_keeps_java_from_running_is_said(tmp_path: Path) -> None:
     executable.write_text(script)
     executable.chmod(0o755)
     with pytest.raises(
-        UserError, match=r"is not a Java that runs \(the system does not give the JVM the memory"
+        UserError, match=r"bin/java is not a Java that runs: the system does not give the JVM the"
     ):
         find_java()
 

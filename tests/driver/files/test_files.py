@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import threading
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -244,3 +245,13 @@ def test_a_link_that_leads_to_itself_is_refused(tmp_path: Path) -> None:
     assert StudyFolder(study).runs == study / "runs"
     (run,) = read_study(study).runs
     assert run.status in (NoResult.UNREADABLE, "not begun")
+
+
+def test_memory_is_taken_for_what_a_file_holds_and_not_for_what_it_may_hold(mine: Path) -> None:
+    tracemalloc.start()
+    assert read_file(mine, 2**30) == MINE
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**20
+    with pytest.raises(OSError, match="Larger than 3 bytes"):
+        read_file(mine, 3)
