@@ -123,7 +123,7 @@ ROWS = (
     # ---- limits ----
     limited("-n 128", r"raise the limit of open files \(ulimit -n\)", r"\(ulimit -n\)"),
     limited("-n 256", r"too few files can be open", r"too few files can be open"),
-    limited("-v 1500000", r"Java 17 is needed, but .* does not give", r"does not give"),
+    limited("-v 3000000", r"Java 17 is needed, but .* does not give", r"does not give"),
     Row("limit", "`ulimit -u 40`, an ordinary user", {"HOME": None, "XDG_CACHE_HOME": None},
         (*NOBODY, "bash", "-c", 'ulimit -u 40; exec "$@"', "bash"), train=r"threads", doctor=r"threads"),
     # ---- users, hosts, terminals ----
