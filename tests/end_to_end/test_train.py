@@ -196,6 +196,22 @@ def test_predictions_are_those_the_accuracy_was_measured_with(
     np.testing.assert_allclose(table[["p0", "p1", "p2"]].sum(axis=1), 1, rtol=1e-12)
 
 
+def test_inverted_images_are_remarked_on_and_inverted_again(
+    largebatch: Run, bars: Path, tmp_path: Path, in_local: Trained
+) -> None:
+    images = read_idx(bars / "t10k-images-idx3-ubyte")[:50]
+    for name, pixels in (("light", images), ("dark", 255 - images)):
+        np.save(tmp_path / f"{name}.npy", pixels)
+    run = in_local.folder.path
+    sound, odd, mended = (
+        largebatch("predict", run, *arguments)
+        for arguments in (("light.npy",), ("dark.npy",), ("dark.npy", "--invert"))
+    )
+    assert "dark.npy: " in odd.stderr and "--invert mends it" in odd.stderr
+    assert not sound.stderr and not mended.stderr
+    assert mended.stdout.replace("dark", "light") == sound.stdout != odd.stdout
+
+
 @pytest.mark.slow
 def test_lenet_learns_mnist(largebatch: Run, mnist_dir: Path, tmp_path: Path) -> None:
     """From a fifth of it in 120 updates. All test images count: the first 4000 are harder than the rest."""
