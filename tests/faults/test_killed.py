@@ -12,7 +12,7 @@ import pytest
 from tests.support.command import wait_for
 from tests.support.fault import fault
 from tests.support.patience import TIMEOUT_S, limit
-from tests.support.processes import java_of, processes, send_to_all, wait_until
+from tests.support.processes import java_of, processes, wait_until
 from tests.support.trials import AT, EPOCHS, Gate, Modify, Trial, Undisturbed, in_server
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
@@ -116,31 +116,6 @@ def test_an_executor_that_is_killed_ends_the_run(
 
 def is_executor(pid: int) -> bool:
     return "CoarseGrainedExecutorBackend" in Path(f"/proc/{pid}/cmdline").read_text()
-
-
-@fault(
-    "The machine is suspended",
-    "SIGSTOP to driver, session and JVM in epoch 2, for longer than --stall-timeout, then SIGCONT",
-    "the run goes on, and ends equal to the last bit",
-)
-def test_a_pause_of_all_processes_is_no_stall(
-    trial: Trial, undisturbed: Undisturbed, modified: Modify, gate: Gate
-) -> None:
-    patience = limit(undisturbed.start_seconds)
-    program = modified(gate.edit)
-    process = trial.train("--mode", "local", "--stall-timeout", str(patience), PYTHONPATH=program)
-    wait_for(process, "epoch 1/3")
-    gate.wait(trial.folder.log)
-    session = trial.session()
-    paused = [process.pid, session, java_of(session)]
-    gate.open()
-    send_to_all(paused, signal.SIGSTOP)
-    time.sleep(patience + 2)
-    send_to_all(paused, signal.SIGCONT)
-    _, told = process.communicate(timeout=TIMEOUT_S)
-    assert process.returncode == 0, told
-    undisturbed.assert_equal(trial.folder)
-    trial.assert_nothing_left()
 
 
 @fault(
