@@ -53,6 +53,7 @@ class Stage:
         """That of the commands: little of this process' own, and what the row has."""
         own = {name: os.environ[name] for name in INHERITED if name in os.environ}
         own |= {"TMPDIR": str(self.home / "tmp"), "XDG_CACHE_HOME": str(self.home / "cache")}
+        own.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")  # these JVMs live for seconds
         for name, value in row.variables.items():
             if value is None:
                 own.pop(name, None)
