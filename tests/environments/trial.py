@@ -131,10 +131,9 @@ class _Trial:
         done = self._call("doctor")
         if done.returncode == 0:
             return Came(not self._row.doctor, WORKS)
-        failed = [
-            " ".join(line.split()[1:]) for line in done.stdout.splitlines() if line.startswith("failed")
-        ]
-        return self._judged(done, "; ".join(failed), self._row.doctor)
+        lines = done.stdout.splitlines()
+        failed = [" ".join(line.split()[1:]) for line in lines if line.startswith("failed")]
+        return self._judged(done, failed[-1] if failed else "", self._row.doctor)
 
     def predict(self) -> Came:
         done = self._call("predict", self._stage.home / "run", self._stage.home / "images.npy")
