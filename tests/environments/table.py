@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.environments.rows import ROWS
-from tests.environments.trial import COMMANDS, Came, Stage, try_out
+from tests.environments.trial import COMMANDS, Came, Stage, concerned, try_out
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
 HEADING = "## Surroundings"
@@ -37,10 +37,10 @@ def main(folder: Path, commands: Sequence[str], numbers: Sequence[int]) -> int:
     for number in numbers:
         for command in commands:
             kept = folder / f"{number}-{command}.json"
-            if not kept.exists():
+            if command in concerned(ROWS[number]) and not kept.exists():
                 came = try_out(stage, ROWS[number], command)
-                kept.write_text(json.dumps(came and vars(came)))
-                if came and not came.right:
+                kept.write_text(json.dumps(vars(came)))
+                if not came.right:
                     print(f"{number}, {ROWS[number].name}, {command}: {came.words}", flush=True)
     outcomes = [read(folder, number) for number in range(len(ROWS))]
     before = PAGE.read_text().partition(HEADING)[0].rstrip()
@@ -51,11 +51,10 @@ def main(folder: Path, commands: Sequence[str], numbers: Sequence[int]) -> int:
 def read(folder: Path, number: int) -> Outcome:
     """What came of the commands of a row, as far as they were tried."""
     found = {}
-    for command in COMMANDS:
+    for command in concerned(ROWS[number]):
         file = folder / f"{number}-{command}.json"
         came = json.loads(file.read_text()) if file.exists() else vars(Came(True, "not tried"))
-        if came:
-            found[command] = Came(**came)
+        found[command] = Came(**came)
     return found
 
 

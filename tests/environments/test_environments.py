@@ -46,7 +46,7 @@ def test_a_report_in_a_notebook_with_a_matplotlibrc_is_the_same(stage: Stage) ->
     both = Row("-", "-", {**notebook.variables, **latex.variables}, files=latex.files)
     for each in (FIRST, both):
         came = try_out(stage, each, "report")
-        assert came and came.right, came
+        assert came.right, came
 
 
 @pytest.mark.slow
@@ -58,7 +58,7 @@ def test_a_training_in_turkish_by_a_user_without_name_and_home_is_the_same(stage
     both = Row("-", "-", {**nameless.variables, **turkish.variables}, nameless.prefix)
     for each in (FIRST, both):
         came = try_out(stage, each, "train")
-        assert came and came.right, came
+        assert came.right, came
 
 
 def test_the_table_has_a_row_for_each_and_a_dash_where_nothing_was_called(tmp_path: Path) -> None:

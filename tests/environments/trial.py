@@ -70,10 +70,13 @@ class Came:
     words: str
 
 
-def try_out(stage: Stage, row: Row, command: str) -> Came | None:
-    """Call a command in a new folder; None for one that the row does not concern."""
-    if row.pause and command != "train":
-        return None
+def concerned(row: Row) -> tuple[str, ...]:
+    """The commands to call in a row's surroundings: only a training lasts long enough for a pause."""
+    return COMMANDS[:1] if row.pause else COMMANDS
+
+
+def try_out(stage: Stage, row: Row, command: str) -> Came:
+    """Call a command in a new folder."""
     here = Path(tempfile.mkdtemp(dir=stage.home))
     here.chmod(0o777)
     for name, text in row.files.items():
