@@ -22,6 +22,7 @@ from largebatch.settings.spark import is_secret
 
 POLL_S = 0.5  # between two counts of the slots
 PIECE = 2**22  # bytes that are converted at a time: 32 MB of doubles at most
+TOLERANCE = 1e-11  # of sums of numbers, relative to those of their sizes
 MANY_INSTRUCTIONS = 200  # more than there are, so that statistics have them all
 
 
@@ -168,7 +169,8 @@ class SystemDS:
     def convert(self, array_file: str, out: str) -> None:
         """Write a .npy file of rows (uint8, float32, float64) as a matrix in SystemDS' binary format.
 
-        Rows are converted in pieces, because SystemDS makes a dense matrix of its input first.
+        Rows are converted in pieces, because SystemDS makes a dense matrix of its input first. Raises
+        RuntimeError if they do not stand in SystemDS' matrix as in the array: such a matrix was seen.
         """
         array = np.load(array_file, mmap_mode="r", allow_pickle=False)
         convert = self._jvm.org.apache.sysds.runtime.util.Py4jConverterUtils.convertPy4JArrayToMB
@@ -176,11 +178,18 @@ class SystemDS:
         kind = {"uint8": types.UINT8, "float32": types.FP32, "float64": types.FP64}[array.dtype.name]
         pieces = np.array_split(array, min(-(-array.nbytes // PIECE), len(array)))
         names = [f"X{i}" for i in range(len(pieces))]
-        script = self._api.ScriptFactory.dml(f"X = {_stacked(names)}\nwrite(X, $out, format='binary')")
+        script = self._api.ScriptFactory.dml(
+            f"X = {_stacked(names)}\n"
+            "place = as.scalar(t(seq(1, nrow(X))) %*% rowSums(X))\n"
+            "write(X, $out, format='binary')"
+        ).out("place")
         for name, piece in zip(names, pieces, strict=True):
             self._input(script, name, convert(piece.tobytes(), *piece.shape, kind))
         self._input(script, "$out", out)
-        self._context.execute(script)
+        found = self._context.execute(script).getDouble("place")
+        wanted, size = _places(pieces)
+        if not abs(found - wanted) <= TOLERANCE * size:
+            raise RuntimeError(f"SystemDS put the rows of {array_file} together wrongly: start again")
 
     def close(self) -> None:
         """End the Spark application; a cluster gets its executors back."""
@@ -192,6 +201,18 @@ class SystemDS:
     @staticmethod
     def _input(script: Any, name: str, value: Any) -> None:
         getattr(script, "in")(name, value)  # `in` is a keyword of Python
+
+
+def _places(pieces: list[np.ndarray]) -> tuple[float, float]:
+    """Sum of all numbers, each times its row's number from 1; and the same of their absolute values."""
+    total = size = 0.0
+    first = 1
+    for piece in pieces:
+        rows = np.arange(first, first + len(piece))
+        total += float(rows @ piece.sum(axis=1, dtype=np.float64))
+        size += float(rows @ np.abs(piece).sum(axis=1, dtype=np.float64))
+        first += len(piece)
+    return total, size
 
 
 def _stacked(names: list[str]) -> str:
