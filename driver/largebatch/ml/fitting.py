@@ -22,7 +22,7 @@ from largebatch.ml.settings import PARAMS, FitSettings
 from largebatch.ml.survey import Columns, Survey, survey
 from largebatch.ml.trained import Trained
 from largebatch.models.model import Model
-from largebatch.records.result import Status
+from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs import preflight
 from largebatch.runs.job import Job, carry_out
@@ -168,14 +168,22 @@ def _train(wanted: Fit, data: Dataset, folder: RunFolder, scale: float, scratch:
         new_progress=new_progress if wanted.settings.verbose else None,
         prepared_in=scratch / "prepared",
     )
-    try:
-        with watching(folder.path, wanted.settings.track, wanted.say):
-            result = carry_out(job, folder, wanted.host)
-    except OSError as error:
-        raise RunError(f"{folder.path} cannot be written: {error.strerror or error}") from error
+    result = _carry_out(wanted, job, folder)
     if result.status == Status.DIVERGED:
         raise RunError(
             f"the training diverged in epoch {result.epochs}: its loss or weights are no numbers of use; "
             "lower --learning-rate"
         )
     return Trained(Model.of_run(folder, wanted.say), scale, wanted.settings.image_layout, folder.metrics())
+
+
+def _carry_out(wanted: Fit, job: Job, folder: RunFolder) -> Result:
+    """Carry out the job. Raises RunError, which names the log only if that is kept."""
+    try:
+        with watching(folder.path, wanted.settings.track, wanted.say):
+            return carry_out(job, folder, wanted.host)
+    except OSError as error:
+        raise RunError(f"{folder.path} cannot be written: {error.strerror or error}") from error
+    except RunError as error:
+        gone = "" if wanted.settings.run_dir else f"; see {folder.log}"
+        raise RunError(str(error).removesuffix(gone)) from error

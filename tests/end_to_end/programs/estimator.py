@@ -1,0 +1,69 @@
+"""A program under spark-submit, with a SparkSession of its own, that fits in all three ways.
+
+Its cluster is local-cluster: each executor is a process. Prints what it found, as one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from typing import Any
+
+from pyspark.sql import SparkSession
+from sklearn.datasets import load_digits
+
+from largebatch.errors import RunError
+from largebatch.ml import LargeBatchClassifier
+
+GROUP = "largebatch"  # of the Spark jobs of a fit in this session
+
+
+def kill_an_executor(spark: SparkSession, over: threading.Event) -> None:
+    """As soon as a fit has a Spark job."""
+    context = spark.sparkContext
+    while not context.statusTracker().getJobIdsForGroup(GROUP) and not over.wait(0.1):
+        pass
+    pattern = f"CoarseGrainedExecutorBackend.*{context.applicationId}"
+    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=True)  # noqa: S607
+    os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+
+
+def failure(spark: SparkSession, table: Any, settings: dict[str, Any]) -> str:
+    """What a fit says whose executor is killed."""
+    over = threading.Event()
+    killer = threading.Thread(target=kill_an_executor, args=(spark, over))
+    killer.start()
+    try:
+        LargeBatchClassifier(**settings | {"session": "shared", "epochs": 1000}).fit(table)
+    except RunError as error:
+        return str(error)
+    finally:
+        over.set()
+        killer.join()
+    return "it did not fail"
+
+
+def main() -> None:
+    spark = SparkSession.builder.getOrCreate()
+    digits = load_digits(n_class=3)
+    rows = [(x, float(y)) for x, y in zip(digits.data.tolist(), digits.target.tolist(), strict=True)]
+    table = spark.createDataFrame(rows, ["features", "label"])
+    settings = {
+        "network": "softmax", "optimizer": "adam", "learningRate": 0.05,
+        "batchSize": 64, "epochs": 2, "numWorkers": 2,
+        "verbose": False, "pixelScale": 16,
+    }  # fmt: skip
+    found: dict[str, Any] = {"failure": failure(spark, table, settings), "rows": table.count(), "arrays": {}}
+    for more in ({"session": "shared"}, {"session": "own", "driverMemory": "1g"}, {"driverMemory": "1g"}):
+        model = LargeBatchClassifier(**settings | more).fit(table)
+        found["arrays"][more.get("session", "local")] = model.arrays["fc.weight"].tolist()
+        right = model.transform(table).filter("prediction = label").count()
+        found["accuracy"] = right / len(rows)
+    spark.stop()
+    print(json.dumps(found))
+
+
+main()
