@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from largebatch.data.dataset import Array, Images
 from largebatch.errors import UserError
@@ -65,12 +66,13 @@ class Model:
         arrays, scale = list(self.arrays.values()), self.images.pixel_scale
         pieces = (X[i : i + PIECE] for i in range(0, len(X), PIECE))  # scaled, they take 8 bytes a pixel
         try:
-            return np.concatenate(
-                [
-                    forward.scores(arrays, piece / scale, self.shape, self.convolutions, self.padding)
-                    for piece in pieces
-                ]
-            )
+            with threadpool_limits(1):  # the products are small: threads would wait for each other
+                return np.concatenate(
+                    [
+                        forward.scores(arrays, piece / scale, self.shape, self.convolutions, self.padding)
+                        for piece in pieces
+                    ]
+                )
         except ValueError as error:
             raise UserError(f"the arrays of the model do not fit images of {self.shape}: {error}") from error
 
