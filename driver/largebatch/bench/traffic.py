@@ -15,7 +15,7 @@ from typing import Self
 from largebatch.errors import UserError
 
 POLL_S = 0.2  # a connection lives for an epoch
-PATIENCE_S = 30.0  # for the kernel's report on a connection that has ended; on a busy machine Java closes it late
+PATIENCE_S = 30.0  # for the kernel's report on a connection that has ended, which is late on a busy machine
 
 Ends = tuple[str, str]  # the server's address and the worker's
 
