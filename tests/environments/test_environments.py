@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,11 +35,11 @@ def test_there_are_many_surroundings_and_no_two_are_equal() -> None:
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
-    folder = tmp_path_factory.mktemp("environments")
-    for each in (folder, folder.parent):
-        each.chmod(0o755)  # for other users
-    return Stage.prepared(folder / "stage")
+def stage() -> Iterator[Stage]:
+    """A stage that other users can enter: pytest's own folders for temporary files are closed to them."""
+    with tempfile.TemporaryDirectory(prefix="largebatch-surroundings-") as folder:
+        Path(folder).chmod(0o755)
+        yield Stage.prepared(Path(folder) / "stage")
 
 
 @pytest.mark.slow
