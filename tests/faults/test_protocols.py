@@ -70,7 +70,8 @@ def test_a_killed_run_goes_on_with_its_counts(
     os.kill(java_of(trial.session()), signal.SIGKILL)
     _, told = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1
-    assert "largebatch: the JVM died; see run/log.txt" in told
+    assert told.endswith("; see run/log.txt\n")
+    assert "largebatch: the JVM died (signal 9)" in told
     trial.assert_nothing_left()
     assert_finishes_from_epoch_1(trial, undisturbed)
 
