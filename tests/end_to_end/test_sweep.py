@@ -155,6 +155,7 @@ def test_spark_mode_agrees_and_only_what_is_asked_for_runs_side_by_side(
     assert "(as 6 epochs took here)" in plan.stdout
 
 
+@pytest.mark.slow
 def test_a_sweep_out_of_time_stops_between_epochs_and_goes_on_to_the_same_tables(
     largebatch: Run, bars: Path, out: Path, undisturbed: Undisturbed
 ) -> None:
