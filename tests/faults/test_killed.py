@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -118,6 +119,15 @@ def is_executor(pid: int) -> bool:
     return "CoarseGrainedExecutorBackend" in Path(f"/proc/{pid}/cmdline").read_text()
 
 
+def at_the_gate(trial: Trial, modified: Modify, gate: Gate, patience: float) -> subprocess.Popen[str]:
+    """A local run with this stall time, which stands at the gate in epoch 2."""
+    program = modified(gate.edit)
+    process = trial.train("--mode", "local", "--stall-timeout", str(patience), PYTHONPATH=program)
+    wait_for(process, "epoch 1/3")
+    gate.wait(trial.folder.log)
+    return process
+
+
 @fault(
     "The driver is suspended",
     "SIGSTOP to `largebatch train` in epoch 2; SIGCONT long after the JVM has finished",
@@ -127,10 +137,7 @@ def test_a_pause_of_the_driver_is_no_stall(
     trial: Trial, undisturbed: Undisturbed, modified: Modify, gate: Gate
 ) -> None:
     patience = limit(undisturbed.start_seconds)
-    program = modified(gate.edit)
-    process = trial.train("--mode", "local", "--stall-timeout", str(patience), PYTHONPATH=program)
-    wait_for(process, "epoch 1/3")
-    gate.wait(trial.folder.log)
+    process = at_the_gate(trial, modified, gate, patience)
     os.kill(process.pid, signal.SIGSTOP)
     gate.open()
     wait_until((trial.folder.path / "checkpoints" / str(EPOCHS) / "metrics.mtd").exists)
@@ -151,10 +158,7 @@ def test_a_jvm_that_stands_still_is_ended(
     trial: Trial, undisturbed: Undisturbed, modified: Modify, gate: Gate
 ) -> None:
     patience = limit(undisturbed.start_seconds)
-    program = modified(gate.edit)
-    process = trial.train("--mode", "local", "--stall-timeout", str(patience), PYTHONPATH=program)
-    wait_for(process, "epoch 1/3")
-    gate.wait(trial.folder.log)
+    process = at_the_gate(trial, modified, gate, patience)
     os.kill(java_of(trial.session()), signal.SIGSTOP)
     stopped = time.monotonic()
     _, told = process.communicate(timeout=TIMEOUT_S)

@@ -6,14 +6,11 @@ both. The test rows are renderings of about 300 images: their accuracy is coarse
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 
-from largebatch.data.cache import data_cache, made_once
-from largebatch.data.dataset import Dataset, Source, UInt8Array
-from largebatch.terminal.say import Say
+from largebatch.data.dataset import UInt8Array
+from largebatch.data.made import Made
 
 RECIPE = 1  # counts up with every change of the bytes made here
 SEED = 20240229
@@ -101,32 +98,20 @@ def _bilinear(images: Float32Array, y: Float32Array, x: Float32Array) -> Float32
     return values
 
 
-def _cache_file() -> Path:
-    return data_cache("digits") / f"digits-{RECIPE}.npz"
-
-
-def _find(data_dir: Path | None) -> Path | None:
-    return _cache_file() if _cache_file().is_file() else None
-
-
-def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
-    if data_dir is not None:
-        say(f"digits is made from scikit-learn's images; {data_dir} is not used")
-    shapes = {
+def _shapes() -> dict[str, tuple[int, ...]]:
+    return {
         "train_images": (TRAIN_ROWS, SIZE, SIZE),
         "train_labels": (TRAIN_ROWS,),
         "test_images": (TEST_ROWS, SIZE, SIZE),
         "test_labels": (TEST_ROWS,),
     }
-    arrays = made_once(_cache_file(), shapes, make, "digits from scikit-learn's images", say)
-    return Dataset.from_arrays("digits", "digits (augmented)", **arrays)
 
 
-SOURCE = Source(
+SOURCE = Made(
     name="digits",
     title="digits (augmented)",
-    needs_network=False,
-    how="made from scikit-learn's images on first use, in seconds",
-    find=_find,
-    load=_load,
-)
+    material="scikit-learn's images",
+    recipe=RECIPE,
+    shapes=_shapes,
+    make=lambda: make(TRAIN_ROWS, TEST_ROWS),
+).source("made from scikit-learn's images on first use, in seconds")

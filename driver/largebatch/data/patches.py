@@ -7,14 +7,11 @@ learnt from it holds for nothing else.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
-from largebatch.data.cache import data_cache, made_once
-from largebatch.data.dataset import Dataset, Source, UInt8Array
+from largebatch.data.dataset import UInt8Array
+from largebatch.data.made import Made
 from largebatch.errors import UserError
-from largebatch.terminal.say import Say
 
 RECIPE = 1  # counts up with every change of the bytes made here
 SIDE = 32  # pixels
@@ -61,29 +58,17 @@ def _crops(half: UInt8Array, grid: tuple[int, int]) -> UInt8Array:
     return np.stack(crops).transpose(0, 3, 1, 2)
 
 
-def _cache_file() -> Path:
-    return data_cache("patches") / f"patches-{RECIPE}.npz"
-
-
-def _find(data_dir: Path | None) -> Path | None:
-    return _cache_file() if _cache_file().is_file() else None
-
-
-def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
-    if data_dir is not None:
-        say(f"patches is made from photographs of packages; {data_dir} is not used")
+def _shapes() -> dict[str, tuple[int, ...]]:
     counts = {part: CLASSES * rows * columns for part, (rows, columns) in GRIDS.items()}
     shapes: dict[str, tuple[int, ...]] = {f"{part}_images": (n, 3, SIDE, SIDE) for part, n in counts.items()}
-    shapes |= {f"{part}_labels": (n,) for part, n in counts.items()}
-    arrays = made_once(_cache_file(), shapes, make, "patches from photographs of scikit-image", say)
-    return Dataset.from_arrays("patches", "patches of photographs", **arrays)
+    return shapes | {f"{part}_labels": (n,) for part, n in counts.items()}
 
 
-SOURCE = Source(
+SOURCE = Made(
     name="patches",
     title="patches of photographs",
-    needs_network=False,
-    how="made from photographs of scikit-image and scikit-learn on first use; tests colour, nothing else",
-    find=_find,
-    load=_load,
-)
+    material="photographs of packages",
+    recipe=RECIPE,
+    shapes=_shapes,
+    make=make,
+).source("made from photographs of scikit-image and scikit-learn on first use; tests colour, nothing else")

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame
 from largebatch.data import Dataset
 from largebatch.engine.host import Host
 from largebatch.errors import RunError, UserError
-from largebatch.export import parse_trackers
+from largebatch.export import require_packages
 from largebatch.export.watch import watching
 from largebatch.ml.gather import NAME, as_dataset, gather
 from largebatch.ml.sessions import MODES, check_execution, heap_bytes, host_for
@@ -81,8 +81,7 @@ def _given(estimator: Any, settings: type[Settings], *, chosen: bool = False) ->
 
 
 def _check_trackers(settings: FitSettings) -> None:
-    if settings.track:
-        parse_trackers(",".join(settings.track))
+    require_packages(settings.track)
     if "tensorboard" in settings.track and settings.run_dir is None:
         raise UserError("track has tensorboard, whose files lie in the run's folder: set runDir, too")
 

@@ -40,10 +40,10 @@ class Reading:
 def readings(study: StudyRecord, *, per_worker: bool = False) -> list[Reading]:
     """All readings that the study's runs allow: every pair of lines, after every number of epochs.
 
-    There are none if nothing is measured, or if a learning rate depends on the number of epochs, so that
-    half a run is no short run.
+    There are none if no run is of the paper's kind, if nothing is measured, or if a learning rate depends on
+    the number of epochs, so that half a run is no short run.
     """
-    if study.schedules_need_the_end:
+    if study.schedules_need_the_end or not any(map(summary.is_of_papers_kind, study.runs)):
         return []
     last = max((len(run.metrics) for run in study.runs), default=0)
     found = [

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from largebatch.records.reading import StudyRecord
+from largebatch.records.reading import RunRecord, StudyRecord
 from largebatch.records.result import Status
 from largebatch.report import claims, tables
 from largebatch.report.claims import Claim, Values
 
 USEFUL = 0.90  # the paper, too, calls an accuracy below it a drop
+PAPERS_KIND = ("mnist", "lenet")  # data set and network of the runs that the claims are about
 MOST_LINES = 4  # with more lines, sentences don't compare them
 
 
@@ -35,7 +36,8 @@ def compare_with_paper(
 
     `per_worker` reads the paper's batch size as that of one worker. `seeds` adds single seeds' verdicts.
     """
-    own = results[(results["dataset"] == "mnist") & (results["network"] == "lenet")]
+    dataset, network = PAPERS_KIND
+    own = results[(results["dataset"] == dataset) & (results["network"] == network)]
     if per_worker:
         own = own.assign(batch_size=own["batch_size"] // own["workers"])
     lines = {line.name: line for line in tables.lines(study).values()}
@@ -44,6 +46,11 @@ def compare_with_paper(
         for sgd, lars in claims.pairs(lines.values())
         for judge in [_judge_with_seeds if seeds else _judge]
     ]
+
+
+def is_of_papers_kind(run: RunRecord) -> bool:
+    """Whether the claims are about such runs: LeNet on MNIST."""
+    return (run.training.dataset, run.training.network) == PAPERS_KIND
 
 
 def _finished(results: pd.DataFrame, sgd: str, lars: str) -> pd.DataFrame:

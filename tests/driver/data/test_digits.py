@@ -86,10 +86,8 @@ def test_rendering_without_distortion_is_plain_scaling(monkeypatch: pytest.Monke
 @pytest.fixture
 def few(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Cache file of a smaller set."""
-    make = digits.make
     monkeypatch.setattr(digits, "TRAIN_ROWS", 60)
     monkeypatch.setattr(digits, "TEST_ROWS", 10)
-    monkeypatch.setattr(digits, "make", lambda: make(60, 10))
     return cache_home / "data" / "digits" / f"digits-{digits.RECIPE}.npz"
 
 
