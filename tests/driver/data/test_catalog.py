@@ -119,8 +119,8 @@ def test_unknown_name(cache_home: Path) -> None:
 
 
 def test_obtain_says_when_nothing_could_be_kept(cache_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = digits.make(60, 10)
-    monkeypatch.setattr(digits, "make", lambda: made)
+    monkeypatch.setattr(digits, "TRAIN_ROWS", 60)
+    monkeypatch.setattr(digits, "TEST_ROWS", 10)
     cache_home.parent.mkdir()
     cache_home.write_text("a file in the way")
     with pytest.raises(RunError, match="could not be kept"):
