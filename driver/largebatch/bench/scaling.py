@@ -89,8 +89,10 @@ def measure(training: Training, execution: Execution, dataset: Dataset, rounds: 
 
     Raises RunError if training fails, or no connection was seen, as on masters that aren't local.
     """
-    with Traffic() as traffic, Sitting(execution, dataset) as sitting:
-        epochs = sitting.train(training, execution.mode)
+    with Sitting(execution, dataset) as sitting:
+        session = sitting.session(execution.mode, training.workers)
+        with Traffic(session.process_group) as traffic:
+            epochs = sitting.train(training, execution.mode)
     if not (traffic.total.pushed and traffic.total.pulled):
         raise RunError("ss saw no bytes between workers and server: --scaling is for local masters, local[n]")
     images = len(dataset.train)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from largebatch.errors import UserError
+from largebatch.errors import RunError, UserError
 
 POLL_S = 0.2  # a connection lives for an epoch
 PATIENCE_S = 30.0  # for the kernel's report on a connection that has ended, which is late on a busy machine
@@ -32,18 +33,18 @@ class Traffic:
     """Counts the bytes that all workers of a session exchange with its server while the block runs.
 
     Polls `ss` for open connections; takes byte counts from the kernel's report when a connection closes.
-    Connections that were open before, such as another session's, do not count. In Spark's local mode, workers
-    and server are one process that is connected to itself. Raises UserError without the programs `ss` and
-    `stdbuf`.
+    Only connections of the session's `process_group` count. In Spark's local mode, workers and server are one
+    process that is connected to itself. Raises UserError without the programs `ss` and `stdbuf`.
+    At its end the block raises RunError if the kernel's report on a connection was lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, process_group: int) -> None:
         for program, package in (("ss", "iproute2"), ("stdbuf", "coreutils")):
             if shutil.which(program) is None:
                 raise UserError(f"bytes are counted with the program {program}: install {package}")
         self._list = ["ss", "-tainpHO"]
         self._follow = ["stdbuf", "-oL", "ss", "-tinHOE"]
-        self._others: set[Ends] = set()
+        self._process_group = process_group
         self._seen: dict[Ends, Bytes] = {}
         self._ended: dict[Ends, Bytes] = {}
         self._done = threading.Event()
@@ -54,7 +55,6 @@ class Traffic:
         self._reports = subprocess.Popen(
             self._follow, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        self._others = set(self._connections())
         self._listener.start()
         self._watcher.start()
         return self
@@ -63,35 +63,50 @@ class Traffic:
         self._done.set()
         self._watcher.join()
         deadline = time.monotonic() + PATIENCE_S
-        while any(ends not in self._ended for ends in self._seen) and time.monotonic() < deadline:
+        while (missing := self._missing()) and time.monotonic() < deadline:
             time.sleep(0.05)
         with self._reports:
             self._reports.terminate()
             self._listener.join()
+        if missing and kind is None:
+            raise RunError(
+                f"the kernel's report on {missing} connections between workers and server was lost, "
+                "as happens on a busy machine: run it again"
+            )
 
     @property
     def total(self) -> Bytes:
         """Sum over all connections so far; an open one counts as of the last poll."""
-        found = [self._ended.get(ends, seen) for ends, seen in self._seen.items()]
+        found = [self._report(ends) or seen for ends, seen in self._seen.items()]
         return Bytes(sum(one.pushed for one in found), sum(one.pulled for one in found))
 
     def _watch(self) -> None:
         while not self._done.wait(POLL_S):
-            found = self._connections()
             # a new dictionary: `total` may be iterating over the old one
-            self._seen = self._seen | {ends: found[ends] for ends in found.keys() - self._others}
+            self._seen = self._seen | self._connections()
 
     def _listen(self) -> None:
         for ends, _, line in _sockets(self._reports.stdout or ()):
             self._ended[ends] = _bytes(line)
 
+    def _report(self, ends: Ends) -> Bytes | None:
+        """The kernel's report on an ended connection: on the server's socket, else on the worker's."""
+        worker = self._ended.get(ends[::-1])
+        return self._ended.get(ends) or (worker and Bytes(pushed=worker.pulled, pulled=worker.pushed))
+
+    def _missing(self) -> int:
+        return sum(self._report(ends) is None for ends in self._seen)
+
     def _connections(self) -> dict[Ends, Bytes]:
         listing = subprocess.run(self._list, capture_output=True, text=True, check=False)
-        return connections(listing.stdout)
+        return connections(listing.stdout, lambda process_id: _group(process_id) == self._process_group)
 
 
-def connections(listing: str) -> dict[Ends, Bytes]:
-    """Connections of a process with itself, from `ss -tainpHO`; the server's end is the listening one."""
+def connections(listing: str, counts: Callable[[int], bool]) -> dict[Ends, Bytes]:
+    """Connections with itself of each process that counts, from `ss -tainpHO`.
+
+    The server's end is the listening one.
+    """
     sockets = {}
     listening = set()
     for ends, state, line in _sockets(listing.splitlines()):
@@ -103,8 +118,18 @@ def connections(listing: str) -> dict[Ends, Bytes]:
     return {
         ends: _bytes(line)
         for ends, (process_id, line) in sockets.items()
-        if _port(ends[0]) in listening and sockets.get(ends[::-1], ("", ""))[0] == process_id
+        if _port(ends[0]) in listening
+        and sockets.get(ends[::-1], ("", ""))[0] == process_id
+        and counts(int(process_id))
     }
+
+
+def _group(process_id: int) -> int | None:
+    """A process' group; None if the process has ended."""
+    try:
+        return os.getpgid(process_id)
+    except ProcessLookupError:
+        return None
 
 
 def _sockets(lines: Iterable[str]) -> Iterator[tuple[Ends, str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import time
@@ -12,6 +13,7 @@ from largebatch.bench.traffic import POLL_S, Bytes, Traffic, connections
 from largebatch.errors import UserError
 
 JVM, PYTHON = 'users:(("java",pid=70,fd=5)) cubic', 'users:(("python3",pid=69,fd=7)) cubic'
+OTHER = 'users:(("java",pid=71,fd=5)) cubic'  # another session's
 SERVER, GATEWAY = "[::ffff:10.0.0.2]:37001", "127.0.0.1:25333"
 LISTING = f"""LISTEN 0 8192 *:37001 *:* {JVM} cwnd:10
 LISTEN 0 128 {GATEWAY} 0.0.0.0:* {JVM} cwnd:10
@@ -22,11 +24,14 @@ ESTAB 0 0 127.0.0.1:5000 {GATEWAY} {PYTHON} bytes_sent:99 bytes_received:77
 TIME-WAIT 0 0 {GATEWAY} 127.0.0.1:5002
 ESTAB 0 0 {SERVER} [::ffff:10.0.0.2]:5112 {JVM} segs_out:3
 ESTAB 0 0 [::ffff:10.0.0.2]:5112 {SERVER} {JVM} segs_out:3
+LISTEN 0 8192 *:37002 *:* {OTHER} cwnd:10
+ESTAB 0 0 [::ffff:10.0.0.2]:37002 [::ffff:10.0.0.2]:5113 {OTHER} bytes_sent:2000 bytes_received:1000
+ESTAB 0 0 [::ffff:10.0.0.2]:5113 [::ffff:10.0.0.2]:37002 {OTHER} bytes_sent:1000 bytes_received:2000
 """
 
 
 def test_what_workers_exchange_with_the_server_is_told_from_all_else() -> None:
-    assert connections(LISTING) == {
+    assert connections(LISTING, lambda process_id: process_id == 70) == {
         ("10.0.0.2:37001", "10.0.0.2:5111"): Bytes(pushed=1000, pulled=2000),
         ("10.0.0.2:37001", "10.0.0.2:5112"): Bytes(pushed=0, pulled=0),
     }
@@ -37,7 +42,7 @@ def test_what_a_connection_carries_after_the_last_look_counts() -> None:
     """Within one process, as in Spark's local mode, half of it right before the end."""
     gradient, weights = b"gradient" * 1000, b"weights, momentum" * 1000
     with (
-        Traffic() as traffic,
+        Traffic(os.getpgid(0)) as traffic,
         socket.create_server(("127.0.0.1", 0)) as server,
         socket.create_connection(server.getsockname()) as worker,
         server.accept()[0] as served,
@@ -56,4 +61,4 @@ def test_what_a_connection_carries_after_the_last_look_counts() -> None:
 def test_bytes_can_not_be_counted_without_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="iproute2"):
-        Traffic()
+        Traffic(os.getpgid(0))
