@@ -54,9 +54,10 @@ DML_ROOMS = (
     ("parameters", "schedules", "checks"),
     ("layers",),
     ("networks", "optimizers", "protocols"),
+    ("noise_scale",),
     ("transport", "model"),
     ("worker", "server", "evaluation"),
-    ("train", "predict"),
+    ("train", "predict", "evaluate"),
     ("bench",),
 )
 

@@ -56,7 +56,7 @@ class Recorded:
         return {
             "S": [[*SHAPES[0], 4, 3], [*SHAPES[1], 0, 0]],
             "origins": np.array([[push.worker, push.seen] for push in self.pushes]).T,
-            "sums": np.array([[push.rows, push.loss, 0] for push in self.pushes]).T,
+            "sums": np.array([[push.rows, push.loss, 0, 1] for push in self.pushes]).T,
             "gradients": np.array([push.g for push in self.pushes]).T,
             "rates": self.rates[:, None],
         }
@@ -95,7 +95,7 @@ def test_recorded_pushes_give_the_weights_of_the_twin(dml: DML, name: str, modul
         {**expected.matrices(), "w": start[:, None]},
         ("weights", "clocks", "staleness", "arrivals"),
         protocol=name, staleness_modulation=modulation, workers=WORKERS, first=FIRST, network="softmax",
-        optimizer="sgd_momentum", **HYPER, **TWINS[name].OWN,
+        optimizer="sgd_momentum", out="", **HYPER, **TWINS[name].OWN,
     )  # fmt: skip
     np.testing.assert_allclose(found["weights"].T, expected.weights, rtol=0, atol=TWIN)
     np.testing.assert_array_equal(found["clocks"][0], expected.clocks)
@@ -217,9 +217,12 @@ def test_eight_workers_learn_on_exactly_eight_slots(
 ) -> None:
     """A Spark job that the server's function started would wait for a slot for ever."""
     settings = SETTINGS | {"workers": 8, "batch_size": 32, "epochs": 1, "mode": "REMOTE_SPARK"} | own
+    settings["evaluate_every"] = 7
     trained = train(protocol=protocol, **settings)
     (row,) = table(trained)
     losses = [float(line.split()[-1]) for line in trained.lines if line.startswith("update")]
     assert row["train_loss"] < losses[0]
     assert (row["pushes"], row["updates"]) == (64, len(losses))
     assert counted(trained)[:, 3].sum() == 64
+    snapshots = {int(path.name) for path in trained.folder.glob("snapshots/*")}
+    assert snapshots == set(range(7, len(losses) + 1, 7))

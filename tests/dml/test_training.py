@@ -15,8 +15,10 @@ from largebatch.records.metrics import EPOCH_COLUMNS
 from largebatch.settings.optimizers import OPTIMIZERS
 from tests.reference import optimizers
 from tests.reference.networks import lenet
+from tests.support.harness import DML, write_matrix
 from tests.support.training import (
     CLASSES,
+    NOISE_COLUMNS,
     SECONDS,
     SETTINGS,
     Trained,
@@ -127,7 +129,7 @@ def test_norms_and_trust_ratios_are_those_of_the_last_update(
     groups = optimizers.groups(lenet.shapes((1, 8, 8), 4, 2), scope, adapt_biases=True)
     norm_w, norm_g = np.array(norms_of(w, groups)), np.array(norms_of(g, groups))
     ratio = np.where(norm_w > 0, 0.01 * norm_w / (norm_g + 0.001 * norm_w), 1)
-    found = trained.recorded(1)[0, len(EPOCH_COLUMNS) :].reshape(-1, 3)
+    found = trained.recorded(1)[0, len(EPOCH_COLUMNS) : -NOISE_COLUMNS].reshape(-1, 3)
     np.testing.assert_allclose(found, np.column_stack([norm_w, norm_g, ratio]), rtol=TWIN)
     assert trained.column("learning_rate") == [1.5]
 
@@ -237,9 +239,13 @@ def test_a_training_in_two_parts_equals_an_uninterrupted_one_to_the_last_bit(tra
 def test_columns_are_named_and_those_of_a_part_without_file_are_missing(train: Trainer) -> None:
     groups = [f"1.{norm}" for norm in ("weight_norm", "gradient_norm", "trust_ratio")]
     settings: dict[str, Any] = {"network": "softmax", "epochs": 1}
-    assert columns(train(**settings)) == [*EPOCH_COLUMNS, *groups]
+    noise = [f"noise.{name}" for name in ("updates", "G2", "S", "G4", "S2", "G2S")]
+    assert columns(train(**settings)) == [*EPOCH_COLUMNS, *groups, *noise]
+    assert columns(train(workers=1, **settings)) == [*EPOCH_COLUMNS, *groups]
     alone = train(test_images="", test_labels="", **settings)
-    assert columns(alone) == [name for name in (*EPOCH_COLUMNS, *groups) if not name.startswith("test")]
+    assert columns(alone) == [
+        name for name in (*EPOCH_COLUMNS, *groups, *noise) if not name.startswith("test")
+    ]
     assert len(columns(alone)) == alone.recorded().shape[1]
 
 
@@ -254,6 +260,42 @@ def test_a_validation_part_is_evaluated_and_changes_nothing_else(train: Trainer,
     assert names[at : at + 4] == ["validation_loss", "validation_accuracy", "test_loss", "test_accuracy"]
     np.testing.assert_array_equal(found.recorded()[:, at : at + 2], found.recorded()[:, at + 2 : at + 4])
     np.testing.assert_array_equal(found.parameters(), without.parameters())
+
+
+def evaluated(dml: DML, trained: Trained, update: int) -> list[float]:
+    """Loss and accuracy that evaluate.dml finds on the test part for a snapshot."""
+    names = ("channels", "height", "width", "classes", "workers")
+    files = {name: str(trained.folder.parent / f"test_{name}") for name in ("images", "labels")}
+    weights = str(trained.folder / "snapshots" / str(update) / "weights")
+    arguments = {name: SETTINGS[name] for name in names} | {"network": "softmax"}
+    lines: list[str] = []
+    named = {"images": files["images"], "labels": files["labels"], "weights": weights}
+    dml.session.run("evaluate.dml", arguments | named, single_node=True, on_line=lines.append)
+    (line,) = lines
+    return [float(number) for number in line.removeprefix("evaluated ").split()]
+
+
+def test_snapshots_are_the_weights_of_their_updates_and_change_nothing(dml: DML, train: Trainer) -> None:
+    """Updates 4 and 8 are the last ones of their epochs, whose metrics have the same evaluation."""
+    trained, without = train(network="softmax", evaluate_every=2), train(network="softmax")
+    assert sorted(path.name for path in trained.folder.glob("snapshots/*")) == ["2", "4", "6", "8"]
+    at = EPOCH_COLUMNS.index("test_loss")
+    assert evaluated(dml, trained, 4) == trained.recorded()[0, at : at + 2].tolist()
+    assert evaluated(dml, trained, 2) != trained.recorded()[0, at : at + 2].tolist()
+    assert evaluated(dml, trained, 8) == trained.recorded()[1, at : at + 2].tolist()
+    np.testing.assert_array_equal(trained.parameters(), without.parameters())
+    np.testing.assert_array_equal(trained.metrics(), without.metrics())
+
+
+def test_a_run_begun_without_sums_of_the_noise_goes_on_without_them(train: Trainer, tmp_path: Path) -> None:
+    """As older versions began it."""
+    settings: dict[str, Any] = {"network": "softmax", "epochs": 4, "schedule": "polynomial"}
+    whole, checkpoint = train(**settings), tmp_path / "2"
+    shutil.copytree(whole.checkpoint(2), checkpoint, ignore=shutil.ignore_patterns(".*.crc"))
+    write_matrix(checkpoint / "metrics", whole.recorded(2)[:, :-NOISE_COLUMNS])
+    resumed = train(again=True, resume=str(checkpoint), **settings)
+    np.testing.assert_array_equal(resumed.metrics(4), whole.metrics(4)[:, :-NOISE_COLUMNS])
+    np.testing.assert_array_equal(resumed.parameters(4), whole.parameters(4))
 
 
 def columns(trained: Trained) -> list[str]:

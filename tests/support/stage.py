@@ -32,6 +32,7 @@ class Stage:
     trained: list[tuple[int, str, int, int]] = field(default_factory=list)  # session, optimizer, batch, epoch
     ended: list[tuple[int, str | None]] = field(default_factory=list)  # session, and the error that ended it
     converted: list[str] = field(default_factory=list)
+    evaluated: list[int] = field(default_factory=list)  # the updates of snapshots
     running: int = 0
     most_running: int = 0
 
@@ -68,6 +69,10 @@ class FakeSession:
         out.write_text("")
 
     def run(self, program: str, arguments: dict[str, Any], **options: Any) -> None:
+        if program == "evaluate.dml":
+            self.stage.evaluated.append(int(Path(arguments["weights"]).parent.name))
+            options["on_line"](f"evaluated {0.5} {min(1.0, self.stage.evaluated[-1] / 20)}")
+            return
         self.stage.running += 1
         self.stage.most_running = max(self.stage.running, self.stage.most_running)
         try:
@@ -87,8 +92,15 @@ class FakeSession:
             state.mkdir(parents=True, exist_ok=True)
             write_matrix(state / "parameters", [[epoch]] * 51)
             write_matrix(state / "metrics", [epoch_row(e) for e in range(1, epoch + 1)])
+            self._leave_snapshots(out, 5 * epoch, arguments["evaluate_every"])
             self.stage.trained.append((self.number, arguments["optimizer"], arguments["batch_size"], epoch))
             on_line(f"epoch {epoch}")
+
+    def _leave_snapshots(self, out: Path, updates: int, every: int) -> None:
+        """Those of an epoch of five updates."""
+        for update in range(updates - 4, updates + 1):
+            if every and update % every == 0:
+                (out / "snapshots" / str(update) / "weights").mkdir(parents=True, exist_ok=True)
 
 
 def set_up(monkeypatch: pytest.MonkeyPatch) -> Stage:

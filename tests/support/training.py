@@ -21,6 +21,8 @@ CLASSES = 4
 TRAIN, TEST = 240, 61  # four workers: equally many training rows, not equally many test rows
 SECONDS = [EPOCH_COLUMNS.index("seconds"), EPOCH_COLUMNS.index("evaluation_seconds")]
 
+NOISE_COLUMNS = 6  # at the end
+
 # 240 rows in batches of 64: four updates an epoch, the last of 48 rows.
 SETTINGS: dict[str, Any] = {
     "network": "lenet",
@@ -172,6 +174,7 @@ def train_in_numpy(settings: dict[str, Any], data: Data, w: Floats, orders: Ints
     metrics: list[list[float]] = []
     t = examples = 0
     for epoch, order in enumerate(orders.T, start=1):
+        noise = np.zeros(6)
         for rows in batches(order, k, settings["batch_size"]):
             before, rate = w, schedules.rate(rates, t)
             t, examples = t + 1, examples + len(rows)
@@ -181,14 +184,24 @@ def train_in_numpy(settings: dict[str, Any], data: Data, w: Floats, orders: Ints
                 X = data.X_train[share] / scale
                 past[worker] = twin.gradient(x, X, data.y_train[share], *geometry)[0] / len(share)
             g = past.mean(axis=0)
+            noise += noise_of(past, g, len(rows))
             w, state, ratio = optimizers.TWINS[name].step(w, g, state, t, rate, groups, settings)
         figures = [
             *evaluate(twin.forward(w, data.X_train / scale, *geometry), data.y_train),
             *evaluate(twin.forward(w, data.X_test / scale, *geometry), data.y_test),
         ]
         norms = np.column_stack([norms_of(before, groups), norms_of(g, groups), ratio])
-        metrics.append([epoch, t, examples, rate, *figures, *norms.ravel()])
+        metrics.append([epoch, t, examples, rate, *figures, *norms.ravel(), *noise])
     return np.column_stack([w, state]), np.array(metrics)
+
+
+def noise_of(of_workers: Floats, g: Floats, B: int) -> Floats:
+    """What an update adds to the sums of dml/noise_scale.dml, from the workers' mean gradients (k, P)."""
+    b = B / len(of_workers)
+    small, large = (of_workers**2).sum(axis=1).mean(), g @ g
+    G2 = (B * large - b * small) / (B - b)
+    S = (small - large) / (1 / b - 1 / B)
+    return np.array([1, G2, S, G2**2, S**2, G2 * S])
 
 
 def at_the_weights(w: Floats, *_: object) -> Floats:

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     from largebatch.records.run_folder import RunFolder
     from largebatch.runs import preflight
     from largebatch.runs.job import load_data, train
-    from largebatch.terminal.table import format_results
+    from largebatch.terminal.table import format_results, format_targets
 
     training, execution = _settings(options)
     dataset = load_data(training, options.data_dir, say)
@@ -57,7 +57,11 @@ def run(options: argparse.Namespace) -> int:
         say(f"largebatch: interrupted; `largebatch train --resume {folder.path}` goes on from the last epoch")
         return INTERRUPTED
     values = result.to_mapping()
-    print(json.dumps(values) if options.json else format_results([values]), flush=True)
+    if options.json:
+        print(json.dumps(values), flush=True)
+    else:
+        tables = [format_results([values]), *([format_targets(result.targets)] if result.targets else [])]
+        print("\n\n".join(tables), flush=True)
     return DONE if result.status == Status.FINISHED else FAILED
 
 

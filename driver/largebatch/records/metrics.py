@@ -11,6 +11,7 @@ import pandas as pd
 
 from largebatch.files.matrices import Matrix
 from largebatch.files.safe import no_link, text_of
+from largebatch.records.noise import with_noise_scale
 from largebatch.settings.networks import Network
 
 EPOCH_COLUMNS = (  # of train.dml's matrix, in a folder without the file `columns`
@@ -59,7 +60,7 @@ def from_matrix(values: Matrix, columns: Sequence[str] | None, network: Network)
     of_epoch = table["examples"].diff().fillna(table["examples"])
     place = list(table).index("seconds") + 1
     table.insert(place, "images_per_second", of_epoch / table["seconds"])
-    return table
+    return with_noise_scale(table)
 
 
 def _by_group_name(columns: Sequence[str], network: Network) -> list[str]:

@@ -48,6 +48,7 @@ class Result:
     reason: str | None = None  # of a failure
     validation_accuracy: float | None = None
     reproducible: bool | None = None  # False if equal runs may differ
+    targets: list[dict[str, Any]] | None = None  # Reached, of records.targets, for each target accuracy
 
     @classmethod
     def from_mapping(cls, values: Any) -> Self:
@@ -64,7 +65,7 @@ class Result:
     def to_mapping(self) -> dict[str, Any]:
         """The result as JSON can hold it, without what is None and belongs to some runs only."""
         values = dataclasses.asdict(self) | {"status": self.status.value}
-        optional = ("reason", "validation_accuracy", "reproducible")
+        optional = ("reason", "validation_accuracy", "reproducible", "targets")
         return {k: v for k, v in values.items() if v is not None or k not in optional}
 
 
@@ -76,7 +77,8 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
         return Status(value)
     if isinstance(value, int) and float in (hint, *typing.get_args(hint)):
         return float(value)
-    if not isinstance(value, hint):
+    kinds = tuple(typing.get_origin(kind) or kind for kind in typing.get_args(hint) or (hint,))
+    if not isinstance(value, kinds):
         raise ValueError(f"lacks {name}, or has it with a value of another kind")
     return value
 

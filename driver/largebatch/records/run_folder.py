@@ -4,6 +4,7 @@ config.json     all settings        checkpoints/E/  state after epoch E (paramet
 versions.json   of what ran it                      once its manifest.json is there and fits
 metrics.csv     a row per epoch     model.npz       the trained arrays, by name
 log.txt         Spark's output      result.json     last of all; absent or not "finished" before
+evaluations.csv, snapshots/   accuracies within epochs, of runs that ask for them
 staleness.csv   of the gradients of each epoch, of runs that are not bulk-synchronous
 shapes          of the arrays       columns         of a checkpoint's metrics; missing in
                                                     folders of older versions
@@ -30,7 +31,15 @@ from largebatch.files.names import check_path
 from largebatch.files.safe import part_of, read_file, read_json, write_atomically
 from largebatch.records.arrays import read_arrays, write_arrays
 from largebatch.records.checkpoints import Checkpoints
-from largebatch.records.metrics import MAX_METRICS, append, from_matrix, parse_columns, parse_metrics
+from largebatch.records.evaluations import Evaluations
+from largebatch.records.metrics import (
+    MAX_METRICS,
+    append,
+    from_matrix,
+    no_epochs,
+    parse_columns,
+    parse_metrics,
+)
 from largebatch.records.result import EpochRow, Result
 from largebatch.records.staleness import publish_staleness, read_staleness
 from largebatch.settings.execution import Execution
@@ -65,6 +74,7 @@ class RunFolder:
         self.metrics_file = path / "metrics.csv"
         self.staleness_file = path / "staleness.csv"
         self.model_file = path / "model.npz"
+        self.evaluations = Evaluations(path)
         self._config = path / "config.json"
         self._checkpoints = Checkpoints(path / "checkpoints")
 
@@ -152,7 +162,7 @@ class RunFolder:
 
         Raises UserError if there are links in the folder: writing would change what they point to.
         """
-        for pattern in ("*", "checkpoints/*", "checkpoints/*/*"):
+        for pattern in ("*", "checkpoints/*", "checkpoints/*/*", "snapshots/*", "snapshots/*/*"):
             for there in self.path.glob(pattern):
                 if there.is_symlink():
                     raise UserError(f"{there} is a link, through which a run does not write: remove it")
@@ -202,8 +212,10 @@ class RunFolder:
         self._checkpoints.remove_newer(epoch)
         for file in (self.metrics_file, self.staleness_file, self.result_file):
             file.unlink(missing_ok=True)
+        rows = self._rows_until(epoch, network) if epoch else no_epochs()
+        self.evaluations.rewind(int(rows["updates"].max()) if epoch else 0)
         if epoch:
-            append(self.metrics_file, self._rows_until(epoch, network))
+            append(self.metrics_file, rows)
             publish_staleness(self.checkpoint(epoch), self.staleness_file)
         return epoch
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from largebatch import data
 from largebatch.data import Dataset
+from largebatch.data.dataset import PreparedData
 from largebatch.data.validation import cut
 from largebatch.engine.host import Host
 from largebatch.engine.own import OWN_JVM
@@ -20,9 +21,11 @@ from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.records.result import EpochRow, Result, Status
 from largebatch.records.run_folder import RunFolder
+from largebatch.records.targets import reached
 from largebatch.runs import preflight
 from largebatch.runs.prepare import prepare
 from largebatch.runs.program import train_arguments
+from largebatch.runs.snapshots import evaluate_snapshots, stops
 from largebatch.runs.versions import versions
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
@@ -153,7 +156,7 @@ class _Attempt:
         return Progress("", job.training.epochs, *updates, stream=io.StringIO())  # shown to nobody
 
     def _train(self, session: Session, statistics: bool) -> Result:
-        if self._done < self._job.last_epoch:
+        if self._done < self._job.last_epoch or self._folder.evaluations.waiting():
             self._record_versions(versions(self._job.execution, session))
             self._run_program(session, statistics)
         else:
@@ -174,12 +177,25 @@ class _Attempt:
     def _run_program(self, session: Session, statistics: bool) -> None:
         job = self._job
         prepared = prepare(job.dataset, session, job.prepared_in)
-        out = self._folder.path.resolve()
-        resume = self._folder.checkpoint(self._done).resolve() if self._done else None
+        for stop in stops(job.training, len(job.dataset.train), self._done, job.last_epoch):
+            if self._epoch < stop:
+                self._train_until(stop, prepared, session, statistics)
+            if self._folder.evaluations.waiting():
+                evaluate_snapshots(job.training, job.execution.mode, self._folder, prepared, session)
+            if self._epoch < stop:
+                return  # it diverged
+
+    @property
+    def _epoch(self) -> int:
+        return self._last.epoch if self._last else 0
+
+    def _train_until(self, epoch: int, prepared: PreparedData, session: Session, statistics: bool) -> None:
+        job, out = self._job, self._folder.path.resolve()
+        resume = self._folder.checkpoint(self._epoch).resolve() if self._epoch else None
         arguments = train_arguments(job.training, job.execution.mode, prepared, out, resume)
         session.run(
             "train.dml",
-            {**arguments, "until": job.last_epoch},
+            {**arguments, "until": epoch},
             single_node=job.execution.mode == "local",
             on_line=self._on_line,
             statistics=statistics,
@@ -227,7 +243,16 @@ class _Attempt:
             reason=reason,
             validation_accuracy=row.validation_accuracy if row else None,
             reproducible=None if training.reproducible else False,
+            targets=self._targets(),
         )
+
+    def _targets(self) -> list[dict[str, Any]] | None:
+        """When each target accuracy was reached; None if none is asked for, or nothing is trained."""
+        targets = self._job.execution.target_accuracy
+        if not targets or self._last is None:
+            return None
+        tables = self._folder.metrics(), self._folder.evaluations.table()
+        return [reached(*tables, target).to_mapping() for target in targets]
 
     def _seconds(self) -> float:
         """Seconds of training and evaluation over all epochs, also those of jobs before this one."""

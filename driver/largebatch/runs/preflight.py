@@ -16,6 +16,7 @@ from largebatch.settings.execution import Execution
 from largebatch.settings.protocols import PROTOCOLS
 from largebatch.settings.training import Training
 
+MOST_SNAPSHOTS = 2000  # of an epoch, each of them the weights in a file
 MOST_THAT_REMEMBER = 8  # workers whose past gradients travel in reasonable time
 
 
@@ -30,6 +31,7 @@ def check(
     """Remarks on a run about to start in each of some sessions. Raises UserError if it can't work."""
     _check_images(training, dataset)
     _check_batch(training, execution, dataset)
+    _check_evaluations(training, execution, dataset)
     said = [_timing_remark(training), _traffic_remark(training), *_data_remarks(dataset)]
     said += host.remarks(execution)
     if host.starts_jvm:  # else slots and memory are those of a JVM that runs already
@@ -50,6 +52,27 @@ def updates_after(training: Training, rows: int, epochs: int) -> int:
     k = training.workers
     batches = -(-(rows // k) // (training.batch_size // k))  # of each worker, in an epoch
     return epochs * k * batches // training.gradients_per_update(k)
+
+
+def snapshots_per_epoch(training: Training, rows: int) -> int:
+    """Snapshots for evaluation that an epoch over `rows` training rows leaves, at most."""
+    every = training.evaluate_every
+    return -(-updates_per_epoch(training, rows) // every) if every else 0
+
+
+def _check_evaluations(training: Training, execution: Execution, dataset: Dataset) -> None:
+    asked = "--evaluate-every" if training.evaluate_every else ""
+    asked = "--target-accuracy" if execution.target_accuracy else asked
+    if asked and set(dataset.parts) == {"train"}:
+        raise UserError(
+            f"{asked} needs a validation or a test part, which {dataset.title} lacks: give --validation-rows"
+        )
+    updates = updates_per_epoch(training, len(dataset.train))
+    if snapshots_per_epoch(training, len(dataset.train)) > MOST_SNAPSHOTS:
+        raise UserError(
+            f"--evaluate-every {training.evaluate_every} keeps the weights of more than {MOST_SNAPSHOTS} of "
+            f"the {updates} updates of an epoch: raise it to at least {-(-updates // MOST_SNAPSHOTS)}"
+        )
 
 
 def _check_images(training: Training, dataset: Dataset) -> None:

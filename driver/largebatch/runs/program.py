@@ -28,6 +28,19 @@ def train_arguments(
     }
 
 
+def evaluate_arguments(
+    training: Training, data: PreparedData, part: str, weights: Path
+) -> dict[str, Argument]:
+    """The arguments of evaluate.dml for weights in a file, on a part of the data."""
+    return {
+        **_image_arguments(data.images),
+        **training.dml_arguments(),
+        "images": str(data.matrix(f"{part}_images")),
+        "labels": str(data.matrix(f"{part}_labels")),
+        "weights": str(weights),
+    }
+
+
 def _image_arguments(images: Images) -> dict[str, Argument]:
     return {
         "channels": images.channels,

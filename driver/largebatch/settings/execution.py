@@ -17,6 +17,7 @@ LONGEST_TIMEOUT_S = 7 * 24 * 3600  # waiting for input takes milliseconds in 32 
 _MEMORY = re.compile(r"([1-9][0-9]{0,8})([mg])")
 _TIMEOUT = Real(above=0, high=LONGEST_TIMEOUT_S, unit="seconds")
 _JVM = NotPassed("it concerns the JVM around the program")
+_SHARE = Real(above=0, high=1)
 
 
 def _bytes(memory: str) -> int:
@@ -27,6 +28,10 @@ def _memory(value: str) -> str | None:
     if not _MEMORY.fullmatch(value):
         return f"{value!r} must be a number with m or g, such as 6g"
     return None if _bytes(value) >= SMALLEST_HEAP else f"{value} is too little; at least 512m"
+
+
+def _targets(values: tuple[float, ...]) -> str | None:
+    return next((complaint for value in values if (complaint := _SHARE(value))), None)
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,14 @@ class Execution(Settings):
     )
     cluster_timeout: float = setting(
         300.0, "seconds within which a cluster must have slots for all workers", _TIMEOUT, dml=_JVM
+    )
+
+    target_accuracy: tuple[float, ...] = setting(
+        (),
+        "accuracies such as 0.97,0.98: the result tells when each was first reached, on the validation part "
+        "or else the test part (default: none)",
+        _targets,
+        dml=NotPassed("it is read off the accuracies of the run"),
     )
 
     def __post_init__(self) -> None:

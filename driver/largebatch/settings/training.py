@@ -131,6 +131,11 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
         Choice(INITIALIZATIONS),
     )
     deterministic: bool = setting(True, "equal runs are equal to the last bit")
+    evaluate_every: int = setting(
+        0,
+        "updates after which the validation part, or else the test part, is evaluated; 0: after epochs only",
+        Whole(low=0),
+    )
     seed: int = setting(1, "seed of start values and permutations", Whole(0, LARGEST))
 
     def __post_init__(self) -> None:

@@ -31,6 +31,19 @@ def format_results(results: Sequence[dict[str, Any]], also: Sequence[str] = ()) 
     return align(rows)
 
 
+def format_targets(targets: Sequence[dict[str, Any]]) -> str:
+    """One line per target accuracy: when it was first reached, see records.targets."""
+    rows = [["target", "part", "updates", "epoch", "seconds"]]
+    for target in targets:
+        cells = [f"{target['accuracy']:.2%}", str(target["part"])]
+        if target["updates"] is None:
+            cells += ["never", "-", "-"]
+        else:
+            cells += [str(target["updates"]), f"{target['epoch']:.2f}", f"{target['seconds']:.1f}"]
+        rows.append(cells)
+    return align(rows)
+
+
 def _has_place(key: str, results: Sequence[dict[str, Any]]) -> bool:
     """Whether a column is shown: that of the validation part only where there is one."""
     return key != "validation_accuracy" or any(key in result for result in results)

@@ -178,3 +178,78 @@ def test_other_dml_files_and_damage_are_told(
 def test_the_last_epoch_of_a_job_is_one_of_the_run() -> None:
     job = Job(TRAINING, EXECUTION, DATA)
     assert [dataclasses.replace(job, until=until).last_epoch for until in (None, 1, 4, 5)] == [4, 1, 4, 4]
+
+
+# ---- targets, and evaluations within epochs ----
+
+TARGETS = dataclasses.replace(EXECUTION, target_accuracy=(0.25, 0.3, 0.5, 0.9))
+
+
+def evaluated(folder: Path, **more: Any) -> tuple[RunFolder, Result]:
+    """A run of five updates an epoch whose made-up accuracy after update u is u/20, but 0.25 after epochs."""
+    training = dataclasses.replace(TRAINING, evaluate_every=2)
+    run = RunFolder(folder)
+    if not run.exists():
+        run = RunFolder.create(folder, training, TARGETS, DATA)
+    with FakeSession(EXECUTION, 4, Path("log.txt")) as session:
+        made_up: Any = session
+        return run, Job(training, TARGETS, DATA, run, **more).carry_out(made_up)
+
+
+def test_targets_are_read_off_the_accuracies_of_epochs(stage: Stage, tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run", TRAINING, TARGETS, DATA)
+    with FakeSession(EXECUTION, 4, Path("log.txt")) as session:
+        made_up: Any = session
+        result = Job(TRAINING, TARGETS, DATA, folder).carry_out(made_up)
+    first = {"accuracy": 0.25, "part": "test", "updates": 5, "epoch": 1.0, "seconds": 0.75}
+    never = [
+        {"accuracy": accuracy, "part": "test", "updates": None, "epoch": None, "seconds": None}
+        for accuracy in (0.3, 0.5, 0.9)
+    ]
+    assert json.loads(folder.result_file.read_text())["targets"] == [first, *never] == result.targets
+    assert folder.result() == result
+    assert not folder.evaluations.file.exists()
+
+
+def test_snapshots_are_evaluated_and_removed_and_targets_found_between_epochs(
+    stage: Stage, tmp_path: Path
+) -> None:
+    folder, result = evaluated(tmp_path / "run")
+    assert stage.evaluated == list(range(2, 21, 2)) == folder.evaluations.table()["updates"].tolist()
+    assert not (folder.path / "snapshots").exists()
+    found = [(target["updates"], target["epoch"]) for target in result.targets or []]
+    assert found == [(5, 1.0), (6, 1.2), (12, 2.4), (18, 3.6)]
+
+
+def test_a_run_that_was_killed_before_its_evaluations_makes_them_up(stage: Stage, tmp_path: Path) -> None:
+    undisturbed, _ = evaluated(tmp_path / "undisturbed")
+
+    def kill(session: FakeSession, batch_size: int, epoch: int) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    stage.act = kill
+    with pytest.raises(KeyboardInterrupt):
+        evaluated(tmp_path / "run")
+    stage.act, stage.evaluated[:] = Stage.act, []
+    (tmp_path / "run" / "snapshots" / "12").mkdir()  # of the epoch that is done again
+    folder, _ = evaluated(tmp_path / "run")
+    assert stage.evaluated == list(range(2, 21, 2))
+    assert folder.evaluations.file.read_bytes() == undisturbed.evaluations.file.read_bytes()
+    evaluated(tmp_path / "run")
+    assert len(stage.evaluated) == 10, "a finished run is not evaluated again"
+
+
+def test_training_pauses_before_too_many_snapshots_wait(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting: list[int] = []
+
+    def count(session: FakeSession, batch_size: int, epoch: int) -> None:
+        waiting.append(len(list((tmp_path / "run" / "snapshots").glob("*"))))
+
+    stage.act = count
+    monkeypatch.setattr("largebatch.runs.snapshots.MOST_WAITING", 4)  # two an epoch, by its rows
+    folder, result = evaluated(tmp_path / "run")
+    assert waiting == [0, 2, 0, 2]
+    assert (result.status, len(folder.evaluations.table())) == (Status.FINISHED, 10)

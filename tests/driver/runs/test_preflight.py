@@ -27,6 +27,30 @@ def free_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda: 64 * GB)
 
 
+# ---- evaluations ----
+
+
+def test_evaluations_need_a_part_to_evaluate() -> None:
+    alone = dataclasses.replace(dataset(), test=None)
+    for training, execution, option in (
+        (dataclasses.replace(SMALL, evaluate_every=2), Execution(mode="local"), "--evaluate-every"),
+        (SMALL, Execution(mode="local", target_accuracy=(0.5,)), "--target-accuracy"),
+    ):
+        check(training, execution, dataset())
+        with pytest.raises(UserError, match=f"{option} needs a validation or a test part") as caught:
+            check(training, execution, alone)
+        assert "give --validation-rows" in str(caught.value)
+
+
+def test_an_epoch_must_not_keep_more_weights_than_a_disk_holds() -> None:
+    many = dataclasses.replace(SMALL, batch_size=4, evaluate_every=4)  # 10000 updates
+    check(dataclasses.replace(many, evaluate_every=5), Execution(mode="local"), dataset(40000))
+    with pytest.raises(
+        UserError, match="more than 2000 of the 10000 updates of an epoch: raise it to at least 5"
+    ):
+        check(many, Execution(mode="local"), dataset(40000))
+
+
 # ---- updates ----
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from largebatch.terminal.table import format_results
+from largebatch.terminal.table import format_results, format_targets
 
 FINISHED: dict[str, Any] = {
     "optimizer": "sgd_momentum",
@@ -60,3 +60,15 @@ def test_what_a_result_lacks_is_a_dash() -> None:
 
 def test_no_results_leave_the_heading() -> None:
     assert format_results([]).split()[0] == "optimizer"
+
+
+def test_targets_stand_in_a_table_with_never_for_those_not_reached() -> None:
+    found = [
+        {"accuracy": 0.97, "part": "test", "updates": 120, "epoch": 2.0512, "seconds": 31.46},
+        {"accuracy": 0.985, "part": "test", "updates": None, "epoch": None, "seconds": None},
+    ]
+    assert format_targets(found).splitlines() == [
+        "target  part  updates  epoch  seconds",
+        "97.00%  test      120   2.05     31.5",
+        "98.50%  test    never      -        -",
+    ]
