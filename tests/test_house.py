@@ -24,6 +24,7 @@ ROOMS = (
     ("data",),
     ("settings",),
     ("records",),
+    ("tuning",),
     ("engine",),
     ("runs",),
     ("models",),
@@ -160,9 +161,10 @@ def test_a_breach_is_told_with_the_import_and_what_is_allowed(tmp_path: Path) ->
     head = "errors, __init__, terminal, files"
     assert breaches(imports_of(tmp_path), ROOMS) == [
         f"data/idx.py imports runs: data may import only {head}.",
-        f"engine/session.py imports runs/job/train: engine may import only {head}, data, settings, records.",
+        f"engine/session.py imports runs/job/train: engine may import only {head}, data, settings, records, "
+        "tuning.",
         f"report/write.py imports engine/java: report may import only {head}, data, settings, records, "
-        "simulation.",
+        "tuning, simulation.",
     ]
 
 

@@ -19,6 +19,7 @@ from largebatch.settings.execution import Execution
 from tests.support.harness import write_matrix
 from tests.support.study_samples import epoch_row
 
+Row = Callable[[dict[str, Any], int], list[float]]  # the metrics of an epoch
 Act = Callable[["FakeSession", int, int], None]  # session, batch size, epoch
 
 
@@ -27,6 +28,8 @@ class Stage:
     """What made-up sessions do, and what they have done."""
 
     act: Act = lambda session, batch_size, epoch: None
+    row: Row = lambda arguments, epoch: epoch_row(epoch)
+    columns: tuple[str, ...] = ()  # of the rows; without them those of older versions
     fail_to_start: int = 0
     began: list[int] = field(default_factory=list)  # for how many workers each session was
     trained: list[tuple[int, str, int, int]] = field(default_factory=list)  # session, optimizer, batch, epoch
@@ -91,7 +94,9 @@ class FakeSession:
             state = out / "checkpoints" / str(epoch)
             state.mkdir(parents=True, exist_ok=True)
             write_matrix(state / "parameters", [[epoch]] * 51)
-            write_matrix(state / "metrics", [epoch_row(e) for e in range(1, epoch + 1)])
+            write_matrix(state / "metrics", [self.stage.row(arguments, e) for e in range(1, epoch + 1)])
+            if self.stage.columns:
+                (out / "columns").write_text(",".join(self.stage.columns))
             self._leave_snapshots(out, 5 * epoch, arguments["evaluate_every"])
             self.stage.trained.append((self.number, arguments["optimizer"], arguments["batch_size"], epoch))
             on_line(f"epoch {epoch}")

@@ -23,6 +23,7 @@ from largebatch.cli import (
     simulate,
     sweep,
     train,
+    tune,
 )
 from largebatch.cli.status import FAILED, INTERRUPTED, UNUSABLE
 from largebatch.engine.host import Host
@@ -34,13 +35,13 @@ if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
 # In the order of the help.
-COMMANDS = (train, sweep, report, compare, simulate, bench, doctor, data, predict, export)
+COMMANDS = (train, sweep, tune, report, compare, simulate, bench, doctor, data, predict, export)
 
 
 def main(arguments: Sequence[str] | None = None, host: Host = OWN_JVM) -> NoReturn:
     """Run a command and exit: 0 done, 1 failed, 2 unusable input, 130 interrupted.
 
-    `train` and `sweep` run in the JVM of the host; all other commands start JVMs of their own.
+    `train`, `sweep` and `tune` run in the JVM of the host; all other commands start JVMs of their own.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     if isinstance(sys.stdout, io.TextIOWrapper):  # for file names that are not UTF-8

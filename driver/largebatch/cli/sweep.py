@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from largebatch.cli.commands import RUNS, Commands, add_command, add_data_dir, add_track, tracking
 from largebatch.cli.parsing import (
@@ -18,11 +21,12 @@ from largebatch.cli.status import DONE, INTERRUPTED
 from largebatch.settings.execution import Execution
 from largebatch.terminal.say import say
 
+if TYPE_CHECKING:
+    from largebatch.studies.command import SweepRequest
+
 
 def add(commands: Commands) -> None:
     """The command and its options."""
-    from largebatch.studies.library import shipped
-
     parser = add_command(
         commands,
         "sweep",
@@ -30,7 +34,16 @@ def add(commands: Commands) -> None:
         "Carry out all runs of a study that have not ended yet. Exit status: 0 all runs ended (a diverged "
         "run, too), 1 some runs failed, 3 the time limit was reached.",
     )
-    parser.add_argument("study", metavar="STUDY", help=f"a TOML file, or one of {', '.join(shipped())}")
+    add_study(parser, tuning=False)
+    add_only(parser)
+
+
+def add_study(parser: argparse.ArgumentParser, *, tuning: bool) -> None:
+    """The study, one that tunes or not, and the options of all that carry studies out: see `request`."""
+    from largebatch.studies.library import shipped
+
+    there = ", ".join(shipped(tuning=tuning))
+    parser.add_argument("study", metavar="STUDY", help=f"a TOML file, or one of {there}")
     add_data_dir(parser)
     parser.add_argument(
         "--out", type=local_path, metavar="DIR", help="folder of the study (default: runs/STUDY)"
@@ -42,7 +55,6 @@ def add(commands: Commands) -> None:
         help="folder of the runs, which several studies may share (default: OUT/runs)",
     )
     parser.add_argument("--dry-run", action="store_true", help="only list the runs and estimate the time")
-    add_only(parser)
     parser.add_argument(
         "--jobs", type=positive, default=1, metavar="N", help="sessions at a time (default: 1)"
     )
@@ -57,28 +69,40 @@ def add(commands: Commands) -> None:
     add_settings(parser, Execution)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Carry out the study, or list its runs."""
-    from largebatch.studies import command as sweep_command
+def request(options: argparse.Namespace) -> SweepRequest:
+    """What the options ask for."""
     from largebatch.studies import library
+    from largebatch.studies.command import SweepRequest
     from largebatch.studies.sweep import Limits
 
-    request = sweep_command.SweepRequest(
+    return SweepRequest(
         study=options.study,
         out=options.out or RUNS / library.load(options.study).name,
         runs=options.runs,
         data_dir=options.data_dir,
-        only=grouped(options.only),
+        only=grouped(getattr(options, "only", [])),
         execution=given(options, Execution),
         limits=Limits(options.jobs, options.limit_time, options.isolate),
         host=options.host,
     )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the study, or list its runs."""
+    from largebatch.studies import command
+
+    wanted = request(options)
     if options.dry_run:
-        print(sweep_command.dry_run(request, say))
+        print(command.dry_run(wanted, say))
         return DONE
+    return carry_out(options, wanted.out, lambda: command.sweep(wanted, say, print))
+
+
+def carry_out(options: argparse.Namespace, out: Path, study: Callable[[], int]) -> int:
+    """Carry out a study whose folder is `out`, followed by trackers; returns the exit status."""
     try:
-        with tracking(options, request.out):
-            return sweep_command.sweep(request, say, print)
+        with tracking(options, out):
+            return study()
     except KeyboardInterrupt:
         say("largebatch: interrupted; the same command goes on from the last epoch")
         return INTERRUPTED

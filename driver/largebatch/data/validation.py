@@ -13,12 +13,18 @@ from largebatch.errors import UserError
 SEED = 20240229  # the same rows are cut off for every run, whatever its seed
 
 
-def cut(dataset: Dataset, validation_rows: int, train_rows: int) -> Dataset:
+def cut(dataset: Dataset, validation_rows: int, train_rows: int, test_part: bool = True) -> Dataset:
     """The set with a validation part of some rows, then with some training rows only; 0 leaves it as it is.
 
-    Raises UserError if there are not as many rows, or a class would have none to train on.
+    Without `test_part` the set has no test part. Raises UserError if there are not as many rows, or a class
+    would have none to train on.
     """
-    return _shortened(cut_validation(dataset, validation_rows), train_rows)
+    whole = dataset if test_part else _without_test(dataset)
+    return _shortened(cut_validation(whole, validation_rows), train_rows)
+
+
+def _without_test(dataset: Dataset) -> Dataset:
+    return dataclasses.replace(dataset, test=None, cut_from=dataset.origin)
 
 
 def _shortened(dataset: Dataset, rows: int) -> Dataset:
@@ -65,7 +71,7 @@ def cut_validation(dataset: Dataset, rows: int) -> Dataset:
         dataset,
         train=dataset.train.rows(np.flatnonzero(~chosen)),
         validation=dataset.train.rows(np.flatnonzero(chosen)),
-        cut_from=dataset.fingerprint,
+        cut_from=dataset.origin,
     )
 
 

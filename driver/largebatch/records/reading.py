@@ -7,7 +7,7 @@ never fatal.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -17,6 +17,7 @@ import pandas as pd
 
 from largebatch.errors import UserError
 from largebatch.files.safe import read_file, read_json, readable
+from largebatch.records import tuning_record
 from largebatch.records.metrics import MAX_METRICS, no_epochs, parse_metrics
 from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
@@ -25,6 +26,7 @@ from largebatch.settings.execution import Execution
 from largebatch.settings.schedules import SCHEDULES
 from largebatch.settings.selection import Only, select
 from largebatch.settings.training import Training
+from largebatch.settings.tuning import Cell
 
 STUDY_FILE = "study.json"
 _STUDY = {
@@ -63,7 +65,10 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """A study, read from its folder. `epoch` is set if its runs were cut there."""
+    """A study, read from its folder. `epoch` is set if its runs were cut there.
+
+    The runs of a study that tunes are the trials of the cells in `tuning`; `finals` are its final runs.
+    """
 
     name: str
     title: str
@@ -72,12 +77,16 @@ class StudyRecord:
     execution: Mapping[str, Any]
     runs: tuple[RunRecord, ...]
     epoch: int | None = None
+    tuning: tuple[Cell, ...] = ()
+    finals: tuple[RunRecord, ...] = ()
 
     @property
     def problems(self) -> list[str]:
         """A sentence for every run that is left out because its files are damaged."""
         return [
-            f"{run.name} is left out: {run.reason}" for run in self.runs if run.status == NoResult.UNREADABLE
+            f"{run.name} is left out: {run.reason}"
+            for run in (*self.runs, *self.finals)
+            if run.status == NoResult.UNREADABLE
         ]
 
     @property
@@ -143,6 +152,7 @@ def read_study(path: Path) -> StudyRecord:
     try:
         _check(recorded, _STUDY, STUDY_FILE)
         runs = tuple(_study_run(path, entry) for entry in recorded["runs"])
+        cells, finals = _tuning(path, recorded.get("tuning"), runs)
     except _DamagedError as error:
         raise UserError(f"{path / str(error)}") from error
     values = readable(recorded)
@@ -153,7 +163,23 @@ def read_study(path: Path) -> StudyRecord:
         values["largebatch"],
         values["execution"],
         runs,
+        tuning=cells,
+        finals=finals,
     )
+
+
+def _tuning(
+    path: Path, recorded: Any, runs: Sequence[RunRecord]
+) -> tuple[tuple[Cell, ...], tuple[RunRecord, ...]]:
+    """Cells and final runs of a study that tunes; none of others."""
+    if recorded is None:
+        return (), ()
+    _check(recorded, {"cells": list, "finals": list}, STUDY_FILE)
+    try:
+        cells = tuning_record.from_mapping(recorded["cells"], {run.name: run.training for run in runs})
+    except ValueError as error:
+        raise _DamagedError(f"{STUDY_FILE} {error}") from error
+    return cells, tuple(_study_run(path, entry) for entry in recorded["finals"])
 
 
 def _study_run(path: Path, entry: Any) -> RunRecord:

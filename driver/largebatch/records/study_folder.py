@@ -1,6 +1,7 @@
 """The folder of a study: `sweep` writes it, reports and comparisons read it.
 
 study.json   name, title, description, the settings that vary, and every run with its folder and settings
+             of a study that tunes also the cells and the final runs: see tuning_record
 runs/NAME/   the run folders, or wherever study.json says: studies may share them
 log.txt      begin and end of every run, with times; output of sessions between runs
 """
@@ -18,10 +19,12 @@ import largebatch
 from largebatch.errors import UserError
 from largebatch.files.lock import LOCK, locked
 from largebatch.files.safe import no_link, part_of, read_json, write_atomically
+from largebatch.records import tuning_record
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study, run_name
 from largebatch.settings.training import Training
+from largebatch.settings.tuning import Tuned
 
 
 class StudyFolder:
@@ -86,7 +89,7 @@ class StudyFolder:
                 "name another folder by --out"
             )
 
-    def write(self, study: Study, execution: Execution) -> None:
+    def write(self, study: Study, execution: Execution, tuned: Tuned | None = None) -> None:
         """Write study.json."""
         value = {
             "name": study.name,
@@ -97,8 +100,21 @@ class StudyFolder:
             "execution": execution.to_mapping(),
             "runs": [self._entry(training) for training in study.runs],
         }
+        if tuned is not None:
+            finals = [self._entry(training) for training in tuned.finals]
+            value["tuning"] = {"cells": tuning_record.to_mapping(tuned.cells), "finals": finals}
         write_atomically(self._file, (json.dumps(value, indent=2) + "\n").encode())
         self._there = value
+
+    @property
+    def recorded_trials(self) -> int | None:
+        """The number of trials of a cell that is recorded here, if it is: one trial is a beginning."""
+        try:
+            counts = [len(cell["trials"]) for cell in self._there["tuning"]["cells"]]
+        except (KeyError, TypeError):
+            return None
+        most = max(counts, default=1)
+        return most if most > 1 else None
 
     def note(self, text: str) -> None:
         """A line of log.txt, with the time."""

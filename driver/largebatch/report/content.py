@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -35,6 +35,7 @@ class Content:
     command: str  # the command that wrote the report
     parts: Sequence[Part] = ()
     by_batch_size: bool = True  # whether results are shown by batch size
+    more: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # further files, by name without .csv
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ def _counted(values: Iterable[str]) -> str:
 
 def _commands(content: Content) -> list[str]:
     study = content.study
-    sweep = f"largebatch sweep {shlex.quote(study.name)}"
+    sweep = f"largebatch {'tune' if content.more else 'sweep'} {shlex.quote(study.name)}"
     single = [train_command(study.runs[0].training)] if study.runs else []
     return [sweep, content.command, *single]
 

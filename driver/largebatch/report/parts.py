@@ -17,10 +17,14 @@ class Table:
 
 @dataclass(frozen=True)
 class Part:
-    """A section of the page. `figures` names the sections of figures that belong to it."""
+    """A section of the page. `figures` names the sections of figures that belong to it.
+
+    A part that `leads` comes before all figures.
+    """
 
     id: str
     heading: str
     sentences: Sequence[str]
     tables: Sequence[Table]
     figures: Sequence[str] = ()
+    leads: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import shlex
 from dataclasses import dataclass
@@ -16,7 +17,10 @@ from largebatch.report import figures, markdown, page, readings, summary, tables
 from largebatch.report.content import Content, accuracy_table, accuracy_title
 from largebatch.report.protocols import part as protocols
 from largebatch.report.protocols.runs import compares
+from largebatch.report.tuning import part as tuning_part
+from largebatch.report.tuning import table as tuning
 from largebatch.settings.selection import EVERY, Only
+from largebatch.settings.tuning import EPOCHS
 from largebatch.terminal.table import align
 
 
@@ -43,7 +47,10 @@ def report(
     batch size as that of one worker. Raises UserError if the folder is no study's, or for an `epoch` or
     `only` that can't be used.
     """
-    study = read_study(path).only(only)
+    study = read_study(path)
+    if study.tuning and (only or epoch is not None):
+        raise UserError(f"{study.name} chooses settings from all its runs: leave out --only and --epoch")
+    study = study.only(only)
     if epoch is not None:
         study = study.after(epoch)
     words = ["largebatch", "report", str(path)]
@@ -60,7 +67,29 @@ def report(
 
 
 def _content(study: StudyRecord, command: str, per_worker: bool) -> Content:
-    results, epochs = tables.results(study), tables.epochs(study)
+    if study.tuning:
+        return _tuned(study, command, per_worker)
+    return _usual(study, tables.results(study), tables.epochs(study), command, per_worker)
+
+
+def _tuned(study: StudyRecord, command: str, per_worker: bool) -> Content:
+    """The content for a study that tunes: its final runs in place of all, and a part about the choice."""
+    cells = tuning.cells(study)
+    budgets = tuning.of_budgets(study, cells)
+    results, epochs = tuning.finals(study, budgets), tuning.final_epochs(study, budgets)
+    content = _usual(budgets[EPOCHS], results, epochs, command, per_worker)
+    part = tuning_part.part(cells)
+    return dataclasses.replace(
+        content,
+        sentences=part.sentences,
+        parts=[part, *content.parts],
+        more={"trials": tuning.trials(cells), "tuned": tuning.tuned(cells)},
+    )
+
+
+def _usual(
+    study: StudyRecord, results: pd.DataFrame, epochs: pd.DataFrame, command: str, per_worker: bool
+) -> Content:
     by_batch_size = not compares(study)
     cells = tables.cells(results if by_batch_size else results.iloc[:0])
     comparisons = summary.compare_with_paper(study, results, per_worker=per_worker)
@@ -94,6 +123,8 @@ def _write(content: Content, out: Path) -> None:
     write_atomically(out / "results.csv", content.results.to_csv(index=False).encode())
     write_atomically(out / "results.parquet", _parquet(content.results))
     write_atomically(out / "epochs.csv", content.epochs.to_csv(index=False).encode())
+    for name, table in content.more.items():
+        write_atomically(out / f"{name}.csv", table.to_csv(index=False).encode())
     if content.readings:
         write_atomically(out / "readings.csv", readings.table(content.readings).to_csv(index=False).encode())
     write_atomically(out / "report.md", markdown.render(content).encode())

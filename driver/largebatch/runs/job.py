@@ -41,7 +41,7 @@ def load_data(training: Training, data_dir: Path | None, say: Say) -> Dataset:
     Raises as largebatch.data.load and cut do.
     """
     dataset = data.load(training.dataset, data_dir, reading=training.reading, say=say)
-    return cut(dataset, training.validation_rows, training.train_rows)
+    return cut(dataset, *training.data[1:])
 
 
 def train(

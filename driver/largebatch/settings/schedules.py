@@ -40,7 +40,8 @@ RATE_RULES = {
 }
 
 
-def _rising_fractions(values: tuple[float, ...]) -> str | None:
+def rising_fractions(values: tuple[float, ...]) -> str | None:
+    """What is wrong with values that are not fractions in rising order; None if nothing is."""
     rising = all(a < b for a, b in itertools.pairwise(values))
     if values and rising and all(0 < value < 1 for value in values):
         return None
@@ -66,7 +67,7 @@ class ScheduleSettings(Settings):
     milestones: tuple[float, ...] = setting(
         (0.5, 0.75),
         "fractions of the updates after the warm-up, separated by commas",
-        _rising_fractions,
+        rising_fractions,
         of="schedule",
         dml=_milestones,
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from largebatch.data.paths import is_path
 from largebatch.settings.training import Training
+from largebatch.settings.tuning import Tuning
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Study:
     runs: tuple[Training, ...]
     execution: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # fields of Execution
     fallback: str | None = None
+    tuning: Tuning | None = None  # with it each run stands for a cell, whose settings are chosen
 
     @property
     def varied(self) -> list[str]:

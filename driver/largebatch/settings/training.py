@@ -62,6 +62,9 @@ class DataSettings(Settings):
         dml=_MATRICES,
     )
 
+    test_part: bool = setting(
+        True, "use the test part; without it a run never sees it, as when settings are chosen", dml=_MATRICES
+    )
     resize: str | None = setting(
         None,
         "size that pictures in files of your own get, as 32 or 24x32, height first (default: as they are)",
@@ -98,9 +101,9 @@ class DataSettings(Settings):
         return self.dataset if self.reading == Reading() else f"{self.dataset} {self.reading}"
 
     @property
-    def data(self) -> tuple[str, int, int]:
+    def data(self) -> tuple[str, int, int, bool]:
         """All that tells the data of a run from those of others."""
-        return self.source, self.validation_rows, self.train_rows
+        return self.source, self.validation_rows, self.train_rows, self.test_part
 
 
 def _numbers(text: str | None) -> list[int]:

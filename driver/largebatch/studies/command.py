@@ -17,7 +17,8 @@ from largebatch.records.study_folder import StudyFolder
 from largebatch.runs import preflight
 from largebatch.settings.execution import Execution
 from largebatch.settings.selection import Only
-from largebatch.settings.study import Study
+from largebatch.settings.study import Study, run_name
+from largebatch.settings.training import Training
 from largebatch.studies import library
 from largebatch.studies.queue import ListQueue
 from largebatch.studies.remaining import Remaining
@@ -54,13 +55,32 @@ class CheckedStudy:
 
     def __init__(self, request: SweepRequest, say: Say, *, download: bool) -> None:
         request.host.check_options(request.given)
-        self.study = library.load(request.study)
+        self.study = self.load(request.study)
         self.execution = Execution.from_mapping(self.study.execution).updated(request.execution)
         self.folder = StudyFolder(request.out, request.runs)
-        self.datasets = self._cut(self._load(request, say, download=download))
+        loaded = self._load(request, say, download=download)
+        self.settle(loaded)
+        self.datasets = self._cut(loaded)
         self.folder.check(self.study)
         self.tasks = self.survey(request.only)
         self._preflight(request, say)
+
+    def load(self, name_or_file: str) -> Study:
+        """The study. Raises UserError if it is of another kind."""
+        study = library.load(name_or_file)
+        if study.tuning is not None:
+            raise UserError(
+                f"{study.name} chooses settings: carry it out by `largebatch tune {name_or_file}`"
+            )
+        return study
+
+    def settle(self, loaded: Mapping[str, Dataset]) -> None:
+        """What is known of the runs once their data are."""
+
+    @property
+    def later(self) -> Sequence[Training]:
+        """Runs that may follow: their data and settings are checked, too."""
+        return ()
 
     def survey(self, only: Only) -> list[Task]:
         """The wanted runs, as they stand now."""
@@ -100,24 +120,24 @@ class CheckedStudy:
 
     def _cut(self, loaded: Mapping[str, Dataset]) -> Datasets:
         """The runs' data, with the rows that they ask for."""
-        wanted = {run.data for run in self.study.runs if run.source in loaded}
+        wanted = {run.data for run in (*self.study.runs, *self.later) if run.source in loaded}
         return {key: cut(loaded[key[0]], *key[1:]) for key in wanted}
 
     def _preflight(self, request: SweepRequest, say: Say) -> None:
         remarks: dict[str, None] = {}
-        for task in self.tasks:
-            dataset = self.datasets.get(task.training.data)
+        for training in (*(task.training for task in self.tasks), *self.later):
+            dataset = self.datasets.get(training.data)
             if dataset is not None:
                 try:
                     found = preflight.check(
-                        task.training,
+                        training,
                         self.execution,
                         dataset,
                         sessions=request.limits.jobs,
                         host=request.host,
                     )
                 except UserError as error:
-                    raise UserError(f"{self.study.name}, run {task.name}: {error}") from error
+                    raise UserError(f"{self.study.name}, run {run_name(training)}: {error}") from error
                 remarks |= dict.fromkeys(found)
         for remark in remarks:
             say(remark)
@@ -137,19 +157,24 @@ def sweep(request: SweepRequest, say: Say, show: Say) -> int:
         checked.folder.check(checked.study)
         checked.folder.write(checked.study, checked.execution)
         going = _start(checked, request, say)
-        try:
-            going.carry_out()
-        except OSError as error:
-            raise RunError(
-                f"{request.out} cannot be written: {error.strerror or error}; "
-                "the same command goes on from the last epoch"
-            ) from error
+        carry_out(going, request)
         tasks = checked.survey(request.only)
     show(_results(checked.study, tasks))
-    for line in _unfinished(tasks):
+    for line in unfinished(tasks):
         say(line)
     show(f"Next: largebatch report {request.out}")
-    return _status(tasks, going, say)
+    return status_of(tasks, going, say)
+
+
+def carry_out(going: Sweep, request: SweepRequest) -> None:
+    """Carry out a sweep. Raises RunError if its folder can't be written."""
+    try:
+        going.carry_out()
+    except OSError as error:
+        raise RunError(
+            f"{request.out} cannot be written: {error.strerror or error}; "
+            "the same command goes on from the last epoch"
+        ) from error
 
 
 def _start(checked: CheckedStudy, request: SweepRequest, say: Say) -> Sweep:
@@ -201,13 +226,15 @@ def _results(of: Study, tasks: Sequence[Task]) -> str:
     return f"{of.title} ({dataset})\n{format_results(rows, also=[n for n in of.varied if n != 'dataset'])}"
 
 
-def _unfinished(tasks: Sequence[Task]) -> list[str]:
+def unfinished(tasks: Sequence[Task]) -> list[str]:
+    """A line for each run that failed, and one for all that have not ended."""
     lines = [f"failed: {task.name}: {task.result.reason}" for task in tasks if task.result and task.failed]
     others = [task.name for task in tasks if not (task.ended or task.failed)]
     return [*lines, f"not finished: {', '.join(others)}"] if others else lines
 
 
-def _status(tasks: Sequence[Task], going: Sweep, say: Say) -> int:
+def status_of(tasks: Sequence[Task], going: Sweep, say: Say) -> int:
+    """The exit status; says why not all runs are done."""
     left = sum(not task.ended for task in tasks)
     if not left:
         return DONE

@@ -19,6 +19,12 @@ class Timing:
         self._per_row: dict[tuple[str, int], deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self.measured = 0  # epochs so far
 
+    @property
+    def basis(self) -> str:
+        """What the estimates rest on, in words."""
+        rough = f"nothing is measured yet: {ROUGH_S:g} s are taken for {ROUGH_ROWS} images"
+        return f"as {self.measured} epochs took here" if self.measured else rough
+
     def add(self, training: Training, rows: int, seconds: float) -> None:
         """Record the duration of an epoch over `rows` training rows."""
         self.measured += 1

@@ -13,9 +13,10 @@ SHIPPED = Path(__file__).parent / "shipped"
 MAX_BYTES = 32 * 2**10  # of a file: the parser takes quadratic time for some
 
 
-def shipped() -> list[str]:
-    """Names of the studies that come with the program."""
-    return sorted(file.stem for file in SHIPPED.glob("*.toml"))
+def shipped(*, tuning: bool | None = None) -> list[str]:
+    """Names of the studies that come with the program: all, or those that tune, or those that don't."""
+    files = SHIPPED.glob("*.toml")
+    return sorted(file.stem for file in files if tuning in (None, "[tune]" in file.read_text()))
 
 
 def load(name_or_file: str) -> Study:

@@ -7,18 +7,21 @@ fallback = "digits"                   mode = "local"
                                       [[grid]]        every combination of the lists' values;
 (only name is required)               optimizer = ["lars", "sgd"]
                                       batch_size = [64, 128]
+[tune]                                how settings are chosen: TuneSettings
+trials = 8
+[space.lars]                          a setting's range or values; by default tuning/spaces.toml
+learning_rate = { low = 0.1, high = 10, scale = "log" }
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import re
 import tomllib
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any
 
 from largebatch.data import SOURCES
 from largebatch.data.paths import is_path
@@ -28,13 +31,15 @@ from largebatch.files.safe import check_sound
 from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study, run_name
 from largebatch.settings.training import Training
-from largebatch.settings.values import Settings, declared
-from largebatch.studies.toml_lines import Lines, locate
+from largebatch.settings.tuning import Tuning
+from largebatch.settings.values import declared
+from largebatch.studies.complaints import Complaints, without_flags
+from largebatch.studies.toml_lines import locate
+from largebatch.studies.tuning_parser import TuningParser
 
 MAX_RUNS = 1000
-T = TypeVar("T")
 _TEXTS = ("name", "title", "description", "fallback")
-_TABLES = ("fixed", "execution", "grid")
+_TABLES = ("fixed", "execution", "grid", "tune", "space")
 
 
 def parse(text: str, source: str) -> Study:
@@ -46,24 +51,23 @@ def parse(text: str, source: str) -> Study:
         raise UserError(f"{source} is no study: it is nested too deeply") from None
     except ValueError as error:  # tomllib's own, and those of numbers
         raise UserError(f"{source} is not TOML: {error}") from error
-    return _Parser(document, locate(text), source).study()
+    return _Parser(document, Complaints(locate(text), source)).study()
 
 
 @dataclass(frozen=True)
 class _Parser:
     document: dict[str, Any]
-    lines: Lines
-    source: str
+    complaints: Complaints
 
     def study(self) -> Study:
         self._check_top()
         execution = self._table("execution")
-        self._check_names("execution", 0, execution, Execution)
-        self._guarded("execution", 0, Execution.from_mapping, execution)
+        self.complaints.check_names("execution", 0, execution, Execution)
+        self.complaints.guarded("execution", 0, Execution.from_mapping, execution)
         runs = self._runs()
         fallback = self.document.get("fallback")
         if fallback is not None and len({run.dataset for run in runs}) > 1:
-            self._refuse("", 0, "fallback", "a fallback is for studies of one data set")
+            self.complaints.refuse("", 0, "fallback", "a fallback is for studies of one data set")
         name = self.document["name"]
         return Study(
             name=name,
@@ -72,44 +76,63 @@ class _Parser:
             runs=tuple(sorted(runs, key=lambda r: (r.workers, r.dataset, r.batch_size, r.seed))),
             execution=execution,
             fallback=fallback,
+            tuning=self._tuning(runs),
         )
+
+    def _tuning(self, runs: list[Training]) -> Tuning | None:
+        """What [tune] and [space.OPTIMIZER] say; None without [tune]."""
+        if "tune" not in self.document:
+            if "space" in self.document:
+                self.complaints.refuse("space", 0, "", "a space needs a table [tune]")
+            return None
+        if "fallback" in self.document:
+            self.complaints.refuse("", 0, "fallback", "a fallback is for studies without [tune]")
+        tables = self._table("tune"), self._table("space")
+        return TuningParser(*tables, runs, self._taken, self.complaints).tuning()
+
+    def _taken(self, optimizer: str) -> set[str]:
+        """The settings that [fixed] and the grids give the runs of an optimizer."""
+        grids = [g for g in self._grids() if optimizer in _values("optimizer", g.get("optimizer", optimizer))]
+        return {key for table in (self._table("fixed"), *grids) for key in table}
 
     def _check_top(self) -> None:
         for key in self.document:
             if key not in (*_TEXTS, *_TABLES):
-                self._refuse("", 0, key, f"unknown field {key}; there are {', '.join((*_TEXTS, *_TABLES))}")
+                self.complaints.refuse(
+                    "", 0, key, f"unknown field {key}; there are {', '.join((*_TEXTS, *_TABLES))}"
+                )
         for key in _TEXTS:
             if not isinstance(self.document.get(key, ""), str):
-                self._refuse("", 0, key, f"{key} must be a text in quotes")
+                self.complaints.refuse("", 0, key, f"{key} must be a text in quotes")
         name = self.document.get("name", "")
         if not NAME.fullmatch(name):
-            self._refuse(
+            self.complaints.refuse(
                 "", 0, "name", f"name {name!r} must be letters, digits, '.', '_' and '-', 64 at most"
             )
         if self.document.get("fallback", "mnist") not in SOURCES:
-            self._refuse("", 0, "fallback", f"fallback must be one of {', '.join(SOURCES)}")
+            self.complaints.refuse("", 0, "fallback", f"fallback must be one of {', '.join(SOURCES)}")
 
     def _table(self, name: str) -> dict[str, Any]:
         table = self.document.get(name, {})
         if not isinstance(table, dict):
-            self._refuse(name, 0, "", f"{name} must be a table: [{name}]")
+            self.complaints.refuse(name, 0, "", f"{name} must be a table: [{name}]")
         return table
 
     def _grids(self) -> list[dict[str, Any]]:
         grids = self.document.get("grid")
         if not isinstance(grids, list) or not grids or not all(isinstance(grid, dict) for grid in grids):
-            self._refuse("grid", 0, "", "a study needs at least one table [[grid]]")
+            self.complaints.refuse("grid", 0, "", "a study needs at least one table [[grid]]")
         return grids
 
     def _runs(self) -> list[Training]:
         fixed = self._table("fixed")
-        self._check_names("fixed", 0, fixed, Training)
+        self.complaints.check_names("fixed", 0, fixed, Training)
         grids = self._grids()
         found: dict[str, Training] = {}
         for number, grid in enumerate(grids):
             self._check_grid(number, grid, fixed, len(found))
             for point in _product(grid):
-                training = self._guarded("grid", number, Training.from_mapping, fixed | point)
+                training = self.complaints.guarded("grid", number, Training.from_mapping, fixed | point)
                 self._check_run(number, training, found)
                 self._check_belongings(number, training, grid)
                 found[run_name(training)] = training
@@ -117,67 +140,40 @@ class _Parser:
         return list(found.values())
 
     def _check_grid(self, number: int, grid: dict[str, Any], fixed: dict[str, Any], before: int) -> None:
-        self._check_names("grid", number, grid, Training)
+        self.complaints.check_names("grid", number, grid, Training)
         for key, value in grid.items():
             if key in fixed:
-                self._refuse("grid", number, key, f"{key} is in [fixed] too; it can be in one place only")
+                self.complaints.refuse(
+                    "grid", number, key, f"{key} is in [fixed] too; it can be in one place only"
+                )
             if value == []:
-                self._refuse("grid", number, key, f"{key} has no values")
+                self.complaints.refuse("grid", number, key, f"{key} has no values")
         runs = before + math.prod(len(_values(key, value)) for key, value in grid.items())
         if runs > MAX_RUNS:
-            self._refuse("grid", number, "", f"this makes {runs} runs; {MAX_RUNS} are the most")
+            self.complaints.refuse("grid", number, "", f"this makes {runs} runs; {MAX_RUNS} are the most")
 
     def _check_run(self, number: int, training: Training, before: dict[str, Training]) -> None:
         if training.dataset not in SOURCES and not is_path(training.dataset):
             there = ", ".join(SOURCES)
-            self._refuse(
+            self.complaints.refuse(
                 "grid", number, "dataset", f"there is no data set {training.dataset!r}; there are {there}"
             )
         if run_name(training) in before:
-            self._refuse("grid", number, "", f"the run {run_name(training)} is asked for twice")
+            self.complaints.refuse("grid", number, "", f"the run {run_name(training)} is asked for twice")
 
     def _check_belongings(self, number: int, training: Training, grid: dict[str, Any]) -> None:
         """A grid's settings must count for all its runs: values that don't would give equal runs."""
         for key in grid:
             if foreign := training.foreign(key):
                 mend = "leave it out, or put it into a [[grid]] of its own"
-                self._refuse("grid", number, key, f"{_without_flags(foreign)}: {mend}")
+                self.complaints.refuse("grid", number, key, f"{without_flags(foreign)}: {mend}")
 
     def _check_fixed(self, fixed: dict[str, Any], runs: Collection[Training]) -> None:
         """What is fixed must count for one run at least; others keep it unused."""
         for key in fixed:
             foreign = [run.foreign(key) for run in runs]
             if all(foreign):
-                self._refuse("fixed", 0, key, f"{_without_flags(foreign[0])}: leave it out")
-
-    def _check_names(self, table: str, number: int, values: dict[str, Any], settings: type[Settings]) -> None:
-        for key in values:
-            if key in declared(Execution) and settings is not Execution:
-                self._refuse(table, number, key, f"{key} is a setting of [execution]: put it there")
-            if key not in declared(settings):
-                there = ", ".join(declared(settings))
-                self._refuse(table, number, key, f"unknown setting {key}; there are {there}")
-
-    def _guarded(
-        self, table: str, number: int, make: Callable[[Mapping[str, Any]], T], values: Mapping[str, Any]
-    ) -> T:
-        """Settings, or their complaint with the line of the first setting that it names."""
-        try:
-            return make(values)
-        except UserError as error:
-            text = _without_flags(str(error))
-            key = next((word for word in re.findall(r"\w+", text) if word in values), "")
-            self._refuse(table, number, key, text)
-
-    def _refuse(self, table: str, number: int, key: str, sentence: str) -> NoReturn:
-        if (table, number, key) not in self.lines.places and ("fixed", 0, key) in self.lines.places:
-            table, number = "fixed", 0
-        raise UserError(f"{self.source}, line {self.lines.find(table, number, key)}: {sentence}")
-
-
-def _without_flags(sentence: str) -> str:
-    """A sentence about options as one about keys."""
-    return re.sub(r"--([a-z][a-z-]*)", lambda option: option[1].replace("-", "_"), sentence)
+                self.complaints.refuse("fixed", 0, key, f"{without_flags(foreign[0])}: leave it out")
 
 
 def _values(key: str, value: Any) -> list[Any]:

@@ -14,11 +14,11 @@ from largebatch.records.study_folder import StudyFolder
 from largebatch.settings.selection import Only, select
 from largebatch.settings.study import Study
 from largebatch.settings.training import Training
-from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
+from largebatch.studies.estimate import ROUGH_ROWS, Timing
 from largebatch.terminal.progress import duration
 from largebatch.terminal.table import align
 
-Datasets = Mapping[tuple[str, int, int], Dataset]  # by Training.data
+Datasets = Mapping[tuple[str, int, int, bool], Dataset]  # by Training.data
 
 
 @dataclass(frozen=True)
@@ -79,11 +79,12 @@ def survey(study: Study, folder: StudyFolder, only: Only, datasets: Datasets) ->
     Raises UserError if a folder is a link or another run's, was begun on other data, or nothing fits `only`.
     """
     return [
-        _task(training, folder.run(training), datasets) for training in select(study.runs, only, study.name)
+        task_of(training, folder.run(training), datasets) for training in select(study.runs, only, study.name)
     ]
 
 
-def _task(training: Training, folder: RunFolder, datasets: Datasets) -> Task:
+def task_of(training: Training, folder: RunFolder, datasets: Datasets) -> Task:
+    """A run with its state. Raises UserError as `survey` does."""
     dataset = datasets.get(training.data)
     rows = len(dataset.train) if dataset else ROUGH_ROWS
     if folder.path.is_symlink():
@@ -117,14 +118,10 @@ def format_tasks(tasks: Sequence[Task], timing: Timing, jobs: int) -> str:
     rows += [[t.name, t.state, str(t.epochs_left), _time(_seconds(t, timing))] for t in tasks]
     states = Counter("to go on with" if t.epochs_done and not t.ended else t.state for t in tasks)
     total = duration(sum(_seconds(task, timing) for task in tasks) / jobs)
-    basis = f"as {timing.measured} epochs took here" if timing.measured else _ROUGH
     return (
         f"{align(rows)}\n{len(tasks)} runs: {', '.join(f'{n} {state}' for state, n in states.items())}; "
-        f"{sum(t.epochs_left for t in tasks)} epochs to do, about {total} ({basis})"
+        f"{sum(t.epochs_left for t in tasks)} epochs to do, about {total} ({timing.basis})"
     )
-
-
-_ROUGH = f"nothing is measured yet: {ROUGH_S:g} s are taken for {ROUGH_ROWS} images"
 
 
 def _seconds(task: Task, timing: Timing) -> float:

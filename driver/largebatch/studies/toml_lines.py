@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 _TOKEN = re.compile(
     r'"""(?:\\.|[^\\])*?"""|\'\'\'.*?\'\'\'|#[^\n]*|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\'', re.DOTALL
 )
-_HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_-]+)\s*\]\]?\s*(?:#.*)?")
+_HEADER = re.compile(r"\s*\[\[?\s*([A-Za-z0-9_.-]+)\s*\]\]?\s*(?:#.*)?")
 _KEY = re.compile(r"""\s*(?:([A-Za-z0-9_-]+)\s*\.\s*)?["']?([A-Za-z0-9_-]+)["']?\s*=""")
 # The table ("" for the top), its number among tables of that name, the key ("" for the table itself).
 Place = tuple[str, int, str]
@@ -37,7 +37,7 @@ def _without_text(token: re.Match[str]) -> str:
 
 
 def locate(text: str) -> Lines:
-    """Lines of the `[table]`s, `[[table]]`s and keys of a document with tables one level deep."""
+    """Lines of the `[table]`s, `[table.table]`s, `[[table]]`s and keys of a document."""
     # Strings over several lines are reduced to their line breaks: their text must not look like keys.
     text = _TOKEN.sub(_without_text, text)
     places: dict[Place, int] = {}

@@ -11,8 +11,12 @@ import pytest
 from largebatch.errors import UserError
 from largebatch.runs import preflight
 from largebatch.settings.execution import Execution
-from largebatch.settings.study import run_name
+from largebatch.settings.study import Study, run_name
+from largebatch.settings.training import Training
+from largebatch.settings.tuning import Tuning
 from largebatch.studies.library import SHIPPED, load, shipped
+from largebatch.studies.tune.plan import Plan
+from largebatch.tuning.select import Curve
 from tests.support.samples import dataset
 
 RECORD = Path(__file__).parents[2] / "recorded" / "shipped_studies.json"
@@ -22,9 +26,18 @@ def test_there_are_the_studies_that_are_promised() -> None:
     assert shipped() == sorted(json.loads(RECORD.read_text()))
 
 
+def trials(of: Study, tuning: Tuning) -> list[Training]:
+    """The trials of a study that tunes, on MNIST's rows."""
+    plan = Plan(of, tuning, lambda run: 60000 - run.validation_rows, tuning.settings.trials)
+    cells = plan.cells(lambda run: Curve())
+    return list(dict.fromkeys(trial for cell in cells for trial in cell.trials))
+
+
 @pytest.mark.parametrize("name", shipped())
 def test_runs_of_shipped_studies_keep_their_names_or_no_old_study_goes_on(name: str) -> None:
-    assert [run_name(run) for run in load(name).runs] == json.loads(RECORD.read_text())[name]
+    found = load(name)
+    runs = found.runs if found.tuning is None else trials(found, found.tuning)
+    assert [run_name(run) for run in runs] == json.loads(RECORD.read_text())[name]
 
 
 @pytest.mark.parametrize("name", shipped())
@@ -62,6 +75,12 @@ def test_start_values_are_varied_over_the_papers_grid() -> None:
             (r.batch_size, r.seed, r.optimizer, r.learning_rate) for r in load("paper").runs
         }
         assert {run.epochs for run in mine} == {24}
+
+
+def test_studies_that_tune_are_those_of_tune_alone() -> None:
+    assert shipped(tuning=True) == ["fair", "fair-fashion"]
+    assert sorted([*shipped(tuning=True), *shipped(tuning=False)]) == shipped()
+    assert all(load(name).tuning is not None for name in shipped(tuning=True))
 
 
 def test_quick_is_quick() -> None:

@@ -32,7 +32,7 @@ RUNS = tuple(
     for size in (8, 16, 20, 40)
 )
 EXECUTION = Execution(mode="local", memory="512m")
-DATA = {("idx", 0, 0): dataset()}
+DATA = {("idx", 0, 0, True): dataset()}
 
 
 class Halving:

@@ -36,7 +36,7 @@ RUNS = tuple(
     for optimizer in ("sgd", "lars")
 )
 EXECUTION = Execution(mode="local", memory="512m")
-DATA = {("idx", 0, 0): dataset()}
+DATA = {("idx", 0, 0, True): dataset()}
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ RUNS = tuple(
     for optimizer in ("sgd", "lars")
 )
 SMALL = Study("small", "", "", RUNS)
-DATA = {("idx", 0, 0): dataset()}
+DATA = {("idx", 0, 0, True): dataset()}
 
 
 # ---- --only ----
@@ -73,7 +73,9 @@ def test_only_what_is_there_can_be_asked_for(only: dict[str, list[str]], words: 
 
 
 def begin(folder: StudyFolder, training: Training) -> RunFolder:
-    return RunFolder.create(folder.run(training).path, training, Execution(mode="local"), DATA["idx", 0, 0])
+    return RunFolder.create(
+        folder.run(training).path, training, Execution(mode="local"), DATA["idx", 0, 0, True]
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,9 +117,9 @@ def test_runs_of_other_settings_or_data_are_refused(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path)
     begin(folder, RUNS[0])
     with pytest.raises(UserError, match="was begun on other data than the tiny found now: name the folder"):
-        survey(SMALL, folder, {}, {("idx", 0, 0): dataset(shift=1)})
+        survey(SMALL, folder, {}, {("idx", 0, 0, True): dataset(shift=1)})
     other = dataclasses.replace(RUNS[1], momentum=0.5)
-    RunFolder.create(folder.run(RUNS[1]).path, other, Execution(), DATA["idx", 0, 0])
+    RunFolder.create(folder.run(RUNS[1]).path, other, Execution(), DATA["idx", 0, 0, True])
     with pytest.raises(
         UserError, match="is a run with other settings: name another folder by --out or --runs"
     ):

@@ -1,0 +1,172 @@
+"""The part of a report that is about tuning: which optimizer at which batch size, and its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from largebatch.records.result import Status
+from largebatch.report.content import ABSENT
+from largebatch.report.parts import Part, Table
+from largebatch.report.tables import shown
+from largebatch.report.tuning.table import FEWEST_SEEDS, Tuned, is_better
+from largebatch.tuning.select import edges
+
+_ANSWER = (
+    "Median test accuracy over the seeds, with the lowest and the highest; a diverged seed counts as 0. "
+    "Settings were chosen on validation rows. An optimizer is ahead of another if it is so with every seed, "
+    f"{FEWEST_SEEDS} at least."
+)
+_SETTINGS = (
+    "The best trial of each cell. A value is at an edge if it is the lowest or the highest of all trials: a "
+    "better one may lie beyond."
+)
+
+
+def part(cells: Sequence[Tuned]) -> Part:
+    """The part of a study that tunes."""
+    budgets = list(dict.fromkeys(one.cell.budget for one in cells))
+    answers = [_answer(budget, [one for one in cells if one.cell.budget == budget]) for budget in budgets]
+    settings = Table("Best settings", _SETTINGS, _settings(cells))
+    sentences = [*_answers(cells, budgets), *_edges(cells), _progress(cells), *_undecided(cells)]
+    return Part("tuning", "Which optimizer at which batch size", sentences, [*answers, settings], leads=True)
+
+
+def name_of(budget: str) -> str:
+    """A budget in words."""
+    return f"equal {budget}"
+
+
+# ---- the answer ----
+
+
+def _answer(budget: str, cells: Sequence[Tuned]) -> Table:
+    titles = list(dict.fromkeys(one.title for one in cells))
+    sizes = sorted({one.training.batch_size for one in cells})
+    rows = [["batch size", "best", "ahead of", *titles]]
+    for size in sizes:
+        of_title = {one.title: one for one in cells if one.training.batch_size == size}
+        best = winner(list(of_title.values()))
+        rows.append(
+            [
+                str(size),
+                best.title if best else ABSENT,
+                _ahead(best, list(of_title.values())),
+                *(_accuracy(of_title.get(title)) for title in titles),
+            ]
+        )
+    return Table(f"By {name_of(budget)}", _ANSWER, rows)
+
+
+def winner(cells: Sequence[Tuned]) -> Tuned | None:
+    """The optimizer with the best median over the seeds; None if none has been tested."""
+    tested = [one for one in cells if one.accuracies]
+    return max(tested, key=_median, default=None)
+
+
+def _median(one: Tuned) -> float:
+    ordered = sorted(one.accuracies.values())
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
+
+
+def _ahead(best: Tuned | None, cells: Sequence[Tuned]) -> str:
+    """The optimizers that the best is ahead of with every seed."""
+    if best is None:
+        return ABSENT
+    others = [one for one in cells if one is not best and one.accuracies]
+    beaten = [one.title for one in others if is_better(best.accuracies, one.accuracies)]
+    if not others or len(beaten) < len(others):
+        return ", ".join(beaten) or "none"
+    return "all others"
+
+
+def _accuracy(one: Tuned | None) -> str:
+    if one is None:
+        return ABSENT
+    if not one.accuracies:
+        failed = one.stands.decided and one.stands.best is None and one.cell.complete
+        return "all trials diverged" if failed else "open"
+    values = one.accuracies.values()
+    between = f" ({min(values):.2%} to {max(values):.2%}, {len(values)} seeds)" if len(values) > 1 else ""
+    return f"{_median(one):.2%}{between}"
+
+
+def _answers(cells: Sequence[Tuned], budgets: Sequence[str]) -> list[str]:
+    """A sentence for each budget: the optimizer with the best median at each batch size."""
+    found = []
+    for budget in budgets:
+        sizes = sorted({one.training.batch_size for one in cells if one.cell.budget == budget})
+        told = [
+            f"{best.title} at batch size {size} (with every seed ahead of {_ahead(best, here)})"
+            for size in sizes
+            if (here := [o for o in cells if (o.cell.budget, o.training.batch_size) == (budget, size)])
+            and (best := winner(here)) is not None
+        ]
+        if told:
+            found.append(f"The best by {name_of(budget)}: {'; '.join(told)}.")
+    return found
+
+
+# ---- settings ----
+
+
+def _settings(cells: Sequence[Tuned]) -> list[list[str]]:
+    names = list(dict.fromkeys(name for one in cells for name in one.cell.dimensions))
+    headings = [
+        "optimizer", "batch size", "budget", "epochs", "trials", "diverged",
+        *(name.replace("_", " ") for name in names), "validation accuracy", "at an edge",
+    ]  # fmt: skip
+    return [headings, *(_row(one, names) for one in cells)]
+
+
+def _row(one: Tuned, names: Sequence[str]) -> list[str]:
+    best = one.stands.best
+    where = [
+        one.title,
+        str(one.training.batch_size),
+        name_of(one.cell.budget),
+        str(one.training.epochs),
+        str(len(one.trials)),
+        str(sum(run.status == Status.DIVERGED for run in one.trials)),
+    ]
+    if best is None:
+        return [*where, *(ABSENT for _ in names), ABSENT, ABSENT]
+    run = one.trials[one.cell.trials.index(best)]
+    return [
+        *where,
+        *(shown(getattr(best, name)) if name in one.cell.dimensions else ABSENT for name in names),
+        f"{run.metrics['validation_accuracy'].iloc[-1]:.2%}",
+        ", ".join(edges(one.cell, best)).replace("_", " ") or "no",
+    ]
+
+
+def _edges(cells: Sequence[Tuned]) -> list[str]:
+    decided = [one for one in cells if one.stands.best is not None]
+    at = [
+        f"{one.title} {one.training.batch_size}"
+        for one in decided
+        if one.stands.best is not None and edges(one.cell, one.stands.best)
+    ]
+    if not at:
+        return []
+    return [
+        f"In {len(at)} of {len(decided)} cells a best value is at an edge of what was tried: "
+        f"{', '.join(dict.fromkeys(at))}. A wider range may hold a better one."
+    ]
+
+
+def _progress(cells: Sequence[Tuned]) -> str:
+    trials = {run.name: run.status for one in cells for run in one.trials}
+    finals = {run.name: run.status for one in cells for run in one.finals}
+    diverged = sum(status == Status.DIVERGED for status in trials.values())
+    done = sum(status in (Status.FINISHED, Status.DIVERGED) for status in finals.values())
+    return (
+        f"{len(trials)} trials, {diverged} of which diverged; {done} of {len(finals)} final runs have ended."
+    )
+
+
+def _undecided(cells: Sequence[Tuned]) -> list[str]:
+    open_ones = [one for one in cells if not (one.stands.decided and one.cell.complete)]
+    if not open_ones:
+        return []
+    return [f"{len(open_ones)} of {len(cells)} cells are not decided yet: their trials have not all ended."]

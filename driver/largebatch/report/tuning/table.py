@@ -1,0 +1,193 @@
+"""Tables of a study that tunes: a row per trial, per final run, and per cell. All pure.
+
+A cell is an optimizer at a batch size, in a budget. A run that two budgets share has a row in each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from largebatch.records.reading import RunRecord, StudyRecord
+from largebatch.records.result import Status
+from largebatch.report import tables
+from largebatch.settings.optimizers import OPTIMIZERS
+from largebatch.settings.training import Training
+from largebatch.settings.tuning import EPOCHS, Cell
+from largebatch.tuning.select import Curve, Standing, edges, standing
+
+MEASURED = ("train_accuracy", "train_loss", "validation_accuracy", "validation_loss")
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """A cell as it stands, and its final runs, none before it is decided."""
+
+    cell: Cell
+    stands: Standing
+    trials: tuple[RunRecord, ...]
+    finals: tuple[RunRecord, ...]
+
+    @property
+    def training(self) -> Training:
+        """Settings that all trials share."""
+        return self.cell.trials[0]
+
+    @property
+    def title(self) -> str:
+        """The optimizer's name in reports."""
+        return OPTIMIZERS[self.training.optimizer].title
+
+    @property
+    def accuracies(self) -> dict[int, float]:
+        """Test accuracy by seed; 0 for a seed that diverged."""
+        return {
+            run.training.seed: float(run.metrics["test_accuracy"].iloc[-1])
+            if run.status == Status.FINISHED
+            else 0.0
+            for run in self.finals
+            if run.status in (Status.FINISHED, Status.DIVERGED)
+        }
+
+
+def cells(study: StudyRecord) -> list[Tuned]:
+    """The cells of a study, budget by budget."""
+    runs = {run.training: run for run in study.runs}
+    finals = {run.training: run for run in study.finals}
+    curves = {training: Curve.of(run.status, run.metrics) for training, run in runs.items()}
+    found = []
+    for cell in study.tuning:
+        stands = standing(cell, curves.__getitem__)
+        seeds = [] if stands.best is None else cell.finals(stands.best)
+        known = tuple(finals[run] for run in seeds if run in finals)
+        found.append(Tuned(cell, stands, tuple(runs[trial] for trial in cell.trials), known))
+    return found
+
+
+# ---- a row per trial ----
+
+
+def trials(of: Iterable[Tuned]) -> pd.DataFrame:
+    """Number, place and results of every trial; accuracies and losses are those of its last epoch.
+
+    `rung` is the epoch up to which a trial is trained: only those of one cell and one rung can be compared.
+    """
+    rows = [row for one in of for row in _trials(one)]
+    return _ordered(pd.DataFrame(rows), "budget", "optimizer", "batch_size", "trial", "selected", "rung")
+
+
+def _trials(one: Tuned) -> Iterable[dict[str, Any]]:
+    for number, run in enumerate(one.trials, start=1):
+        useful = len(run.metrics) and run.status != Status.DIVERGED
+        last: dict[Any, Any] = run.metrics.iloc[-1].to_dict() if useful else {}
+        yield {
+            **tables.result(run, one.title),
+            **{name: float(last.get(name, np.nan)) for name in MEASURED},
+            "budget": one.cell.budget,
+            "trial": number,
+            "selected": run.training == one.stands.best,
+            "rung": one.stands.goals[run.training],
+        }
+
+
+# ---- final runs ----
+
+
+def of_budgets(study: StudyRecord, of: Iterable[Tuned]) -> dict[str, StudyRecord]:
+    """For each budget the study of its final runs."""
+    found: dict[str, tuple[RunRecord, ...]] = {}
+    for one in of:
+        found[one.cell.budget] = (*found.get(one.cell.budget, ()), *one.finals)
+    return {
+        budget: dataclasses.replace(study, runs=runs, tuning=(), finals=()) for budget, runs in found.items()
+    }
+
+
+def finals(study: StudyRecord, budgets: Mapping[str, StudyRecord]) -> pd.DataFrame:
+    """A row per final run and budget: the columns of `tables.results`, and the budget.
+
+    Lines of another budget than equal epochs say so.
+    """
+    parts = [_with_budget(tables.results(of), budget) for budget, of in budgets.items() if of.runs]
+    whole = (
+        pd.concat(parts, ignore_index=True) if parts else _with_budget(tables.results(study), EPOCHS).iloc[:0]
+    )
+    return _ordered(whole, "budget")
+
+
+def final_epochs(study: StudyRecord, budgets: Mapping[str, StudyRecord]) -> pd.DataFrame:
+    """A row per final run, budget and epoch: as `tables.epochs`."""
+    parts = [_with_budget(tables.epochs(of), budget) for budget, of in budgets.items() if of.runs]
+    return (
+        pd.concat(parts, ignore_index=True) if parts else tables.epochs(dataclasses.replace(study, runs=()))
+    )
+
+
+def _with_budget(table: pd.DataFrame, budget: str) -> pd.DataFrame:
+    lines = table["line"] if budget == EPOCHS else table["line"] + f", equal {budget}"
+    return table.assign(line=lines, budget=budget)
+
+
+# ---- a row per cell ----
+
+
+def tuned(of: Iterable[Tuned]) -> pd.DataFrame:
+    """The best settings of each cell, and the test accuracy that they reach over the seeds."""
+    every = list(of)
+    return pd.DataFrame([_tuned(one, _rivals(one, every)) for one in every])
+
+
+def _rivals(one: Tuned, every: Iterable[Tuned]) -> list[Tuned]:
+    """The other optimizers at the same batch size and budget."""
+    place = one.cell.budget, one.training.batch_size
+    return [o for o in every if o is not one and (o.cell.budget, o.training.batch_size) == place]
+
+
+def _tuned(one: Tuned, rivals: Iterable[Tuned]) -> dict[str, Any]:
+    best = one.stands.best
+    accuracies = list(one.accuracies.values())
+    found: dict[str, Any] = {
+        "budget": one.cell.budget,
+        "optimizer": one.training.optimizer,
+        "batch_size": one.training.batch_size,
+        "epochs": one.training.epochs,
+        "trials": len(one.trials),
+        "diverged": sum(run.status == Status.DIVERGED for run in one.trials),
+        "decided": one.stands.decided and one.cell.complete,
+    }
+    if best is not None:
+        run = one.trials[one.cell.trials.index(best)]
+        found |= {
+            "best_trial": one.cell.trials.index(best) + 1,
+            **{name: getattr(best, name) for name in one.cell.dimensions},
+            "edges": "; ".join(edges(one.cell, best)),
+            "validation_accuracy": float(run.metrics["validation_accuracy"].iloc[-1]),
+        }
+    return found | {
+        "seeds": len(accuracies),
+        "diverged_seeds": sum(run.status == Status.DIVERGED for run in one.finals),
+        "test_accuracy_median": float(np.median(accuracies)) if accuracies else np.nan,
+        "test_accuracy_min": min(accuracies, default=np.nan),
+        "test_accuracy_max": max(accuracies, default=np.nan),
+        "better_than": ", ".join(
+            o.training.optimizer for o in rivals if is_better(one.accuracies, o.accuracies)
+        ),
+    }
+
+
+FEWEST_SEEDS = 3  # with fewer, equal optimizers would differ in all seeds half of the time or more
+
+
+def is_better(a: Mapping[int, float], b: Mapping[int, float]) -> bool:
+    """Whether a is ahead of b with every seed that both have, and these are enough."""
+    seeds = a.keys() & b.keys()
+    return len(seeds) >= FEWEST_SEEDS and all(a[seed] > b[seed] for seed in seeds)
+
+
+def _ordered(table: pd.DataFrame, *first: str) -> pd.DataFrame:
+    return table[[*first, *(name for name in table if name not in first)]]

@@ -1,0 +1,1 @@
+"""A study that tunes, from its cells to the runs that are due."""

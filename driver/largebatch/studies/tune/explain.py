@@ -1,0 +1,89 @@
+"""The plan of a study that tunes, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from largebatch.settings.tuning import Cell, TuneSettings
+from largebatch.studies.estimate import Timing
+from largebatch.studies.tune.plan import Plan, distinct
+from largebatch.studies.tune.work import Work, total
+
+_PROMOTED = (
+    "They go on from their checkpoints, and learning rates follow the schedule of all epochs from the start."
+)
+_CHOICE = (
+    "The trial with the best validation accuracy after its last epoch wins its cell. A trial that diverges "
+    "ends early and is kept."
+)
+
+
+def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str:
+    """The plan in sentences, a line each."""
+    settings = plan.tuning.settings
+    cells = distinct(part.cell for part in parts)
+    sentences = [
+        f"{plan.study.title}.",
+        f"The study compares {_values(cells, 'optimizer')} at batch sizes {_values(cells, 'batch_size')}.",
+        *_budgets(plan),
+        f"That makes {len(cells)} cells. {_trials(settings, cells[0])}",
+        *(
+            f"A trial of {optimizer} draws {'; '.join(map(str, space))}."
+            for optimizer, space in plan.tuning.spaces.items()
+        ),
+        _judged_by(settings),
+        *_promotion(cells[0]),
+        _CHOICE,
+        f"The winner is trained anew with {settings.seeds} seeds on all training rows. Only then the test "
+        "part is looked at.",
+        "Optimizers are compared at equal batch size and budget, by the median over the seeds.",
+        f"There are {total(parts, timing, jobs)} ({timing.basis}).",
+    ]
+    return "\n".join(sentences)
+
+
+def _values(cells: Sequence[Cell], name: str) -> str:
+    return ", ".join(dict.fromkeys(str(getattr(cell.trials[0], name)) for cell in cells))
+
+
+def _trials(settings: TuneSettings, cell: Cell) -> str:
+    if not cell.complete or len(cell.trials) == 1:
+        return (
+            f"Each begins with one trial, whose time tells how many fit into {settings.budget}: equally many "
+            "in all cells."
+        )
+    return (
+        f"Each gets {len(cell.trials)} trials, the first points of a scrambled Sobol sequence with seed "
+        f"{settings.sequence}: the same points at every batch size."
+    )
+
+
+def _judged_by(settings: TuneSettings) -> str:
+    if not settings.validation_rows:
+        return "A trial is judged by the data set's own validation part, and never sees the test part."
+    return (
+        f"A trial trains without {settings.validation_rows} of the training rows, is judged by these, and "
+        "never sees the test part."
+    )
+
+
+def _promotion(cell: Cell) -> list[str]:
+    """How trials are compared early, by the example of a cell."""
+    if len(cell.rungs) == 1:
+        return []
+    stages = [f"{count} trials for {epochs} epochs" for count, epochs in cell.stages(len(cell.trials))]
+    return [
+        f"The best {cell.share:.0%} of the trials go on after each stage: of {cell.title}, "
+        f"{', then '.join(stages)}. {_PROMOTED}"
+    ]
+
+
+def _budgets(plan: Plan) -> list[str]:
+    updates = plan.tuning.settings.updates
+    if updates is None:
+        return ["There is one budget: equal epochs at all batch sizes."]
+    return [
+        f"There are two budgets: equal epochs, and {updates} updates, in whole epochs. What both have is run "
+        "once.",
+        *plan.left_out,
+    ]

@@ -1,0 +1,126 @@
+"""The cells of a study that tunes: a function of the study and of what is recorded of its runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from largebatch.errors import UserError
+from largebatch.runs.preflight import updates_per_epoch
+from largebatch.settings.study import Study
+from largebatch.settings.training import Training
+from largebatch.settings.tuning import EPOCHS, MAX_TRIALS, UPDATES, Cell, Tuning, trial
+from largebatch.tuning.sampling import points
+from largebatch.tuning.select import Curves
+
+FEWEST_TRIALS = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Makes the cells.
+
+    `rows(training)` counts the training rows of a run. `known` is the number of trials, if it is.
+
+    Raises UserError for settings that no run can have.
+    """
+
+    study: Study
+    tuning: Tuning
+    rows: Callable[[Training], int]
+    known: int | None = None
+    _made: dict[int, list[Cell]] = field(default_factory=dict)  # by the number of trials
+
+    def cells(self, curve: Curves) -> list[Cell]:
+        """The cells. If the number of trials is unknown, each has one up to its first rung, to be timed."""
+        if self.known is not None:
+            return self._cells(self.known)
+        single = self._cells(1)
+        if not all(_times(cell, curve) for cell in single):
+            return [dataclasses.replace(cell, rungs=cell.rungs[:1], seeds=0) for cell in single]
+        return self._cells(self._affordable(single, curve))
+
+    @property
+    def left_out(self) -> list[str]:
+        """A sentence for each batch size that has no budget of equal updates."""
+        updates = self.tuning.settings.updates
+        few = [run for run in self.study.runs if updates is not None and not self._epochs_of_updates(run)]
+        sizes = {run.batch_size: self._updates(run) for run in few}
+        return [
+            f"Batch size {size} has no budget of {updates} updates, as it makes {made} in an epoch."
+            for size, made in sizes.items()
+        ]
+
+    def _cells(self, trials: int) -> list[Cell]:
+        if trials not in self._made:
+            self._made[trials] = self._make(trials)
+        return self._made[trials]
+
+    def _make(self, trials: int) -> list[Cell]:
+        found = [self._cell(base, EPOCHS, trials) for base in self.study.runs]
+        if self.tuning.settings.updates is None:
+            return found
+        epochs = {base: self._epochs_of_updates(base) for base in self.study.runs}
+        return found + [self._cell(_lasting(b, n), UPDATES, trials) for b, n in epochs.items() if n]
+
+    def _cell(self, base: Training, budget: str, count: int) -> Cell:
+        settings = self.tuning.settings
+        free = [dimension.setting for dimension in self.tuning.spaces[base.optimizer] if dimension.free]
+        sampled = points(count, len(free), settings.sequence)
+        trials = tuple(trial(base, self.tuning, point) for point in sampled)
+        rungs = settings.rungs(base.epochs)
+        return Cell(budget, trials, tuple(free), rungs, settings.promote_share, settings.seeds)
+
+    def _updates(self, base: Training) -> int:
+        return updates_per_epoch(base, self.rows(base))
+
+    def _epochs_of_updates(self, base: Training) -> int:
+        """Whole epochs next to the budget of updates; 0 if it is less than half an epoch."""
+        return round((self.tuning.settings.updates or 0) / self._updates(base))
+
+    # ---- a budget of time ----
+
+    def _affordable(self, single: Sequence[Cell], curve: Curves) -> int:
+        """The most trials for each cell that the time suffices for, final runs included."""
+        budget = self.tuning.settings.seconds or 0
+        counts = itertools.takewhile(
+            lambda count: self._seconds(count, single, curve) <= budget, range(FEWEST_TRIALS, MAX_TRIALS + 1)
+        )
+        return max(counts, default=FEWEST_TRIALS)
+
+    def _seconds(self, count: int, single: Sequence[Cell], curve: Curves) -> float:
+        total = 0.0
+        for cell in distinct(single):
+            times = _times(cell, curve)
+            total += self.epochs(cell, count) * sum(times) / len(times)
+        return total
+
+    def epochs(self, cell: Cell, count: int) -> float:
+        """Epochs of some trials of a cell, and of its final runs, counted in those of a trial's rows."""
+        first = cell.trials[0]
+        final = cell.finals(first)
+        whole = self.rows(final[0]) / self.rows(first) if final else 0
+        return cell.epochs_of(count) + whole * len(final) * first.epochs
+
+
+def distinct(cells: Iterable[Cell]) -> list[Cell]:
+    """Without the cells that another budget has, too: their runs are carried out once."""
+    found: dict[tuple[Training, ...], Cell] = {}
+    for cell in cells:
+        found.setdefault(cell.trials, cell)
+    return list(found.values())
+
+
+def _times(cell: Cell, curve: Curves) -> tuple[float, ...]:
+    """Seconds of the first trial's epochs up to its first rung; none if it has not got there."""
+    recorded, rung = curve(cell.trials[0]), cell.rungs[0]
+    return recorded.seconds[:rung] if recorded.reached(rung) else ()
+
+
+def _lasting(base: Training, epochs: int) -> Training:
+    try:
+        return dataclasses.replace(base, epochs=epochs)
+    except UserError as error:
+        raise UserError(f"{base.optimizer} {base.batch_size} in {epochs} epochs: {error}") from error

@@ -1,0 +1,74 @@
+"""The tables [tune] and [space.OPTIMIZER] of a study. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from largebatch.settings.training import Training
+from largebatch.settings.tuning import Space, TuneSettings, Tuning
+from largebatch.studies.complaints import Complaints
+from largebatch.tuning import space
+
+BLIND = ("validation_rows", "test_part")  # [tune] says them of trials
+
+
+@dataclass(frozen=True)
+class TuningParser:
+    """Makes a Tuning of the two tables. `taken(optimizer)` are the settings that the runs have elsewhere."""
+
+    tune: dict[str, Any]
+    spaces: dict[str, Any]
+    runs: Sequence[Training]
+    taken: Callable[[str], Collection[str]]
+    complaints: Complaints
+
+    def tuning(self) -> Tuning:
+        self._check_cells()
+        self.complaints.check_names("tune", 0, self.tune, TuneSettings)
+        settings = self.complaints.guarded("tune", 0, TuneSettings.from_mapping, self.tune)
+        optimizers = list(dict.fromkeys(run.optimizer for run in self.runs))
+        for name in self.spaces:
+            if name not in optimizers:
+                there = ", ".join(optimizers)
+                self.complaints.refuse(
+                    f"space.{name}", 0, "", f"no run has the optimizer {name}; there are {there}"
+                )
+        return Tuning(settings, {optimizer: self._chosen(optimizer) for optimizer in optimizers})
+
+    def _check_cells(self) -> None:
+        """A cell is told by its optimizer and batch size; what [tune] says must not be said elsewhere."""
+        seen = set()
+        for run in self.runs:
+            cell = run.optimizer, run.batch_size
+            if cell in seen:
+                words = f"{run.optimizer} has batch size {run.batch_size} twice"
+                self.complaints.refuse("grid", 0, "", f"{words}; a study that tunes has each of these once")
+            seen.add(cell)
+            for name in BLIND:
+                if name in self.taken(run.optimizer):
+                    self.complaints.refuse("grid", 0, name, f"{name} is said by [tune]: leave it out here")
+
+    def _chosen(self, optimizer: str) -> Space:
+        found = self._space(optimizer)
+        if not any(dimension.free for dimension in found):
+            self.complaints.refuse(f"space.{optimizer}", 0, "", f"there is nothing to choose for {optimizer}")
+        return found
+
+    def _space(self, optimizer: str) -> Space:
+        table = self.spaces.get(optimizer)
+        taken = self.taken(optimizer)
+        if table is None:
+            whole = self.complaints.guarded("tune", 0, lambda _: space.default(optimizer), {})
+            return tuple(dimension for dimension in whole if dimension.setting not in taken)
+        place = f"space.{optimizer}"
+        if not isinstance(table, Mapping):
+            self.complaints.refuse("space", 0, optimizer, f"space.{optimizer} must be a table: [{place}]")
+        found = self.complaints.guarded(place, 0, lambda values: space.read(values, optimizer), table)
+        for key, dimension in zip(table, found, strict=True):
+            if dimension.setting in taken:
+                self.complaints.refuse(
+                    place, 0, key, f"{key} is in [fixed] or [[grid]] too; it can be in one place"
+                )
+        return found

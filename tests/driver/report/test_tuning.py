@@ -1,0 +1,173 @@
+"""Reports of studies that tune: the tables, and every verdict both ways, from made-up results."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from largebatch.errors import UserError
+from largebatch.records.reading import read_study
+from largebatch.report.content import ABSENT
+from largebatch.report.tuning import table
+from largebatch.report.tuning.part import part
+from largebatch.report.tuning.table import is_better
+from largebatch.report.write import report
+from largebatch.settings.training import Training
+from largebatch.settings.tuning import UPDATES, Cell
+from tests.support.tuned import base, cell, write_tuned
+
+SGD = cell(4, (1, 2), share=0.5, of=base("sgd_momentum", 8, epochs=2))
+LARS = cell(4, (1, 2), share=0.5, of=base("lars", 8, epochs=2))
+Ended = dict[Training, tuple[str, Sequence[float]]]
+
+
+def trials(of: Cell, best: int = 2) -> Ended:
+    """Trial `best` wins, trial 1 is second, 3 stays behind, 4 has diverged."""
+    first, second = of.trials[best - 1], of.trials[0]
+    third = next(trial for trial in of.trials[:3] if trial not in (first, second))
+    return {
+        first: ("finished", [0.7, 0.9]),
+        second: ("finished", [0.6, 0.8]),
+        third: ("paused", [0.5]),
+        of.trials[3]: ("diverged", [0.1]),
+    }
+
+
+def judged(of: Cell, *accuracies: float, best: int = 2) -> Ended:
+    """The final runs with their test accuracies; 0 is for one that has diverged."""
+    finals = of.finals(of.trials[best - 1])
+    return {
+        run: ("diverged", [0.1]) if value == 0 else ("finished", [0.5, value])
+        for run, value in zip(finals, accuracies, strict=False)
+    }
+
+
+def answer(folder: Path, cells: Sequence[Cell], ended: Ended) -> list[list[str]]:
+    """The rows of the first table."""
+    found = part(table.cells(read_study(write_tuned(folder, cells, ended))))
+    return [list(row) for row in found.tables[0].rows]
+
+
+def test_an_optimizer_is_ahead_only_if_it_is_so_with_every_seed(tmp_path: Path) -> None:
+    lars = {**trials(SGD), **trials(LARS), **judged(LARS, 0.95, 0.96, 0.97)}
+    sure = answer(tmp_path / "sure", [SGD, LARS], {**lars, **judged(SGD, 0.94, 0.95, 0.96)})
+    assert sure[0] == ["batch size", "best", "ahead of", "SGD with momentum", "LARS"]
+    assert sure[1] == [
+        "8", "LARS", "all others", "95.00% (94.00% to 96.00%, 3 seeds)", "96.00% (95.00% to 97.00%, 3 seeds)",
+    ]  # fmt: skip
+    unsure = answer(tmp_path / "unsure", [SGD, LARS], {**lars, **judged(SGD, 0.94, 0.961, 0.95)})
+    assert unsure[1][1:3] == ["LARS", "none"]
+    other = answer(tmp_path / "other", [SGD, LARS], {**lars, **judged(SGD, 0.98, 0.98, 0.98)})
+    assert other[1][1:3] == ["SGD with momentum", "all others"]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "better"),
+    [
+        ({1: 0.9, 2: 0.8, 3: 0.7}, {1: 0.8, 2: 0.7, 3: 0.6}, True),
+        ({1: 0.9, 2: 0.8, 3: 0.7}, {1: 0.8, 2: 0.7, 3: 0.7}, False),
+        ({1: 0.9, 2: 0.8}, {1: 0.8, 2: 0.7}, False),
+        ({1: 0.9, 2: 0.8, 3: 0.7}, {3: 0.6, 4: 0.1, 5: 0.1}, False),
+    ],
+)
+def test_seeds_are_compared_in_pairs_and_two_are_too_few(
+    a: dict[int, float], b: dict[int, float], better: bool
+) -> None:
+    assert is_better(a, b) == better
+    assert not is_better(b, a)
+
+
+def test_a_diverged_seed_counts_as_nothing_learned(tmp_path: Path) -> None:
+    ended = {**trials(SGD), **trials(LARS), **judged(LARS, 0.95, 0, 0.97), **judged(SGD, 0.90, 0.91, 0.92)}
+    rows = answer(tmp_path / "study", [SGD, LARS], ended)
+    assert rows[1][1:] == [
+        "LARS", "none", "91.00% (90.00% to 92.00%, 3 seeds)", "95.00% (0.00% to 97.00%, 3 seeds)",
+    ]  # fmt: skip
+
+
+def test_a_cell_all_of_whose_trials_diverge_says_so(tmp_path: Path) -> None:
+    lost: Ended = {trial: ("diverged", [0.1]) for trial in LARS.trials}
+    rows = answer(tmp_path / "study", [SGD, LARS], {**trials(SGD), **lost, **judged(SGD, 0.9, 0.9, 0.9)})
+    assert rows[1][1:] == [
+        "SGD with momentum",
+        "none",
+        "90.00% (90.00% to 90.00%, 3 seeds)",
+        "all trials diverged",
+    ]
+
+
+def test_a_study_that_goes_on_shows_what_is_open(tmp_path: Path) -> None:
+    found = part(table.cells(read_study(write_tuned(tmp_path / "study", [SGD, LARS], trials(SGD)))))
+    assert [list(row) for row in found.tables[0].rows][1] == ["8", ABSENT, ABSENT, "open", "open"]
+    assert found.sentences[-1] == "1 of 2 cells are not decided yet: their trials have not all ended."
+
+
+@pytest.mark.parametrize(
+    ("inner", "told"), [(True, []), (False, ["In 1 of 1 cells a best value is at an edge"])]
+)
+def test_a_best_value_at_an_edge_is_told_on_the_first_page(
+    tmp_path: Path, inner: bool, told: list[str]
+) -> None:
+    rates = sorted(SGD.trials, key=lambda trial: trial.learning_rate or 0)
+    best = SGD.trials.index(rates[1] if inner else rates[0]) + 1
+    of = dataclasses.replace(SGD, trials=SGD.trials[::-1]) if best == 4 else SGD
+    best = 1 if best == 4 else best
+    second = {trial: ("finished", [0.2, 0.3]) for trial in of.trials}
+    ended: Ended = {**second, of.trials[best - 1]: ("finished", [0.7, 0.9])}
+    found = part(table.cells(read_study(write_tuned(tmp_path / "study", [of], ended))))
+    assert [s[:42] for s in found.sentences if "edge" in s] == [t[:42] for t in told]
+    assert found.tables[-1].rows[1][-1] == ("no" if inner else "learning rate lowest")
+
+
+def csv(folder: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / name, keep_default_na=False)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_report_has_a_row_per_trial_per_cell_and_per_final_run(tmp_path: Path) -> None:
+    both = dataclasses.replace(SGD, budget=UPDATES)  # equal epochs are equal updates here
+    ended = {**trials(SGD), **trials(LARS), **judged(LARS, 0.95, 0.96, 0.97), **judged(SGD, 0.9, 0.9, 0.91)}
+    folder = write_tuned(tmp_path / "study", [SGD, LARS, both], ended)
+    written = report(folder)
+    found = csv(folder, "trials.csv")
+    assert list(found["budget"]) == ["epochs"] * 8 + ["updates"] * 4
+    assert list(found["trial"]) == [1, 2, 3, 4] * 3
+    assert list(found["selected"]) == [False, True, False, False] * 3
+    assert list(found["rung"]) == [2, 2, 1, 1] * 3
+    assert list(found["status"])[:4] == ["finished", "finished", "paused", "diverged"]
+    assert list(found["validation_accuracy"].astype(str))[:4] == ["0.8", "0.9", "0.5", ""]
+    cells = csv(folder, "tuned.csv")
+    assert list(cells["better_than"]) == ["", "sgd_momentum", ""]
+    assert list(cells["best_trial"]) == [2, 2, 2] and list(cells["diverged"]) == [1, 1, 1]
+    assert list(cells["test_accuracy_median"]) == [0.9, 0.96, 0.9]
+    results = csv(folder, "results.csv")
+    assert list(results["budget"]) == ["epochs"] * 6 + ["updates"] * 3
+    assert set(results["test_part"]) == {True} and set(results["line"]) == {
+        "SGD with momentum", "LARS", "SGD with momentum, equal updates",
+    }  # fmt: skip
+    assert (
+        "The best by equal epochs: LARS at batch size 8 (with every seed ahead of all others)."
+        in written.text
+    )
+    page = written.page.read_text()
+    assert "Which optimizer at which batch size" in page and "largebatch tune small" in page
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_study_of_which_nothing_has_ended_has_a_report_too(tmp_path: Path) -> None:
+    folder = write_tuned(tmp_path / "study", [SGD, LARS], {})
+    assert "2 of 2 cells are not decided yet" in report(folder).text
+    assert len(csv(folder, "trials.csv")) == 8 and len(csv(folder, "results.csv")) == 0
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_what_cuts_runs_off_a_study_that_tunes_is_refused(tmp_path: Path) -> None:
+    folder = write_tuned(tmp_path / "study", [SGD], {})
+    with pytest.raises(UserError, match="leave out --only and --epoch"):
+        report(folder, epoch=1)
+    with pytest.raises(UserError, match="leave out --only and --epoch"):
+        report(folder, only={"optimizer": ["lars"]})
