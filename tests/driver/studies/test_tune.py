@@ -162,7 +162,7 @@ def test_a_study_that_is_killed_goes_on_as_if_nothing_had_happened(stage: Stage,
     assert tune(request(tmp_path, out="undisturbed"), ignore) == 0
     whole = list(stage.trained)
     stage.trained.clear()
-    for killed_at in (3, 9, 17, 29, 41, 55):
+    for killed_at in (3, 17, 50):
 
         def act(session: FakeSession, batch_size: int, epoch: int, at: int = killed_at) -> None:
             if len(stage.trained) == at:
