@@ -7,7 +7,7 @@ never fatal.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ import pandas as pd
 from largebatch.errors import UserError
 from largebatch.files.safe import read_file, read_json, readable
 from largebatch.records import tuning_record
+from largebatch.records.evaluations import no_evaluations
 from largebatch.records.metrics import MAX_METRICS, no_epochs, parse_metrics
 from largebatch.records.result import Result, Status
 from largebatch.records.run_folder import RunFolder
@@ -60,7 +61,13 @@ class RunRecord:
     execution: Execution | None = None
     metrics: pd.DataFrame = field(default_factory=no_epochs)
     staleness: pd.DataFrame = field(default_factory=no_gradients)
+    evaluations: pd.DataFrame = field(default_factory=no_evaluations)
     versions: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.status in (Status.FINISHED, Status.DIVERGED)
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,7 @@ def _cut(run: RunRecord, epoch: int) -> RunRecord:
             reason="",
             metrics=run.metrics.iloc[:epoch],
             staleness=run.staleness[run.staleness["epoch"] <= epoch],
+            evaluations=run.evaluations[run.evaluations["epoch"] <= epoch],
         )
     if run.status == Status.FINISHED:
         return dataclasses.replace(
@@ -233,7 +241,8 @@ def _read(planned: RunRecord, folder: RunFolder) -> RunRecord:
         metrics = _metrics(folder)
         if result and result.status != Status.FAILED and len(metrics) != result.epochs:
             raise _DamagedError(f"metrics.csv has {len(metrics)} epochs, result.json {result.epochs}")
-        staleness = _staleness(folder)
+        staleness = _table(folder, folder.staleness)
+        evaluations = _table(folder, folder.evaluations.table)
     except _DamagedError as error:
         return dataclasses.replace(planned, status=NoResult.UNREADABLE, reason=str(error))
     return dataclasses.replace(
@@ -243,6 +252,7 @@ def _read(planned: RunRecord, folder: RunFolder) -> RunRecord:
         execution=execution,
         metrics=metrics,
         staleness=staleness,
+        evaluations=evaluations,
         versions=_versions(folder),
     )
 
@@ -283,9 +293,10 @@ def _metrics(folder: RunFolder) -> pd.DataFrame:
         raise _DamagedError(f"metrics.csv {error}") from error
 
 
-def _staleness(folder: RunFolder) -> pd.DataFrame:
+def _table(folder: RunFolder, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
+    """A table that may be missing."""
     try:
-        return folder.staleness()
+        return read()
     except UserError as error:
         raise _DamagedError(str(error).replace(f"{folder.path}/", "")) from error
 

@@ -26,6 +26,9 @@ from largebatch.settings.training import Training
 
 _HEADINGS = {  # of the figures' sections
     "batch-size": "Accuracy against batch size",
+    "targets": "Steps to a target against batch size",
+    "rates": "Learning rates against batch size",
+    "noise-scale": "Gradient noise scale",
     "while-training": "Accuracy while training",
     "trust-ratios": "Trust ratios of the layers",
     "gradient-norms": "Gradient norms of the layers",

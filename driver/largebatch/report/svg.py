@@ -63,7 +63,8 @@ def _plain_attributes(element: ET.Element) -> None:
 def _rename(element: ET.Element, used: set[str], prefix: str) -> None:
     if XLINK in element.attrib:
         element.set("href", f"#{prefix}-{element.attrib.pop(XLINK)[1:]}")
-    if "clip-path" in element.attrib:
-        element.set("clip-path", element.attrib["clip-path"].replace("url(#", f"url(#{prefix}-"))
+    for attribute in ("clip-path", "fill"):  # a fill may be a hatch
+        if attribute in element.attrib:
+            element.set(attribute, element.attrib[attribute].replace("url(#", f"url(#{prefix}-"))
     if (name := element.attrib.pop("id", None)) in used:
         element.set("id", f"{prefix}-{name}")

@@ -13,10 +13,11 @@ import pandas as pd
 from largebatch.errors import UserError
 from largebatch.files.safe import readable, write_atomically
 from largebatch.records.reading import StudyRecord, read_study
-from largebatch.report import figures, markdown, page, readings, summary, tables
+from largebatch.report import figures, markdown, page, ranking, rates, readings, summary, tables
 from largebatch.report.content import Content, accuracy_table, accuracy_title
 from largebatch.report.protocols import part as protocols
 from largebatch.report.protocols.runs import compares
+from largebatch.report.targets.part import Targets
 from largebatch.report.tuning import part as tuning_part
 from largebatch.report.tuning import table as tuning
 from largebatch.settings.selection import EVERY, Only
@@ -83,7 +84,7 @@ def _tuned(study: StudyRecord, command: str, per_worker: bool) -> Content:
         content,
         sentences=part.sentences,
         parts=[part, *content.parts],
-        more={"trials": tuning.trials(cells), "tuned": tuning.tuned(cells)},
+        more={**content.more, "trials": tuning.trials(cells), "tuned": tuning.tuned(cells)},
     )
 
 
@@ -91,9 +92,11 @@ def _usual(
     study: StudyRecord, results: pd.DataFrame, epochs: pd.DataFrame, command: str, per_worker: bool
 ) -> Content:
     by_batch_size = not compares(study)
-    cells = tables.cells(results if by_batch_size else results.iloc[:0])
+    shown = results if by_batch_size else results.iloc[:0]
+    cells = tables.cells(shown)
     comparisons = summary.compare_with_paper(study, results, per_worker=per_worker)
-    parts = protocols.part(study)
+    targets = Targets.of(study)
+    parts = [*protocols.part(study), *targets.part(), *ranking.part(shown)]
     found = [] if study.epoch else readings.readings(study, per_worker=per_worker)
     return Content(
         study=study,
@@ -102,6 +105,8 @@ def _usual(
         epochs=epochs,
         figures=[
             *(figures.draw(results, cells, epochs) if by_batch_size else ()),
+            *figures.draw_rates(rates.errors(shown), tables.headline(results).partition("_")[0]),
+            *figures.draw_targets(targets.medians, epochs, targets.knees()),
             *protocols.drawings(study),
         ],
         sentences=[
@@ -115,6 +120,7 @@ def _usual(
         command=command,
         parts=parts,
         by_batch_size=by_batch_size,
+        more={"targets": targets.steps} if len(targets.steps) else {},
     )
 
 

@@ -5,7 +5,7 @@ Equal tables give equal files. All have one size, small enough to be read when a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -18,15 +18,26 @@ from largebatch.report.figures.plain import matplotlib_alone
 # All below import matplotlib, which `plain` has to do first.
 from largebatch.report.figures.batch_size import against_batch_size
 from largebatch.report.figures.layers import gradient_norms, trust_ratios
+from largebatch.report.figures.noise import noise_scales
+from largebatch.report.figures.rates import rates
 from largebatch.report.figures.staleness import histograms
 from largebatch.report.figures.style import STYLE, Drawing, Figure, render
+from largebatch.report.figures.targets import to_target
 from largebatch.report.figures.time import times
 from largebatch.report.figures.tradeoff import tradeoffs
 from largebatch.report.figures.training import curves
 from largebatch.report.protocols.runs import Point
 from largebatch.report.tables import line_names
 
-__all__ = ["Figure", "draw", "draw_histograms", "draw_tradeoffs", "write_figures"]
+__all__ = [
+    "Figure",
+    "draw",
+    "draw_histograms",
+    "draw_rates",
+    "draw_targets",
+    "draw_tradeoffs",
+    "write_figures",
+]
 
 
 def draw(results: pd.DataFrame, cells: pd.DataFrame, epochs: pd.DataFrame) -> list[Figure]:
@@ -51,6 +62,19 @@ def draw_histograms(table: pd.DataFrame) -> list[Figure]:
 def draw_tradeoffs(points: Sequence[Point]) -> list[Figure]:
     """The figures of tradeoff.tradeoffs."""
     return _rendered(tradeoffs(points))
+
+
+def draw_targets(
+    medians: pd.DataFrame, epochs: pd.DataFrame, knees: Mapping[str, int | None]
+) -> list[Figure]:
+    """The figures of targets.to_target and noise.noise_scales."""
+    of_line = {str(name): part for name, part in epochs.groupby("line", sort=False)}
+    return _rendered([*to_target(medians), *noise_scales(of_line, knees)])
+
+
+def draw_rates(errors: pd.DataFrame, part: str) -> list[Figure]:
+    """The figures of rates.rates."""
+    return _rendered(rates(errors, part))
 
 
 def _rendered(drawings: Iterable[Drawing]) -> list[Figure]:

@@ -76,11 +76,11 @@ def draw_lines(ax: Axes, cells: pd.DataFrame, names: Sequence[str], measure: str
             several["batch_size"], several[measure], [below, above], fmt="none", ecolor=look["color"],
             elinewidth=1, capsize=2.5,
         )  # fmt: skip
-    _batch_size_axis(ax, sorted(set(cells["batch_size"])))
+    batch_size_axis(ax, sorted(set(cells["batch_size"])))
     legend(ax, columns=2 if len(names) < 5 and max(map(len, names)) < 24 else 1)
 
 
-def _batch_size_axis(ax: Axes, sizes: Sequence[int]) -> None:
+def batch_size_axis(ax: Axes, sizes: Sequence[int]) -> None:
     """A log axis with a tick at every batch size that was run, and its number where there is room."""
     ax.set_xscale("log", base=2)
     ax.xaxis.set_minor_locator(NullLocator())

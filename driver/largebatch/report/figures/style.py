@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from largebatch.report import svg
 
@@ -144,6 +144,15 @@ def epoch_axis(ax: Axes, last: float) -> None:
     ax.set_xlim(1 - margin, last + margin)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epochs")
+
+
+def log_axis(ax: Axes) -> None:
+    """A log scale upwards, with numbers where there is room for them."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_locator(log_ticks(high / low))
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.yaxis.set_minor_locator(NullLocator())
 
 
 def log_ticks(ratio: float) -> LogLocator:

@@ -1,0 +1,71 @@
+"""The gradient noise scale over training, and the batch size beyond which a larger one stops paying."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from largebatch.report import svg
+from largebatch.report.figures.style import (
+    Drawing,
+    epoch_axis,
+    legend,
+    log_axis,
+    over_seeds,
+    slug,
+    some,
+    step,
+)
+
+SECTION = "noise-scale"
+SIZES = 6  # most batch sizes in a figure
+
+
+def noise_scales(of_line: Mapping[str, pd.DataFrame], knees: Mapping[str, int | None]) -> Iterator[Drawing]:
+    """A figure per line that has a noise scale; `knees` are those that were measured, by line."""
+    for name, part in of_line.items():
+        if "noise_scale" not in part or part["noise_scale"].notna().sum() < 2:
+            continue
+        at = knees.get(name)
+        measured = f" Dashed: the knee that was measured, {at}." if at else ""
+        yield Drawing(
+            f"noise-scale-{slug(name)}",
+            SECTION,
+            f"{name}: gradient noise scale",
+            f"A line per batch size{over_seeds(part)}, with its interval at 95 %. Dotted: its median at the "
+            f"end, {final(part):.0f} rows, beyond which a larger batch is expected to stop paying.{measured}",
+            partial(_draw, part=part, at=at),
+        )
+
+
+def final(part: pd.DataFrame) -> float:
+    """The median noise scale after the last epoch, over batch sizes and seeds where it is known."""
+    known = part.dropna(subset=["noise_scale"])
+    return float(known.groupby("name")["noise_scale"].last().median())
+
+
+def _draw(ax: Axes, part: pd.DataFrame, at: int | None) -> None:
+    known = part.dropna(subset=["noise_scale"])
+    sizes = some(sorted(set(known["batch_size"])), SIZES)
+    for index, size in enumerate(sizes):
+        of_size = known[known["batch_size"] == size]
+        means = of_size.groupby("epoch")["noise_scale"].mean()
+        look = step(index, len(sizes), len(means))
+        ax.plot(means.index, means, label=str(size), **look)
+        ends = of_size.groupby("epoch")[["noise_scale_low", "noise_scale_high"]].mean()
+        ends = ends.replace([0.0, np.inf], np.nan).dropna()
+        ax.fill_between(
+            ends.index, ends["noise_scale_low"], ends["noise_scale_high"], color=look["color"], alpha=0.15,
+            linewidth=0,
+        )  # fmt: skip
+    ax.axhline(final(part), color=svg.TEXT, linewidth=1, linestyle=(0, (1, 2)))
+    if at:
+        ax.axhline(at, color=svg.TEXT, linewidth=1, linestyle=(0, (5, 3)))
+    log_axis(ax)
+    ax.set_ylabel("noise scale, rows")
+    epoch_axis(ax, float(known["epoch"].max()))
+    legend(ax, columns=SIZES, title="batch size")

@@ -1,0 +1,1 @@
+"""Steps to a target accuracy against the batch size."""

@@ -1,0 +1,80 @@
+"""The section of a report about targets: its sentences, table, and figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from largebatch.records.reading import StudyRecord
+from largebatch.report.parts import Part, Table
+from largebatch.report.targets import steps
+from largebatch.report.targets.steps import knee
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Steps of a study's runs to its targets, and their medians; both empty without targets."""
+
+    steps: pd.DataFrame
+    medians: pd.DataFrame
+
+    @classmethod
+    def of(cls, study: StudyRecord) -> Targets:
+        """For the targets that the study names."""
+        table = steps.steps(study, steps.targets(study))
+        return cls(table, steps.medians(table))
+
+    def knees(self) -> Mapping[str, int | None]:
+        """The knee of each line, for the highest target at which it has one."""
+        found: dict[str, int | None] = {}
+        for (_, line), part in self.medians.groupby(["target", "line"]):
+            at = knee(part)
+            found[str(line)] = at if at is not None else found.get(str(line))
+        return found
+
+    def part(self) -> list[Part]:
+        """The section; nothing without targets."""
+        if self.medians.empty:
+            return []
+        parts = ", ".join(sorted(set(self.steps["part"]) - {""}))
+        text = (
+            f"Updates until the accuracy on the {parts} part was first as high: the median over the seeds, "
+            "and how many of the runs reached it. A run that did not counts as infinitely many."
+        )
+        tables = [Table("Updates to a target", text, self._rows())]
+        return [Part("targets", "Steps to a target", self._sentences(), tables, figures=("targets",))]
+
+    def _sentences(self) -> list[str]:
+        """A sentence per line: about the highest target that it reached, or that it reached none."""
+        found: dict[str, str] = {}
+        for (target, line), part in self.medians.groupby(["target", "line"]):
+            if part["reached"].any() or str(line) not in found:
+                found[str(line)] = self._knee(line, float(str(target)), part)
+        return list(found.values())
+
+    def _knee(self, line: object, target: float, part: pd.DataFrame) -> str:
+        share = f"{100 * target:g}%"
+        if not part["reached"].any():
+            return f"{line} never reaches {share}."
+        at = knee(part)
+        if at is None:
+            return f"{line} to {share}: larger batches pay up to the largest one, {part['batch_size'].max()}."
+        return f"{line} to {share}: beyond batch size {at} a run takes more than twice the fewest examples."
+
+    def _rows(self) -> list[list[str]]:
+        lines = list(dict.fromkeys(self.medians["line"]))
+        rows = [["target", "batch size", *lines]]
+        for (target, size), group in self.medians.groupby(["target", "batch_size"]):
+            of_line = group.set_index("line")
+            cells = [_cell(of_line.loc[line]) if line in of_line.index else "" for line in lines]
+            rows.append([f"{100 * float(str(target)):g}%", str(size), *cells])
+        return rows
+
+
+def _cell(row: pd.Series[Any]) -> str:
+    steps_taken = "never" if math.isinf(row["updates"]) else f"{row['updates']:.0f}"
+    return f"{steps_taken} ({row['reached']:.0f} of {row['runs']:.0f})"

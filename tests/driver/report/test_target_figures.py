@@ -1,0 +1,87 @@
+"""The figures of targets, noise scale and rates: drawn where a study has the data, and what they show."""
+
+from __future__ import annotations
+
+import math
+import re
+import xml.etree.ElementTree as ET
+
+import pandas as pd
+import pytest
+
+from largebatch.report import figures, rates
+from largebatch.report.figures.noise import final
+from largebatch.report.targets import steps
+from tests.support.made_up import NEVER, table, tried
+
+BENT = {64: [100.0, 90.0], 128: [60.0, 50.0], 256: [50.0, 45.0]}
+NONE = steps.medians(steps.no_steps())
+
+
+def noisy(scales: list[float], size: int = 64) -> pd.DataFrame:
+    """The epochs of a run with these noise scales."""
+    rows = [("run", "sgd", size, 1, epoch, s, s / 2, 2 * s) for epoch, s in enumerate(scales, start=1)]
+    names = (
+        "name",
+        "line",
+        "batch_size",
+        "seed",
+        "epoch",
+        "noise_scale",
+        "noise_scale_low",
+        "noise_scale_high",
+    )
+    return pd.DataFrame(rows, columns=list(names))
+
+
+def drawn(medians: pd.DataFrame, epochs: pd.DataFrame) -> dict[str, figures.Figure]:
+    return {figure.name: figure for figure in figures.draw_targets(medians, epochs, {"sgd": 128})}
+
+
+@pytest.fixture(scope="module")
+def of_targets() -> dict[str, figures.Figure]:
+    lines = {"sgd": BENT, "lars": {64: [100.0], 128: [50.0], 256: [NEVER]}}
+    both = pd.concat([table(lines), table({"sgd": {64: [NEVER], 128: [NEVER]}}, target=0.99)])
+    return drawn(steps.medians(both), noisy([1, 2]).iloc[:0])
+
+
+def test_steps_are_drawn_for_targets_that_were_reached(of_targets: dict[str, figures.Figure]) -> None:
+    assert list(of_targets) == ["updates-to-90", "epoch-to-90", "seconds-to-90", "profile-90"]
+    assert {figure.section for figure in of_targets.values()} == {"targets"}
+
+
+def test_captions_name_what_is_drawn(of_targets: dict[str, figures.Figure]) -> None:
+    updates, _, seconds, _ = of_targets.values()
+    for words in ("Median over the seeds", "perfect scaling", "A ring: the knee", "A cross at the top"):
+        assert words in updates.caption
+    assert "perfect scaling" not in seconds.caption
+
+
+def test_one_batch_size_or_none_is_not_drawn() -> None:
+    assert drawn(steps.medians(table({"sgd": {64: [100.0]}})), noisy([1.0]).iloc[:0]) == {}
+    assert drawn(NONE, noisy([NEVER, NEVER])) == {}
+    assert drawn(NONE, noisy([5.0, 6.0]).drop(columns="noise_scale")) == {}
+
+
+def test_the_noise_scale_is_drawn_with_the_batch_size_beyond_which_larger_ones_stop_paying() -> None:
+    epochs = noisy([10, NEVER, 300]).replace({"noise_scale_high": {20: math.inf}})
+    found = drawn(NONE, epochs)["noise-scale-sgd"]
+    assert "300 rows, beyond which" in found.caption
+    assert "the knee that was measured, 128" in found.caption
+
+
+def test_the_last_noise_scale_is_the_median_over_runs() -> None:
+    runs = [noisy(scales).assign(name=str(n)) for n, scales in enumerate(([1, 2], [3, 8], [5, NEVER]))]
+    assert final(pd.concat(runs)) == 5
+
+
+def test_rates_are_drawn_with_hatches_where_runs_diverged() -> None:
+    errors = rates.errors(tried({64: {0.1: 0.3, 1.0: 0.1, 10.0: None}, 128: {0.1: 0.4, 1.0: None}}))
+    best, heat = figures.draw_rates(errors, "validation")
+    assert (best.name, heat.name) == ("best-rate", "errors-lars")
+    assert "square root (dotted)" in best.caption and "validation" in heat.caption
+    hatches = re.findall(r'fill="url\(#([^)]+)\)"', heat.inline)
+    ids = {element.get("id") for element in ET.fromstring(heat.inline).iter()}  # noqa: S314
+    assert len(hatches) == 4, "two cells, the legend, and what it stands for"
+    assert set(hatches) <= ids
+    assert figures.draw_rates(errors.iloc[:0], "test") == []
