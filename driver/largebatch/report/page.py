@@ -26,6 +26,7 @@ from largebatch.settings.training import Training
 
 _HEADINGS = {  # of the figures' sections
     "batch-size": "Accuracy against batch size",
+    "budgets": "Equal epochs beside equal updates",
     "targets": "Steps to a target against batch size",
     "rates": "Learning rates against batch size",
     "noise-scale": "Gradient noise scale",

@@ -80,11 +80,14 @@ def _tuned(study: StudyRecord, command: str, per_worker: bool) -> Content:
     results, epochs = tuning.finals(study, budgets), tuning.final_epochs(study, budgets)
     content = _usual(budgets[EPOCHS], results, epochs, command, per_worker)
     part = tuning_part.part(cells)
+    trials = tuning.trials(cells)
+    errors = rates.errors(trials[trials["budget"] == EPOCHS], "validation_accuracy")
     return dataclasses.replace(
         content,
         sentences=part.sentences,
         parts=[part, *content.parts],
-        more={**content.more, "trials": tuning.trials(cells), "tuned": tuning.tuned(cells)},
+        figures=[*figures.draw_tuned(errors, results), *content.figures],
+        more={**content.more, "trials": trials, "tuned": tuning.tuned(cells)},
     )
 
 

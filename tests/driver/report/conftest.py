@@ -10,4 +10,5 @@ from largebatch.report import figures
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the figures, which take the most time, where they don't matter."""
-    monkeypatch.setattr(figures, "draw", lambda results, cells, epochs: [])
+    for name in ("draw", "draw_rates", "draw_targets", "draw_tuned"):
+        monkeypatch.setattr(figures, name, lambda *tables: [])

@@ -11,10 +11,11 @@ import pytest
 
 from largebatch.errors import UserError
 from largebatch.records.reading import read_study
+from largebatch.report import figures, rates
 from largebatch.report.content import ABSENT
+from largebatch.report.statistics import paired
 from largebatch.report.tuning import table
 from largebatch.report.tuning.part import part
-from largebatch.report.tuning.table import is_better
 from largebatch.report.write import report
 from largebatch.settings.training import Training
 from largebatch.settings.tuning import UPDATES, Cell
@@ -77,8 +78,8 @@ def test_an_optimizer_is_ahead_only_if_it_is_so_with_every_seed(tmp_path: Path) 
 def test_seeds_are_compared_in_pairs_and_two_are_too_few(
     a: dict[int, float], b: dict[int, float], better: bool
 ) -> None:
-    assert is_better(a, b) == better
-    assert not is_better(b, a)
+    assert paired(a, b).is_ahead == better
+    assert not paired(b, a).is_ahead
 
 
 def test_a_diverged_seed_counts_as_nothing_learned(tmp_path: Path) -> None:
@@ -125,6 +126,23 @@ def test_a_best_value_at_an_edge_is_told_on_the_first_page(
 
 def csv(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / name, keep_default_na=False)
+
+
+def test_a_study_that_tunes_is_drawn_by_rates_and_by_budgets(tmp_path: Path) -> None:
+    cells, ended = [], {}
+    for size in (8, 16):
+        one = cell(4, (1, 2), share=0.5, of=base("lars", size, epochs=2))
+        cells += [one, dataclasses.replace(one, budget=UPDATES)]
+        ended |= trials(one) | judged(one, 0.95, 0.96, 0.97)
+    study = read_study(write_tuned(tmp_path / "study", cells, ended))
+    of_cells = table.cells(study)
+    budgets = table.of_budgets(study, of_cells)
+    found = rates.errors(table.trials(of_cells[::2]), "validation_accuracy")
+    assert found["diverged"].sum() == 2 and (~found["finished"]).sum() == 4
+    best = rates.best(found)
+    assert best["error"].round(6).tolist() == [0.1, 0.1]
+    drawn = figures.draw_tuned(found, table.finals(study, budgets))
+    assert [figure.name for figure in drawn] == ["best-rate", "errors-lars", "equal-epochs", "equal-updates"]
 
 
 @pytest.mark.usefixtures("undrawn")

@@ -17,6 +17,7 @@ from largebatch.report.figures.plain import matplotlib_alone
 # isort: split
 # All below import matplotlib, which `plain` has to do first.
 from largebatch.report.figures.batch_size import against_batch_size
+from largebatch.report.figures.budgets import budgets
 from largebatch.report.figures.layers import gradient_norms, trust_ratios
 from largebatch.report.figures.noise import noise_scales
 from largebatch.report.figures.rates import rates
@@ -36,6 +37,7 @@ __all__ = [
     "draw_rates",
     "draw_targets",
     "draw_tradeoffs",
+    "draw_tuned",
     "write_figures",
 ]
 
@@ -70,6 +72,11 @@ def draw_targets(
     """The figures of targets.to_target and noise.noise_scales."""
     of_line = {str(name): part for name, part in epochs.groupby("line", sort=False)}
     return _rendered([*to_target(medians), *noise_scales(of_line, knees)])
+
+
+def draw_tuned(errors: pd.DataFrame, results: pd.DataFrame) -> list[Figure]:
+    """The figures of a study that tunes: rates.rates of its trials, and budgets.budgets of its final runs."""
+    return _rendered([*rates(errors, "validation"), *budgets(results)])
 
 
 def draw_rates(errors: pd.DataFrame, part: str) -> list[Figure]:

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from largebatch.records.result import Status
 from largebatch.report.content import ABSENT
 from largebatch.report.parts import Part, Table
+from largebatch.report.statistics import LEAST_SEEDS, paired
 from largebatch.report.tables import shown
-from largebatch.report.tuning.table import FEWEST_SEEDS, Tuned, is_better
+from largebatch.report.tuning.table import Tuned
 from largebatch.tuning.select import edges
 
 _ANSWER = (
     "Median test accuracy over the seeds, with the lowest and the highest; a diverged seed counts as 0. "
     "Settings were chosen on validation rows. An optimizer is ahead of another if it is so with every seed, "
-    f"{FEWEST_SEEDS} at least."
+    f"{LEAST_SEEDS} at least."
 )
 _SETTINGS = (
     "The best trial of each cell. A value is at an edge if it is the lowest or the highest of all trials: a "
@@ -74,7 +75,7 @@ def _ahead(best: Tuned | None, cells: Sequence[Tuned]) -> str:
     if best is None:
         return ABSENT
     others = [one for one in cells if one is not best and one.accuracies]
-    beaten = [one.title for one in others if is_better(best.accuracies, one.accuracies)]
+    beaten = [one.title for one in others if paired(best.accuracies, one.accuracies).is_ahead]
     if not others or len(beaten) < len(others):
         return ", ".join(beaten) or "none"
     return "all others"

@@ -16,6 +16,7 @@ import pandas as pd
 from largebatch.records.reading import RunRecord, StudyRecord
 from largebatch.records.result import Status
 from largebatch.report import tables
+from largebatch.report.statistics import paired
 from largebatch.settings.optimizers import OPTIMIZERS
 from largebatch.settings.training import Training
 from largebatch.settings.tuning import EPOCHS, Cell
@@ -175,18 +176,9 @@ def _tuned(one: Tuned, rivals: Iterable[Tuned]) -> dict[str, Any]:
         "test_accuracy_min": min(accuracies, default=np.nan),
         "test_accuracy_max": max(accuracies, default=np.nan),
         "better_than": ", ".join(
-            o.training.optimizer for o in rivals if is_better(one.accuracies, o.accuracies)
+            o.training.optimizer for o in rivals if paired(one.accuracies, o.accuracies).is_ahead
         ),
     }
-
-
-FEWEST_SEEDS = 3  # with fewer, equal optimizers would differ in all seeds half of the time or more
-
-
-def is_better(a: Mapping[int, float], b: Mapping[int, float]) -> bool:
-    """Whether a is ahead of b with every seed that both have, and these are enough."""
-    seeds = a.keys() & b.keys()
-    return len(seeds) >= FEWEST_SEEDS and all(a[seed] > b[seed] for seed in seeds)
 
 
 def _ordered(table: pd.DataFrame, *first: str) -> pd.DataFrame:
