@@ -21,7 +21,7 @@ _HEADINGS = (
     "interval",
     "seeds",
     "ahead of",
-    "not told from",
+    "not told apart from",
 )
 
 

@@ -46,7 +46,7 @@ class Targets:
             "and how many of the runs reached it. A run that did not counts as infinitely many."
         )
         tables = [Table("Updates to a target", text, self._rows())]
-        return [Part("targets", "Steps to a target", self._sentences(), tables, figures=("targets",))]
+        return [Part("steps", "Steps to a target", self._sentences(), tables, figures=("targets",))]
 
     def _sentences(self) -> list[str]:
         """A sentence per line: about the highest target that it reached, or that it reached none."""
