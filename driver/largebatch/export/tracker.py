@@ -46,6 +46,6 @@ def tracked(path: Path) -> Iterator[Tracked]:
         yield Tracked(path, read_run(path))
         return
     study = read_study(path)
-    for run in study.runs:
+    for run in (*study.runs, *study.finals):
         if run.status not in (NoResult.NOT_BEGUN, NoResult.UNREADABLE):
             yield Tracked(path / run.folder, run, study.name)

@@ -11,7 +11,7 @@ from typing import Any
 
 from largebatch.settings.study import run_name
 from largebatch.settings.training import Training
-from largebatch.settings.tuning import Cell
+from largebatch.settings.tuning import MOST_SEEDS, Cell
 
 _CELL = {"budget": str, "dimensions": list, "rungs": list, "share": float, "seeds": int, "trials": list}
 
@@ -47,6 +47,8 @@ def _cell(value: Any, trainings: Mapping[str, Training]) -> Cell:
     rungs, dimensions = value["rungs"], value["dimensions"]
     if not rungs or not all(type(rung) is int and rung > 0 for rung in rungs):
         raise ValueError("has a cell whose rungs are no epochs")
+    if not (0 < value["share"] < 1 and 0 <= value["seeds"] <= MOST_SEEDS):
+        raise ValueError("has a cell whose share or seeds are out of range")
     if not all(name in trainings[names[0]].to_mapping() for name in dimensions):
         raise ValueError("has a cell of unknown settings")
     return Cell(

@@ -16,6 +16,7 @@ from largebatch.settings.training import Training
 from largebatch.settings.values import Settings, check, setting
 
 EPOCHS, UPDATES = "epochs", "updates"  # the budgets: equal for all cells
+MOST_SEEDS = 100
 MAX_TRIALS = 512  # of a cell
 DIGITS = 4  # of a sampled value, so that it can be read and typed
 _TIME = re.compile(r"([1-9]\d{0,3}h)?([1-9]\d{0,4}m)?([1-9]\d{0,6}s)?(?<=[hms])")
@@ -32,7 +33,9 @@ class TuneSettings(Settings):
         Text(_TIME, "a time such as 2h or 1h30m"),
     )
     validation_rows: int = setting(0, "rows cut off the training rows to choose by", Whole(low=0))
-    seeds: int = setting(5, "seeds with which the best of a cell is trained on all rows", Whole(1, 100))
+    seeds: int = setting(
+        5, "seeds with which the best of a cell is trained on all rows", Whole(1, MOST_SEEDS)
+    )
     sequence: int = setting(1, "seed of the sequence that trials are taken from", Whole(0, LARGEST))
     updates: int | None = setting(
         None, "updates of a run in the second budget (default: there is none)", Whole(low=1)

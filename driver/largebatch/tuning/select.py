@@ -30,7 +30,8 @@ class Curve:
     def of(cls, status: str, metrics: pd.DataFrame) -> Self:
         """From the rows of metrics.csv."""
         seconds = metrics["seconds"] + metrics["evaluation_seconds"]
-        parts = (metrics.get(f"validation_{name}", pd.Series(dtype=float)) for name in ("accuracy", "loss"))
+        empty = pd.Series(math.nan, index=metrics.index)
+        parts = (metrics.get(f"validation_{name}", empty) for name in ("accuracy", "loss"))
         return cls(str(status), *(tuple(map(float, part)) for part in (*parts, seconds)))
 
     @property

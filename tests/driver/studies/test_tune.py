@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import Counter
 from pathlib import Path
@@ -11,13 +12,14 @@ import numpy as np
 import pytest
 
 from largebatch.data.idx import write_idx
-from largebatch.errors import RunError
+from largebatch.errors import RunError, UserError
 from largebatch.records.reading import read_study
 from largebatch.records.result import Status
+from largebatch.studies import command as sweep
 from largebatch.studies import lane
 from largebatch.studies.command import SweepRequest
 from largebatch.studies.sweep import Limits
-from largebatch.studies.tune.command import CheckedTuning, tune
+from largebatch.studies.tune.command import CheckedTuning, dry_run, explained, tune
 from tests.support.samples import write_dataset
 from tests.support.stage import FakeSession, Stage, set_up
 
@@ -180,12 +182,166 @@ def test_a_study_that_is_killed_goes_on_as_if_nothing_had_happened(stage: Stage,
 
 
 def test_a_failed_trial_holds_up_its_cell_only_and_is_tried_again(stage: Stage, tmp_path: Path) -> None:
+    begun = []
+
     def act(session: FakeSession, batch_size: int, epoch: int) -> None:
-        if len(stage.trained) == 2:
+        begun.append(batch_size)
+        if len(begun) == 3:
             raise RunError("the JVM died")
 
     stage.act = act
     said: list[str] = []
-    stage_of_failure = request(tmp_path)
-    assert tune(stage_of_failure, said.append) == 1
-    assert any(line.startswith("failed: ") and line.endswith("the JVM died") for line in said)
+    assert tune(request(tmp_path), said.append) == 1
+    study = read_study(tmp_path / "out")
+    assert len([line for line in said if line.endswith("failed: the JVM died")]) == 1
+    assert Counter(run.status for run in study.runs)[Status.FAILED] == 1
+    assert len(study.finals) == 3 * 2, "the other cells have come to their end"
+    stage.act = lambda session, batch_size, epoch: None
+    assert tune(request(tmp_path), ignore) == 0
+    assert len(read_study(tmp_path / "out").finals) == 4 * 2
+
+
+def test_a_time_limit_ends_the_study_between_epochs(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    clock = type("Clock", (), {"monotonic": staticmethod(lambda: now[0])})
+    monkeypatch.setattr("largebatch.studies.sweep.time", clock)
+
+    def act(session: FakeSession, batch_size: int, epoch: int) -> None:
+        now[0] += 10
+
+    stage.act = act
+    said: list[str] = []
+    assert tune(request(tmp_path, seconds=205), said.append) == 3
+    assert len(stage.trained) == 20
+    assert "the same command goes on" in said[-1]
+    assert tune(request(tmp_path), ignore) == 0
+
+
+def test_studies_with_the_same_folder_of_runs_share_equal_trials(stage: Stage, tmp_path: Path) -> None:
+    shared = {"runs": tmp_path / "shared"}
+    first = dataclasses.replace(request(tmp_path, "trials = 2", "first"), **shared)
+    assert tune(first, ignore) == 0
+    stage.trained.clear()
+    second = dataclasses.replace(request(tmp_path, "trials = 4", "second"), **shared)
+    assert tune(second, ignore) == 0
+    trials = [run.training for run in read_study(second.out).runs]
+    assert len(trials) == 16
+    counted = trained(stage)
+    assert all(counted[optimizer, size, 1] <= 2 + 2 for optimizer in ("sgd", "lars") for size in (8, 20))
+
+
+def test_more_trials_are_added_to_those_that_are_there(stage: Stage, tmp_path: Path) -> None:
+    assert tune(request(tmp_path, "trials = 2"), ignore) == 0
+    before = {run.name for run in read_study(tmp_path / "out").runs}
+    assert tune(request(tmp_path, "trials = 3"), ignore) == 0
+    assert before < {run.name for run in read_study(tmp_path / "out").runs}
+    with pytest.raises(UserError, match="with other runs"):
+        tune(request(tmp_path, "trials = 2"), ignore)
+
+
+# ---- budgets ----
+
+
+def test_equal_updates_are_a_second_budget_whose_runs_are_shared_where_it_equals_the_first(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """40 rows: batch size 20 makes 2 updates in an epoch, 8 in four epochs; batch size 8 makes 5."""
+    request_of = request(tmp_path, "trials = 2\nupdates = 8")
+    assert tune(request_of, ignore) == 0
+    study = read_study(tmp_path / "out")
+    cells = [
+        (c.budget, c.trials[0].optimizer, c.trials[0].batch_size, c.trials[0].epochs) for c in study.tuning
+    ]
+    assert sorted(cells) == sorted(
+        (budget, optimizer, size, epochs)
+        for optimizer in ("sgd", "lars")
+        for budget, size, epochs in (
+            ("epochs", 8, 4),
+            ("epochs", 20, 4),
+            ("updates", 8, 2),
+            ("updates", 20, 4),
+        )
+    )
+    assert trained(stage)["sgd", 20, 1] == 2 + 2, "both budgets are the same runs"
+
+
+def test_a_batch_size_that_makes_too_many_updates_in_an_epoch_has_no_second_budget(tmp_path: Path) -> None:
+    checked = CheckedTuning(request(tmp_path, "trials = 2\nupdates = 2"), ignore, download=True)
+    assert checked.recorded.plan.left_out == [
+        "Batch size 8 has no budget of 2 updates, as it makes 5 in an epoch."
+    ]
+    assert [c.trials[0].batch_size for c in checked.recorded.tuned.cells if c.budget == "updates"] == [20, 20]
+
+
+def test_a_budget_of_time_gives_as_many_trials_as_fit_and_the_number_stays(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """An epoch of 30 rows takes 3 s. Final runs of a cell take 2 * 4 * 4 s, a trial takes 4 * 3 s."""
+    finals, trial = 4 * 2 * 4 * (40 / 30 * 3), 4 * 4 * 3
+    budget = f'budget = "{int(finals + 3 * trial + trial - 1)}s"'
+    assert tune(request(tmp_path, budget), ignore) == 0
+    study = read_study(tmp_path / "out")
+    assert [len(cell.trials) for cell in study.tuning] == [3] * 4
+    stage.trained.clear()
+    for file in (tmp_path / "out" / "runs").glob("*/metrics.csv"):
+        file.write_text(file.read_text().replace(",2.0,", ",0.5,"))  # as if it had been faster
+    assert tune(request(tmp_path, budget), ignore) == 0
+    assert not stage.trained
+
+
+def test_a_budget_of_time_that_is_too_short_gives_two_trials(stage: Stage, tmp_path: Path) -> None:
+    assert tune(request(tmp_path, 'budget = "1s"'), ignore) == 0
+    assert [len(cell.trials) for cell in read_study(tmp_path / "out").tuning] == [2] * 4
+
+
+# ---- before anything runs ----
+
+
+def test_a_dry_run_counts_the_epochs_that_are_left(stage: Stage, tmp_path: Path) -> None:
+    wanted = request(tmp_path)
+    lines = dry_run(wanted, ignore).splitlines()
+    assert lines[1].split() == ["sgd", "8", "epochs", "4", "trials", "4", "10", "0s"]
+    assert lines[2].split() == ["sgd", "8", "epochs", "2", "seeds", "4", "8", "0s"]
+    assert lines[-1].startswith(f"{4 * 18} epochs to do, about ")
+    assert not wanted.out.exists()
+    tune(wanted, ignore)
+    assert dry_run(wanted, ignore).splitlines()[-1].startswith("0 epochs to do")
+    assert len(stage.trained) == 4 * 18, "as many as were announced"
+
+
+def test_the_plan_is_explained_in_words(tmp_path: Path) -> None:
+    text = explained(request(tmp_path), ignore)
+    for sentence in (
+        "The study compares sgd, lars at batch sizes 8, 20.",
+        "That makes 4 cells. Each gets 4 trials",
+        "A trial of lars draws learning_rate from 0.01 to 1 on a log scale.",
+        "A trial trains without 10 of the training rows, is judged by these, and never sees the test part.",
+        "of sgd 8, 4 trials for 1 epochs, then 2 trials for 3 epochs.",
+        "The winner is trained anew with 2 seeds on all training rows.",
+        "There are 72 epochs to do",
+    ):
+        assert sentence in text
+
+
+def test_a_data_set_must_have_a_part_to_choose_by_and_one_to_judge_by(tmp_path: Path) -> None:
+    wanted = request(tmp_path)
+    study = Path(wanted.study)
+    study.write_text(study.read_text().replace("validation_rows = 10", ""))
+    with pytest.raises(
+        UserError, match=r"no validation part to choose by: give validation_rows in .*\[tune\]"
+    ):
+        dry_run(wanted, ignore)
+    for file in (tmp_path / "data").glob("t10k*"):
+        file.unlink()
+    with pytest.raises(UserError, match="no test part"):
+        dry_run(request(tmp_path), ignore)
+
+
+def test_a_study_is_for_sweep_or_for_tune(tmp_path: Path) -> None:
+    wanted = request(tmp_path)
+    with pytest.raises(UserError, match="chooses settings: carry it out by `largebatch tune "):
+        sweep.dry_run(wanted, ignore)
+    with pytest.raises(UserError, match=r"quick has no table \[tune\]: .* `largebatch sweep quick`"):
+        dry_run(dataclasses.replace(wanted, study="quick"), ignore)

@@ -132,11 +132,10 @@ def _row(one: Tuned, names: Sequence[str]) -> list[str]:
     ]
     if best is None:
         return [*where, *(ABSENT for _ in names), ABSENT, ABSENT]
-    run = one.trials[one.cell.trials.index(best)]
     return [
         *where,
         *(shown(getattr(best, name)) if name in one.cell.dimensions else ABSENT for name in names),
-        f"{run.metrics['validation_accuracy'].iloc[-1]:.2%}",
+        f"{one.validation_accuracy:.2%}",
         ", ".join(edges(one.cell, best)).replace("_", " ") or "no",
     ]
 

@@ -6,6 +6,7 @@ A cell is an optimizer at a batch size, in a budget. A run that two budgets shar
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,13 +48,23 @@ class Tuned:
     @property
     def accuracies(self) -> dict[int, float]:
         """Test accuracy by seed; 0 for a seed that diverged."""
+        ended = [run for run in self.finals if run.status in (Status.FINISHED, Status.DIVERGED)]
         return {
-            run.training.seed: float(run.metrics["test_accuracy"].iloc[-1])
-            if run.status == Status.FINISHED
-            else 0.0
-            for run in self.finals
-            if run.status in (Status.FINISHED, Status.DIVERGED)
+            run.training.seed: 0.0
+            if run.status == Status.DIVERGED
+            else float(run.metrics["test_accuracy"].iloc[-1])
+            for run in ended
+            if "test_accuracy" in run.metrics
         }
+
+    @property
+    def validation_accuracy(self) -> float:
+        """That of the best trial after its last epoch; not a number without one."""
+        best = self.stands.best
+        if best is None:
+            return math.nan
+        metrics = self.trials[self.cell.trials.index(best)].metrics
+        return Curve.of("", metrics).accuracies[-1]
 
 
 def cells(study: StudyRecord) -> list[Tuned]:
@@ -162,12 +173,11 @@ def _tuned(one: Tuned, rivals: Iterable[Tuned]) -> dict[str, Any]:
         "decided": one.stands.decided and one.cell.complete,
     }
     if best is not None:
-        run = one.trials[one.cell.trials.index(best)]
         found |= {
             "best_trial": one.cell.trials.index(best) + 1,
             **{name: getattr(best, name) for name in one.cell.dimensions},
             "edges": "; ".join(edges(one.cell, best)),
-            "validation_accuracy": float(run.metrics["validation_accuracy"].iloc[-1]),
+            "validation_accuracy": one.validation_accuracy,
         }
     return found | {
         "seeds": len(accuracies),

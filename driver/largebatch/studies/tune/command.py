@@ -36,8 +36,8 @@ class CheckedTuning(CheckedStudy):
         return study
 
     def settle(self, loaded: Mapping[str, Dataset]) -> None:
-        for base in self.study.runs:
-            _check_validation(self.tuning, loaded.get(base.source))
+        for dataset in loaded.values():
+            _check_parts(self.tuning, dataset)
         known = self.tuning.settings.trials or self.folder.recorded_trials
         plan = Plan(self.study, self.tuning, _count_rows(loaded), known)
         self.recorded = Recorded(plan, self.folder.run)
@@ -51,7 +51,8 @@ class CheckedTuning(CheckedStudy):
     @property
     def later(self) -> Sequence[Training]:
         """A final run of each cell: the others differ from it in what is sampled."""
-        return [run for cell in self.recorded.tuned.cells for run in cell.finals(cell.trials[0])[:1]]
+        cells = (dataclasses.replace(cell, seeds=1) for cell in self.recorded.tuned.cells)
+        return [run for cell in cells for run in cell.finals(cell.trials[0])]
 
     def task(self, run: Training, until: int) -> Task:
         """A run that is trained up to an epoch."""
@@ -138,8 +139,10 @@ def _count_rows(loaded: Mapping[str, Dataset]) -> Callable[[Training], int]:
     return rows
 
 
-def _check_validation(tuning: Tuning, dataset: Dataset | None) -> None:
-    if dataset is not None and dataset.validation is None and not tuning.settings.validation_rows:
+def _check_parts(tuning: Tuning, dataset: Dataset) -> None:
+    if dataset.test is None:
+        raise UserError(f"{dataset.title} has no test part, by which the chosen settings would be judged")
+    if dataset.validation is None and not tuning.settings.validation_rows:
         raise UserError(
             f"{dataset.title} has no validation part to choose by: give validation_rows in the table [tune]"
         )
