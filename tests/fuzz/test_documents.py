@@ -12,9 +12,11 @@ from largebatch.settings.study import run_name
 from largebatch.studies.library import MAX_BYTES, SHIPPED
 from largebatch.studies.parser import parse
 from largebatch.studies.toml_lines import locate
+from largebatch.studies.tune.plan import Plan
+from largebatch.tuning.select import Curve
 from tests.support.fuzzing import VALUES, changed, examples, mutated, reads
 
-SOUND = tuple((SHIPPED / f"{name}.toml").read_bytes() for name in ("quick", "paper-longer"))
+SOUND = tuple((SHIPPED / f"{name}.toml").read_bytes() for name in ("quick", "paper-longer", "fair"))
 MODEL = json.dumps(
     {
         "name": "a", "title": "b", "description": "c", "fallback": "digits",
@@ -24,6 +26,23 @@ MODEL = json.dumps(
         },
         "execution": {"mode": "local", "memory": "1g", "stall_timeout": 3.5, "master": "local[2]"},
         "grid": [{"optimizer": ["lars", "sgd"], "batch_size": [64, 128], "seed": [1]}, {"workers": 2}],
+    }
+)  # fmt: skip
+
+TUNING = json.dumps(
+    {
+        "name": "a", "fixed": {"epochs": 4, "schedule": "polynomial"},
+        "grid": [{"optimizer": ["lars", "sgd"], "batch_size": [64, 128]}],
+        "tune": {
+            "trials": 4, "validation_rows": 100, "seeds": 2, "sequence": 1, "updates": 8,
+            "promote_after": [0.25, 0.5], "promote_share": 0.5,
+        },
+        "space": {
+            "lars": {
+                "learning_rate": {"low": 0.1, "high": 10.0, "scale": "log"},
+                "one_minus_momentum": {"low": 0.01, "high": 0.5}, "weight_decay": {"values": [0.0, 0.1]},
+            }
+        },
     }
 )  # fmt: skip
 
@@ -48,6 +67,10 @@ def _study(text: str) -> None:
     assert len({run_name(run) for run in study.runs}) == len(study.runs)
     for name in (study.name, *map(run_name, study.runs)):
         assert "/" not in name and "\0" not in name and name.strip(".")
+    if study.tuning is not None:
+        Plan(study, study.tuning, lambda run: 60000, study.tuning.settings.trials or 2).cells(
+            lambda run: Curve()
+        )
 
 
 @examples(60, 0.01)
@@ -57,7 +80,11 @@ def test_damaged_studies(content: bytes) -> None:
 
 
 @examples(200, 0.03)
-@given(changed(MODEL).map(_toml) | st.dictionaries(st.text(max_size=4), VALUES, max_size=4).map(_toml))
+@given(
+    changed(MODEL).map(_toml)
+    | changed(TUNING).map(_toml)
+    | st.dictionaries(st.text(max_size=4), VALUES, max_size=4).map(_toml)
+)
 @example(f"name = 'a'\n[[grid]]\nbatch_size = 0x{'f' * 5000}\n")
 @example(f"name = 'a'\n[[grid]]\nmicro_batch = {'9' * 300}\n")
 @example(f"name = 'a'\n[[grid]]\nseed = {'9' * 5000}\n")

@@ -18,10 +18,13 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
 from largebatch.report import figures
 from largebatch.report.compare import compare
+from largebatch.report.tuning import table as tuning
+from largebatch.report.tuning.part import part
 from largebatch.report.write import report
 from largebatch.settings.execution import Execution
 from largebatch.settings.networks import NETWORKS
 from largebatch.settings.study import Study, run_name
+from largebatch.settings.training import Training
 from largebatch.studies.tasks import format_tasks, measured, survey
 from largebatch.terminal.table import format_results
 from tests.support.fuzzing import TRAINING, examples, json_files, mutated, reads
@@ -200,6 +203,45 @@ def test_studies_to_go_on_with(tmp_path: Path, content: bytes) -> None:
 def test_studies_to_report(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "study.json").write_bytes(content)
     reads("study.json", lambda: read_study(tmp_path))
+
+
+TRIAL = {**TRAINING.to_mapping(), "validation_rows": 6, "test_part": False}
+CELL = {
+    "budget": "epochs", "dimensions": ["learning_rate"], "rungs": [1, 2], "share": 0.5, "seeds": 1,
+    "trials": ["a"],
+}  # fmt: skip
+TUNED_JSON = json.dumps(
+    {
+        **json.loads(STUDY_JSON),
+        "runs": [{"name": "a", "folder": "runs/a", "training": TRIAL}],
+        "tuning": {"cells": [CELL], "finals": [{"name": "b", "folder": "runs/b", "training": TRIAL}]},
+    }
+)
+
+
+@examples(60, 0.01)
+@given(json_files(TUNED_JSON), mutated((CSV,)))
+@example(TUNED_JSON.replace('"seeds": 1', '"seeds": 1000000000').encode(), CSV)
+@example(TUNED_JSON.replace('"share": 0.5', '"share": NaN').encode(), CSV)
+@example(TUNED_JSON.replace('["a"]', '["a", "a"]').encode(), CSV)
+@example(TUNED_JSON.encode(), CSV)
+def test_studies_that_tune(tmp_path: Path, study: bytes, rows: bytes) -> None:
+    for name, training in (("a", TRIAL), ("b", TRIAL)):
+        folder = RunFolder(tmp_path / "runs" / name)
+        if not folder.exists():
+            write_run(folder.path, Training.from_mapping(training), execution=EXECUTION)
+        folder.metrics_file.write_bytes(rows)
+    (tmp_path / "study.json").write_bytes(study)
+
+    def show() -> None:
+        found = tuning.cells(read_study(tmp_path))
+        if found:
+            tuning.trials(found)
+            tuning.tuned(found)
+            part(found)
+
+    reads("study.json", show)
+    reads("study.json", lambda: StudyFolder(tmp_path).recorded_trials)
 
 
 @examples(8, 0.0002)
