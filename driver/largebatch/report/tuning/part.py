@@ -10,6 +10,7 @@ from largebatch.report.parts import Part, Table
 from largebatch.report.statistics import LEAST_SEEDS, paired
 from largebatch.report.tables import shown
 from largebatch.report.tuning.table import Tuned
+from largebatch.settings.training import Training
 from largebatch.tuning.select import edges
 
 _ANSWER = (
@@ -18,8 +19,8 @@ _ANSWER = (
     f"{LEAST_SEEDS} at least."
 )
 _SETTINGS = (
-    "The best trial of each cell. A value is at an edge if it is the lowest or the highest of all trials: a "
-    "better one may lie beyond."
+    "The best trial of each cell. A value that is marked is the lowest or highest of all trials, so a better "
+    "one may lie beyond."
 )
 
 
@@ -115,7 +116,7 @@ def _settings(cells: Sequence[Tuned]) -> list[list[str]]:
     names = list(dict.fromkeys(name for one in cells for name in one.cell.dimensions))
     headings = [
         "optimizer", "batch size", "budget", "epochs", "trials", "diverged",
-        *(name.replace("_", " ") for name in names), "validation accuracy", "at an edge",
+        *(name.replace("_", " ") for name in names), "validation accuracy",
     ]  # fmt: skip
     return [headings, *(_row(one, names) for one in cells)]
 
@@ -125,19 +126,26 @@ def _row(one: Tuned, names: Sequence[str]) -> list[str]:
     where = [
         one.title,
         str(one.training.batch_size),
-        name_of(one.cell.budget),
+        one.cell.budget,
         str(one.training.epochs),
         str(len(one.trials)),
         str(sum(run.status == Status.DIVERGED for run in one.trials)),
     ]
     if best is None:
-        return [*where, *(ABSENT for _ in names), ABSENT, ABSENT]
+        return [*where, *(ABSENT for _ in names), ABSENT]
     return [
         *where,
-        *(shown(getattr(best, name)) if name in one.cell.dimensions else ABSENT for name in names),
+        *(_value(one, best, name) for name in names),
         f"{one.validation_accuracy:.2%}",
-        ", ".join(edges(one.cell, best)).replace("_", " ") or "no",
     ]
+
+
+def _value(one: Tuned, best: Training, name: str) -> str:
+    """The best value of a setting, marked if it is at an edge."""
+    if name not in one.cell.dimensions:
+        return ABSENT
+    ends = [edge.removeprefix(f"{name} ") for edge in edges(one.cell, best) if edge.startswith(f"{name} ")]
+    return shown(getattr(best, name)) + "".join(f" ({end})" for end in ends)
 
 
 def _edges(cells: Sequence[Tuned]) -> list[str]:
