@@ -147,8 +147,11 @@ def _parquet(table: pd.DataFrame) -> bytes:
 
 
 def _text(content: Content) -> str:
-    """Summary, accuracies and verdicts for a terminal."""
+    """Summary, accuracies and verdicts for a terminal; in place of these the tables of parts that lead."""
     parts = [content.study.title, "\n".join(f"- {sentence}" for sentence in content.sentences)]
+    leading = [f"{table.title}\n{align(table.rows)}" for p in content.parts if p.leads for table in p.tables]
+    if leading:
+        return "\n\n".join([*parts, *leading])
     accuracy = accuracy_table(content.cells)
     if len(accuracy) > 1:
         shown = align([[cell.text for cell in row] for row in accuracy])

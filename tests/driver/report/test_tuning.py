@@ -171,6 +171,7 @@ def test_the_report_has_a_row_per_trial_per_cell_and_per_final_run(tmp_path: Pat
         "The best by equal epochs: LARS at batch size 8 (with every seed ahead of all others)."
         in written.text
     )
+    assert "By equal updates\nbatch size" in written.text and "claims" not in written.text
     page = written.page.read_text()
     assert "Which optimizer at which batch size" in page and "largebatch tune small" in page
 
