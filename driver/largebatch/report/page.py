@@ -192,7 +192,7 @@ def _counted(values: Iterable[str]) -> str:
 
 def _commands(content: Content) -> list[str]:
     study = content.study
-    sweep = f"largebatch {'tune' if content.more else 'sweep'} {shlex.quote(study.name)}"
+    sweep = f"largebatch {'tune' if 'tuned' in content.more else 'sweep'} {shlex.quote(study.name)}"
     single = [train_command(study.runs[0].training)] if study.runs else []
     return [sweep, content.command, *single]
 
