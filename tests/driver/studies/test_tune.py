@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,42 @@ def row(arguments: dict[str, Any], epoch: int) -> list[float]:
     return [epoch, 5 * epoch, 40 * epoch, 0.1, 1 - accuracy, accuracy, 2.0, 1.0, 1 - accuracy, accuracy]
 
 
-@pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch, cache_home: Path) -> Stage:
+def prepared(monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(lane, "Session", FakeSession)
     monkeypatch.setattr("largebatch.engine.own.OwnJvm.require_tools", lambda self: None)
     found = set_up(monkeypatch)
     found.row, found.columns = row, COLUMNS
     return found
+
+
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch, cache_home: Path) -> Stage:
+    return prepared(monkeypatch)
+
+
+@dataclass
+class Undisturbed:
+    """A study that nothing happened to, what was announced of it, and what was trained."""
+
+    folder: Path
+    announced: list[str]
+    stage: Stage
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "xdg"))
+        stage, wanted = prepared(patch), request(folder)
+        announced = dry_run(wanted, ignore).splitlines()
+        assert not wanted.out.exists(), "a dry run writes nothing"
+        assert tune(wanted, ignore) == 0
+    return Undisturbed(folder, announced, stage)
 
 
 def request(folder: Path, tuning: str = HALVING, out: str = "out", **limits: Any) -> SweepRequest:
@@ -94,14 +124,13 @@ def results(folder: Path) -> dict[str, bytes]:
 
 
 def test_all_cells_get_the_same_trials_and_epochs_and_the_best_is_trained_with_all_seeds(
-    stage: Stage, tmp_path: Path
+    undisturbed: Undisturbed,
 ) -> None:
-    assert tune(request(tmp_path), ignore) == 0
-    counted = trained(stage)
+    counted = trained(undisturbed.stage)
     for cell in (("sgd", 8), ("sgd", 20), ("lars", 8), ("lars", 20)):
         assert [counted[*cell, epoch] for epoch in (1, 2, 3, 4)] == [4 + 2, 2 + 2, 2 + 2, 2 + 2]
-    assert len(stage.began) == 1, "one session for all"
-    study = read_study(tmp_path / "out")
+    assert len(undisturbed.stage.began) == 1, "one session for all"
+    study = read_study(undisturbed.out)
     rates = {(run.training.optimizer, run.training.batch_size): set[float]() for run in study.runs}
     for run in study.runs:
         rates[run.training.optimizer, run.training.batch_size].add(run.training.learning_rate or 0)
@@ -118,9 +147,8 @@ def test_all_cells_get_the_same_trials_and_epochs_and_the_best_is_trained_with_a
         assert chosen == {(nearest, 1), (nearest, 2)}
 
 
-def test_short_trials_of_all_cells_come_first_and_final_runs_last(stage: Stage, tmp_path: Path) -> None:
-    tune(request(tmp_path), ignore)
-    epochs = [epoch for *_, epoch in stage.trained]
+def test_short_trials_of_all_cells_come_first_and_final_runs_last(undisturbed: Undisturbed) -> None:
+    epochs = [epoch for *_, epoch in undisturbed.stage.trained]
     assert epochs[:16] == [1] * 16
     assert epochs[16:] == [2, 3, 4] * 8 + [1, 2, 3, 4] * 8
 
@@ -148,7 +176,7 @@ def test_poisoned_test_labels_change_no_trial_and_no_choice(stage: Stage, tmp_pa
     finals, trial_data = [], []
     for folder in (good, poisoned):
         folder.mkdir()
-        wanted = request(folder)
+        wanted = request(folder, "trials = 2")
         if folder == poisoned:
             write_idx(folder / "data" / "t10k-labels-idx1-ubyte", np.full(8, 2, np.uint8))
         checked = CheckedTuning(wanted, ignore, download=True)
@@ -160,10 +188,10 @@ def test_poisoned_test_labels_change_no_trial_and_no_choice(stage: Stage, tmp_pa
     assert finals[0] == finals[1]
 
 
-def test_a_study_that_is_killed_goes_on_as_if_nothing_had_happened(stage: Stage, tmp_path: Path) -> None:
-    assert tune(request(tmp_path, out="undisturbed"), ignore) == 0
-    whole = list(stage.trained)
-    stage.trained.clear()
+def test_a_study_that_is_killed_goes_on_as_if_nothing_had_happened(
+    stage: Stage, tmp_path: Path, undisturbed: Undisturbed
+) -> None:
+    whole = undisturbed.stage.trained
     for killed_at in (3, 17, 50):
 
         def act(session: FakeSession, batch_size: int, epoch: int, at: int = killed_at) -> None:
@@ -175,7 +203,7 @@ def test_a_study_that_is_killed_goes_on_as_if_nothing_had_happened(stage: Stage,
             tune(request(tmp_path), ignore)
     stage.act = lambda session, batch_size, epoch: None
     assert tune(request(tmp_path), ignore) == 0
-    assert results(tmp_path / "out") == results(tmp_path / "undisturbed")
+    assert results(tmp_path / "out") == results(undisturbed.out)
     assert [found[1:] for found in stage.trained] == [found[1:] for found in whole]
     assert tune(request(tmp_path), ignore) == 0
     assert len(stage.trained) == len(whole), "what is done is not done again"
@@ -299,16 +327,14 @@ def test_a_budget_of_time_that_is_too_short_gives_two_trials(stage: Stage, tmp_p
 # ---- before anything runs ----
 
 
-def test_a_dry_run_counts_the_epochs_that_are_left(stage: Stage, tmp_path: Path) -> None:
-    wanted = request(tmp_path)
-    lines = dry_run(wanted, ignore).splitlines()
+def test_a_dry_run_counts_the_epochs_that_are_left(undisturbed: Undisturbed) -> None:
+    lines = undisturbed.announced
     assert lines[1].split() == ["sgd", "8", "epochs", "4", "trials", "4", "10", "0s"]
     assert lines[2].split() == ["sgd", "8", "epochs", "2", "seeds", "4", "8", "0s"]
     assert lines[-1].startswith(f"{4 * 18} epochs to do, about ")
-    assert not wanted.out.exists()
-    tune(wanted, ignore)
-    assert dry_run(wanted, ignore).splitlines()[-1].startswith("0 epochs to do")
-    assert len(stage.trained) == 4 * 18, "as many as were announced"
+    assert len(undisturbed.stage.trained) == 4 * 18, "as many as were announced"
+    after = dry_run(request(undisturbed.folder), ignore).splitlines()
+    assert after[-1].startswith("0 epochs to do")
 
 
 def test_the_plan_is_explained_in_words(tmp_path: Path) -> None:
