@@ -29,5 +29,6 @@ AWKWARD = "a \"run\"; $HOME `id` 'x' naïve ✓ # %20 ~ & | < > (a=b), line\nbre
 
 @pytest.fixture(scope="session")
 def in_local(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """In local mode, in a folder with an awkward name."""
-    return trained(tmp_path_factory.mktemp("in_local"), bars, AWKWARD, "--mode", "local")
+    """In local mode, with evaluations within epochs, in a folder with an awkward name."""
+    more = ("--mode", "local", "--evaluate-every", "3", "--target-accuracy", "0.5,1")
+    return trained(tmp_path_factory.mktemp("in_local"), bars, AWKWARD, *more)

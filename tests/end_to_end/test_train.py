@@ -130,6 +130,20 @@ def test_a_run_in_a_folder_with_any_name_resumes_to_the_last_bit(
     assert resumed.returncode == 0, resumed.stderr
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert_equal_runs(folder.path, in_local.folder.path)
+    evaluations = [run.evaluations.table().drop(columns="seconds") for run in (folder, in_local.folder)]
+    pd.testing.assert_frame_equal(*evaluations, check_exact=True)
+
+
+def test_accuracies_within_epochs_tell_when_targets_were_reached(in_local: Trained) -> None:
+    """Eight updates an epoch."""
+    table, metrics = in_local.folder.evaluations.table(), in_local.folder.metrics()
+    assert table["updates"].tolist() == [3, 6, 9, 12, 15]
+    assert not (in_local.folder.path / "snapshots").exists()
+    later = table["accuracy"] >= 0.5
+    first = min([*table["updates"][later], *metrics["updates"][metrics["test_accuracy"] >= 0.5]])
+    rows = [line.split() for line in in_local.printed.splitlines()[-3:]]
+    assert rows[0] == ["target", "part", "updates", "epoch", "seconds"]
+    assert rows[1][:3] == ["50.00%", "test", str(first)]
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ CONFIG = json.dumps(
 )
 DEEP = b"[" * 100000
 CSV = metrics(TRAINING).to_csv(index=False).encode()
+EVALUATIONS = b"updates,epoch,seconds,part,loss,accuracy\n5,0.5,1.5,test,2.0,0.25\n7,0.7,2.5,test,1.0,0.5\n"
 PARAMETERS, METRICS, SHAPES = b"1.5,0\n-2,0\n0.25,0\n4,1\n", b"", b"3,1,0\n1,1,0\n"
 
 
@@ -122,6 +123,16 @@ def test_results(run: RunFolder, content: bytes) -> None:
         if isinstance(result, Result):
             format_results([TRAINING.to_mapping() | result.to_mapping()]).encode("utf-8", "surrogateescape")
         reads("result.json", lambda: read_run(run.path))
+
+
+@examples(60, 0.01)
+@given(mutated((EVALUATIONS,)))
+@example(b"")
+def test_evaluations(run: RunFolder, content: bytes) -> None:
+    run.evaluations.file.write_bytes(EVALUATIONS)
+    for _ in _with(run.evaluations.file, content):
+        reads("evaluations.csv", run.evaluations.table)
+        reads("evaluations.csv", lambda: read_run(run.path))
 
 
 @examples(15, 0.002)
