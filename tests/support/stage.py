@@ -113,3 +113,15 @@ def set_up(monkeypatch: pytest.MonkeyPatch) -> Stage:
     FakeSession.stage = Stage()
     monkeypatch.setattr(job, "versions", lambda execution, session: {"dml_sha256": "0"})
     return FakeSession.stage
+
+
+def let_epochs_take(seconds: float, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a sweep's clock move by so much with each epoch, and stand still otherwise."""
+    now = [0.0]
+    clock = type("Clock", (), {"monotonic": staticmethod(lambda: now[0])})
+    monkeypatch.setattr("largebatch.studies.sweep.time", clock)
+
+    def act(session: FakeSession, batch_size: int, epoch: int) -> None:
+        now[0] += seconds
+
+    stage.act = act

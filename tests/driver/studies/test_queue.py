@@ -25,7 +25,7 @@ from largebatch.studies.sweep import Limits, Sweep
 from largebatch.studies.tasks import Task, survey
 from tests.support.patience import TIMEOUT_S
 from tests.support.samples import dataset
-from tests.support.stage import FakeSession, Stage, set_up
+from tests.support.stage import FakeSession, Stage, let_epochs_take, set_up
 
 RUNS = tuple(
     Training(dataset="idx", network="softmax", optimizer="sgd", batch_size=size, epochs=3)
@@ -170,14 +170,7 @@ def test_a_lane_that_waits_ends_with_the_sweep(stage: Stage, tmp_path: Path, err
 def test_a_run_that_the_time_limit_stops_is_not_told(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = [0.0]
-    clock = type("Clock", (), {"monotonic": staticmethod(lambda: now[0])})
-    monkeypatch.setattr("largebatch.studies.sweep.time", clock)
-
-    def act(session: FakeSession, batch_size: int, epoch: int) -> None:
-        now[0] += 10
-
-    stage.act = act
+    let_epochs_take(10, stage, monkeypatch)
     swept = carry_out(tmp_path, seconds=55)
     assert epochs(stage) == [(8, 1), (16, 1), (20, 1), (40, 1), (8, 2)]
     assert swept.out_of_time

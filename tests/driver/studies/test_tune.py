@@ -22,7 +22,7 @@ from largebatch.studies.command import SweepRequest
 from largebatch.studies.sweep import Limits
 from largebatch.studies.tune.command import CheckedTuning, dry_run, explained, tune
 from tests.support.samples import write_dataset
-from tests.support.stage import FakeSession, Stage, set_up
+from tests.support.stage import FakeSession, Stage, let_epochs_take, set_up
 
 STUDY = """
 name = "small"
@@ -232,14 +232,7 @@ def test_a_failed_trial_holds_up_its_cell_only_and_is_tried_again(stage: Stage, 
 def test_a_time_limit_ends_the_study_between_epochs(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    now = [0.0]
-    clock = type("Clock", (), {"monotonic": staticmethod(lambda: now[0])})
-    monkeypatch.setattr("largebatch.studies.sweep.time", clock)
-
-    def act(session: FakeSession, batch_size: int, epoch: int) -> None:
-        now[0] += 10
-
-    stage.act = act
+    let_epochs_take(10, stage, monkeypatch)
     said: list[str] = []
     assert tune(request(tmp_path, seconds=205), said.append) == 3
     assert len(stage.trained) == 20
