@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from largebatch.settings.optimizers import OPTIMIZERS
-from tests.reference import Ints
-from tests.support.training import SETTINGS, Data, Trained, Trainer, batches, synthetic
+from tests.support.training import SETTINGS, Trained, Trainer, dealt_out_to, synthetic
 
 pytestmark = pytest.mark.systemds
 
@@ -22,14 +21,6 @@ SGD_MOMENTUM: dict[str, Any] = {"optimizer": "sgd_momentum", "learning_rate": 0.
 def assert_same(found: Trained, expected: Trained) -> None:
     np.testing.assert_allclose(found.parameters(), expected.parameters(), rtol=0, atol=ROUNDING)
     np.testing.assert_allclose(found.metrics(), expected.metrics(), rtol=ROUNDING, atol=ROUNDING)
-
-
-def dealt_out_to(workers: int, data: Data, order: Ints) -> Data:
-    """The data in an order that gives `workers` workers the global batches that four have of `data`."""
-    batch_size = SETTINGS["batch_size"]
-    rows = np.empty_like(order)
-    rows[np.concatenate(batches(order, workers, batch_size))] = np.concatenate(batches(order, 4, batch_size))
-    return data.rearranged(rows)
 
 
 @pytest.mark.parametrize(

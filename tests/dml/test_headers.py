@@ -126,7 +126,7 @@ def test_predict_has_the_defaults_of_train() -> None:
     train = read("train.dml")
     shared = {name: default for name, default in read("predict.dml").items() if name in train}
     assert shared.pop("out") is None
-    assert len(shared) == 10
+    assert len(shared) == 17
     assert shared == {name: train[name] for name in shared}
 
 

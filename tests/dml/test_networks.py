@@ -39,6 +39,9 @@ CASES: list[tuple[str, Image, int]] = [
     ("softmax", (2, 3, 4), 0),
     ("mlp", (1, 8, 8), 2),
     ("mlp", (3, 1, 5), 0),
+    ("resnet8", (1, 8, 8), 2),
+    ("resnet8", (3, 9, 10), 2),
+    ("resnet20", (1, 8, 8), 2),
 ]
 
 
@@ -71,7 +74,7 @@ def test_arrays_scores_gradient_and_loss_equal_the_twins(
     g, loss, correct = twin.gradient(w, X, y, image, 10, padding)
     np.testing.assert_allclose(found["scores"], twin.forward(w, X, image, 10, padding), atol=ROUNDING)
     np.testing.assert_allclose(found["g"][:, 0], g, atol=ROUNDING * np.abs(g).max())
-    np.testing.assert_allclose(found["sums"][0], (loss, correct), rtol=ROUNDING)
+    np.testing.assert_allclose(found["sums"][0, :2], (loss, correct), rtol=ROUNDING)
 
 
 @pytest.mark.parametrize("hidden", [(6,), (7, 5, 4)])
@@ -176,7 +179,13 @@ def start(
 
 @pytest.mark.parametrize(
     ("network", "padding", "P"),
-    [("lenet", 2, 107786), ("lenet", 0, 44426), ("softmax", 2, 7850), ("mlp", 2, 235146)],
+    [
+        ("lenet", 2, 107786),
+        ("lenet", 0, 44426),
+        ("softmax", 2, 7850),
+        ("mlp", 2, 235146),
+        ("resnet20", 2, 272186),
+    ],
 )
 def test_parameter_count_on_mnist(dml: DML, network: str, padding: int, P: int) -> None:
     S, w = start(dml, SEED, network, (1, 28, 28), padding)

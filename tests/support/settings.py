@@ -31,9 +31,12 @@ def owning(name: str) -> dict[str, Any]:
 
 
 def other_value(setting: Setting) -> Any:
-    """An allowed value of a setting that is not the default; the default if there is no other."""
+    """An allowed value that differs from what a run has without the setting; the default if there is none."""
+    settled = getattr(Training(), setting.name)
     candidates = (*setting.offered, True, False, 8, 2.5, 0.25, (0.25,), (8,))
-    found = (value for value in candidates if value != setting.default and _fits(setting, value))
+    found = (
+        value for value in candidates if value not in (setting.default, settled) and _fits(setting, value)
+    )
     return next(found, setting.default)
 
 

@@ -144,7 +144,8 @@ class Trainer:
     def start(self, settings: dict[str, Any], rows: int) -> tuple[Floats, Ints]:
         """Start values (P,), and each epoch's permutation of the training rows, from 0: (rows, epochs)."""
         names = ("network", "channels", "height", "width", "classes", "padding", "seed", "epochs")
-        found = self._dml.call("start.dml", {}, ("w", "orders"), rows=rows, **{n: settings[n] for n in names})
+        own = {n: settings[n] for n in (*names, "filters", "last_scale") if n in settings}
+        found = self._dml.call("start.dml", {}, ("w", "orders"), rows=rows, **own)
         return found["w"][:, 0], found["orders"].astype(np.int64) - 1
 
 
@@ -157,6 +158,14 @@ def batches(order: Ints, workers: int, batch_size: int) -> list[Ints]:
     parts = np.split(order[: len(order) - len(order) % workers], workers)
     share = batch_size // workers
     return [np.concatenate([part[i : i + share] for part in parts]) for i in range(0, len(parts[0]), share)]
+
+
+def dealt_out_to(workers: int, data: Data, order: Ints) -> Data:
+    """The data in an order that gives `workers` workers the global batches that four have of `data`."""
+    batch_size = SETTINGS["batch_size"]
+    rows = np.empty_like(order)
+    rows[np.concatenate(batches(order, workers, batch_size))] = np.concatenate(batches(order, 4, batch_size))
+    return data.rearranged(rows)
 
 
 def train_in_numpy(settings: dict[str, Any], data: Data, w: Floats, orders: Ints) -> tuple[Matrix, Matrix]:

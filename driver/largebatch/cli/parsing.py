@@ -43,7 +43,7 @@ def add_settings(
 
 
 def _add(parser: argparse.ArgumentParser, setting: Setting, help_text: str) -> None:
-    if setting.kind is bool:
+    if setting.is_switch:
         action = argparse.BooleanOptionalAction
         parser.add_argument(setting.flag, action=action, default=None, help=help_text)
     elif setting.kind == tuple[str, ...]:
@@ -64,7 +64,7 @@ def _converter(kind: Any) -> Callable[[str], Any]:
         return _whole_numbers
     if float in (kind, *typing.get_args(kind)):
         return _fractions if typing.get_origin(kind) is tuple else float
-    return int if kind is int else str
+    return int if int in (kind, *typing.get_args(kind)) else str
 
 
 def _help(settings: type[Settings], setting: Setting) -> str:
@@ -174,7 +174,7 @@ def variants(values: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
 
 
 def _value(setting: Setting, text: str) -> Any:
-    if setting.kind is bool:
+    if setting.is_switch:
         values = {"true": True, "false": False}
         if text.lower() not in values:
             raise UserError(f"--vary {setting.name}={text}: must be true or false")

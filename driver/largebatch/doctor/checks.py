@@ -105,7 +105,7 @@ def _data(source: Source, workers: int, data_dir: Path | None) -> Finding:
     where = source.find(data_dir)
     if where is not None:
         dataset = load(source.name, data_dir, download=False)
-        training = Training(workers=workers, batch_size=workers * Training.micro_batch)
+        training = Training(workers=workers, batch_size=workers * Training().rows_at_a_time)
         local, spark = (heap_bytes(training, mode, dataset) / 2**30 for mode in ("local", "spark"))
         return "ok", f"{where}; LeNet needs a heap of at least {local:.1f} GB, {spark:.1f} GB on Spark", ""
     if source.needs_network:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from largebatch.export.arrays import shaped_arrays
 from largebatch.export.need import need
+from largebatch.export.onnx_residual import Node, residual_nodes
 from largebatch.models.model import Model
 
 OPSET, IR = 13, 7  # old enough for every reader of today
@@ -46,12 +45,14 @@ def input_shape(model: Model) -> tuple[int, ...]:
     return (width,) if channels == height == 1 else (channels, height, width)
 
 
-def _nodes(model: Model) -> list[tuple[str, list[str], list[str], dict[str, Any]]]:
+def _nodes(model: Model) -> list[Node]:
     """Operator, inputs, outputs and attributes of each node."""
-    layers = model.training.architecture.layers
-    nodes: list[tuple[str, list[str], list[str], dict[str, Any]]] = [
-        ("Div", [INPUT, "pixel_scale"], ["scaled"], {})
-    ]
+    network = model.training.architecture
+    layers = network.layers
+    nodes: list[Node] = [("Div", [INPUT, "pixel_scale"], ["scaled"], {})]
+    if network.blocks:
+        nodes += residual_nodes(network, "scaled", SCORES)
+        return [*nodes, ("Softmax", [SCORES], [PROBABILITIES], {"axis": 1})]
     last = "scaled"
     for layer in layers[: model.convolutions]:
         arrays = [f"{layer}.weight", f"{layer}.bias"]

@@ -10,7 +10,7 @@ from largebatch.models.model import Model
 
 
 def safetensors_bytes(model: Model, fingerprint: str) -> bytes:
-    """The file's content: float32; filters (F, C, 5, 5), matrices (outputs, inputs), biases flat.
+    """The file's content: float32; filters (F, C, side, side), matrices (outputs, inputs), all else flat.
 
     Its metadata say the order of the layers, and what pixels are divided by before the first. Raises
     UserError without safetensors.

@@ -111,7 +111,7 @@ def _image(wanted: Fit, found: Survey) -> tuple[int, int, int] | None:
         raise UserError(f"imageShape is {list(given)}, and the images are {list(found.image)}: leave it out")
     image = found.image or given
     if not image:
-        if wanted.training.architecture.convolutions:
+        if wanted.training.architecture.needs_images:
             raise UserError(
                 f"network {wanted.training.network!r} needs images: set imageShape=[channels, height, width] "
                 "or another network"

@@ -28,12 +28,12 @@ from largebatch.ml.params import with_params
 from largebatch.ml.persistence import Reader, Writer
 from largebatch.ml.run_folders import write_run
 from largebatch.ml.trained import Summary, Trained
-from largebatch.models import forward
+from largebatch.models import forward, residual
 from largebatch.models.model import Model
 from largebatch.records.run_folder import RunFolder
 from largebatch.terminal.say import say
 
-for module in (forward, rows, scoring):  # executors need no `largebatch`
+for module in (forward, residual, rows, scoring):  # executors need no `largebatch`
     cloudpickle.register_pickle_by_value(module)
 
 IN_CLOSURE = 2**20  # bytes of arrays that travel with every task; larger ones are broadcast

@@ -11,6 +11,7 @@ from largebatch.data.dataset import Dataset, Part
 from largebatch.errors import UserError
 from largebatch.ml.gather import NAME, TITLE
 from largebatch.ml.trained import Trained
+from largebatch.records.arrays import moments_row
 from largebatch.records.result import EpochRow, Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
@@ -27,16 +28,19 @@ def write_run(trained: Trained, path: Path) -> None:
     folder = RunFolder.create(path, model.training, Execution(mode="local"), _stand_in(trained))
     epoch = int(history["epoch"].iloc[-1])
     columns = [str(name) for name in history if name != "images_per_second"]
-    arrays = trained.arrays
+    network = model.training.architecture
+    arrays = [model.arrays[name] for name in network.arrays]
     weights = np.concatenate([array.ravel() for array in arrays])
     checkpoint = folder.checkpoint(epoch)
     checkpoint.mkdir(parents=True)
     _write(checkpoint / "parameters", np.column_stack([weights, np.zeros_like(weights)]))
+    if network.norms:
+        _write(checkpoint / "moments", moments_row(model.arrays, network))
     _write(checkpoint / "metrics", history[columns].to_numpy(np.float64))
     _write(path / "shapes", np.array([array.shape for array in arrays]))
     (path / "columns").write_text(",".join(columns) + "\n")
-    row = folder.commit(epoch, model.training.architecture)
-    folder.write_model(epoch, model.training.architecture)
+    row = folder.commit(epoch, network)
+    folder.write_model(epoch, network)
     folder.write_result(_result(trained, row, path))
 
 

@@ -10,28 +10,27 @@ import numpy as np
 import pandas as pd
 
 from largebatch.ml.rows import channels_first, matrix
-from largebatch.models.forward import Floats, scores, softmax
+from largebatch.models.forward import Floats, scores_of, softmax
 
 ROWS = 512  # that are scored at a time
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How rows are scored: `order` as in channels_first, the last two as in largebatch.models.forward."""
+    """How rows are scored: `order` as in channels_first, `form` as in largebatch.models.forward."""
 
     width: int
     image: tuple[int, int, int]
     order: str
     scale: float
     thresholds: tuple[float, ...]
-    convolutions: int
-    padding: int
+    form: tuple[int, int, int]
 
 
 def scored(arrays: list[Floats], values: Any, plan: Plan) -> tuple[Floats, Floats, Floats]:
     """Scores and probabilities, of shape (N, K), and predictions (N,) of features as `matrix` takes them."""
     X = channels_first(matrix(values, plan.width), plan.image, plan.order) / plan.scale
-    raw = scores(arrays, X, plan.image, plan.convolutions, plan.padding)
+    raw = scores_of(arrays, X, plan.image, plan.form)
     probability = softmax(raw)
     weighed = probability
     if plan.thresholds:

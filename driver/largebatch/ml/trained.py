@@ -40,7 +40,7 @@ class Trained:
         """How rows are scored whose numbers are in an order."""
         shape = self.model.shape
         width = shape[0] * shape[1] * shape[2]
-        return Plan(width, shape, order, self.scale, thresholds, self.model.convolutions, self.model.padding)
+        return Plan(width, shape, order, self.scale, thresholds, self.model.form)
 
 
 @dataclass(frozen=True)

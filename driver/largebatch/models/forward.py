@@ -1,9 +1,9 @@
 """The forward pass of every network in NumPy: the formulas of dml/networks/ and nothing else.
 
-It imports NumPy alone, because Spark's executors get it by value: they need no `largebatch`. A network is a
-row of layers with a weight and a bias each. The first ones, `convolutions` of them, are convolutions of 5 x 5
-with ReLU and 2x2 max pooling behind. The others are affine, with ReLU behind all but the last. `padding`
-zeros stand on every side of a convolution's input.
+It imports NumPy and `residual` alone, as Spark's executors get both by value: they need no `largebatch`.
+Residual networks are in that file. Others are a row of layers with a weight and a bias each. The first
+`convolutions` of them are convolutions of 5 x 5 with ReLU and 2x2 max pooling behind. The rest are affine,
+with ReLU behind all but the last. `padding` zeros stand on every side of a convolution's input.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from largebatch.models.residual import scores as residual_scores
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,6 +40,16 @@ def scores(
         some = slice(first, first + ROWS)
         found[some] = activations(arrays, maps[some], convolutions, padding)[-1]
     return found
+
+
+def scores_of(
+    arrays: Sequence[Floats], X: npt.NDArray[Any], image: tuple[int, int, int], form: tuple[int, int, int]
+) -> Floats:
+    """The same for every network: `form` are convolutions, padding and residual blocks of a stage, or 0."""
+    convolutions, padding, blocks = form
+    if blocks:
+        return residual_scores(arrays, np.asarray(X, np.float64).reshape(-1, *image), blocks)
+    return scores(arrays, X, image, convolutions, padding)
 
 
 def softmax(scores: Floats) -> Floats:

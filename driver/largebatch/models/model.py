@@ -23,7 +23,7 @@ PIECE = 1024  # images that are scaled at a time
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A trained network: its settings, the images that it takes, its arrays by name in their order."""
+    """A trained network: its settings, its images, its arrays by name in their order, moments last."""
 
     training: Training
     images: Images
@@ -58,6 +58,11 @@ class Model:
         """How many of the layers are convolutions: the first ones."""
         return self.training.architecture.convolutions
 
+    @property
+    def form(self) -> tuple[int, int, int]:
+        """What `forward.scores_of` must know: convolutions, padding, residual blocks of a stage."""
+        return self.convolutions, self.padding, self.training.architecture.blocks
+
     def scores(self, X: Array) -> Matrix:
         """Scores of the classes, of shape (N, K), of images (N, C, H, W) or (N, C*H*W), not yet scaled.
 
@@ -68,10 +73,7 @@ class Model:
         try:
             with threadpool_limits(1):  # the products are small: threads would wait for each other
                 return np.concatenate(
-                    [
-                        forward.scores(arrays, piece / scale, self.shape, self.convolutions, self.padding)
-                        for piece in pieces
-                    ]
+                    [forward.scores_of(arrays, piece / scale, self.shape, self.form) for piece in pieces]
                 )
         except ValueError as error:
             raise UserError(f"the arrays of the model do not fit images of {self.shape}: {error}") from error

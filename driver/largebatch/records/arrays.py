@@ -28,6 +28,29 @@ def read_arrays(parameters: Path, shapes: Path, network: Network) -> dict[str, M
         raise UserError(f"the parameters in {parameters.parent} don't fit {shapes}") from error
 
 
+def read_moments(file: Path, arrays: Mapping[str, Matrix], network: Network) -> dict[str, Matrix]:
+    """Running mean and variance of each batch normalisation, of the shape of its scale: (filters, 1).
+
+    The file has all means, then all variances. Raises UserError if it doesn't fit.
+    """
+    sizes = [len(arrays[f"{norm}.weight"]) for norm in network.norms]
+    try:
+        parts = np.split(read_matrix(file).reshape(2, sum(sizes)), np.cumsum(sizes)[:-1], axis=1)
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{file} doesn't fit the network") from error
+    return {
+        f"{norm}.running_{kind}": part[row].reshape(-1, 1)
+        for norm, part in zip(network.norms, parts, strict=True)
+        for row, kind in enumerate(("mean", "var"))
+    }
+
+
+def moments_row(arrays: Mapping[str, Matrix], network: Network) -> Matrix:
+    """The inverse of `read_moments`: a row of all means, then all variances."""
+    names = [f"{norm}.running_{kind}" for kind in ("mean", "var") for norm in network.norms]
+    return np.concatenate([arrays[name].ravel() for name in names])[None]
+
+
 def write_arrays(file: Path, arrays: Mapping[str, Matrix]) -> None:
     """An .npz file, whole or not at all."""
     part = file.with_name(f".{file.stem}.part.npz")

@@ -56,7 +56,8 @@ def from_matrix(values: Matrix, columns: Sequence[str] | None, network: Network)
     missing = [name for name in _REQUIRED if name not in table]
     if missing:
         raise ValueError(f"lacks {', '.join(missing)}")
-    table = table.astype(dict.fromkeys(("epoch", *_COUNTS), "int64"))
+    # astype makes a block of each column; pandas warns of hundreds, and copy joins them
+    table = table.astype(dict.fromkeys(("epoch", *_COUNTS), "int64")).copy()
     of_epoch = table["examples"].diff().fillna(table["examples"])
     place = list(table).index("seconds") + 1
     table.insert(place, "images_per_second", of_epoch / table["seconds"])

@@ -29,7 +29,7 @@ from largebatch.files.lock import LOCK, locked
 from largebatch.files.matrices import Matrix, read_matrix
 from largebatch.files.names import check_path
 from largebatch.files.safe import part_of, read_file, read_json, write_atomically
-from largebatch.records.arrays import read_arrays, write_arrays
+from largebatch.records.arrays import read_arrays, read_moments, write_arrays
 from largebatch.records.checkpoints import Checkpoints
 from largebatch.records.evaluations import Evaluations
 from largebatch.records.metrics import (
@@ -257,8 +257,12 @@ class RunFolder:
         write_arrays(self.model_file, self.arrays(epoch, network))
 
     def arrays(self, epoch: int, network: Network) -> dict[str, Matrix]:
-        """The network's parameter arrays after an epoch. Raises UserError if the files don't fit."""
-        return read_arrays(self.checkpoint(epoch) / "parameters", self.path / "shapes", network)
+        """The network's arrays after an epoch, moments last. Raises UserError if the files don't fit."""
+        checkpoint = self.checkpoint(epoch)
+        arrays = read_arrays(checkpoint / "parameters", self.path / "shapes", network)
+        if network.norms:
+            arrays |= read_moments(checkpoint / "moments", arrays, network)
+        return arrays
 
     def result(self) -> Result | None:
         """The recorded result; None if the file is missing or damaged."""

@@ -76,7 +76,7 @@ def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:
     data = (COPIES_OF_DATA - 1) * _stored_bytes(train) + sum(map(_stored_bytes, dataset.parts.values()))
     if mode == "spark":  # it puts the workers' rows together as dense matrices
         data += DENSE_BYTES * train.X.size // (4 if packable(train) else 1) - _stored_bytes(train)
-    rows_at_a_time = min(training.micro_batch, training.batch_size // training.workers)
+    rows_at_a_time = min(training.rows_at_a_time, training.batch_size // training.workers)
     network = training.architecture
     values_per_pixel = network.values_per_pixel + FURTHER_CHANNEL * (images.channels - 1)
     values_per_row = images.height * images.width * values_per_pixel + network.values_per_row

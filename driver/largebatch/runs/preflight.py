@@ -84,8 +84,9 @@ def _check_images(training: Training, dataset: Dataset) -> None:
             "features: choose mlp or softmax, or give the shape of images by --image-shape"
         )
     if min(images.height, images.width) < smallest:
+        padding = f" with --padding {training.padding}" if training.belongs("padding") else ""
         raise UserError(
-            f"--network {training.network} with --padding {training.padding} needs images of at least "
+            f"--network {training.network}{padding} needs images of at least "
             f"{smallest} x {smallest}, {dataset.title} has {images.height} x {images.width}"
         )
 

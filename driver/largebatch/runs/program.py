@@ -1,4 +1,4 @@
-"""The one translation from settings to the arguments of dml/train.dml. Pure."""
+"""The one translation from settings to the arguments of dml/train.dml."""
 
 from __future__ import annotations
 
@@ -38,7 +38,14 @@ def evaluate_arguments(
         "images": str(data.matrix(f"{part}_images")),
         "labels": str(data.matrix(f"{part}_labels")),
         "weights": str(weights),
+        **moments_argument(weights),
     }
+
+
+def moments_argument(weights: Path) -> dict[str, Argument]:
+    """The file of a network's moments beside that of its weights, if there is one."""
+    moments = weights.with_name("moments")
+    return {"moments": str(moments)} if moments.exists() else {}
 
 
 def _image_arguments(images: Images) -> dict[str, Argument]:

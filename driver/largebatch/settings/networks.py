@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from largebatch.files.names import Argument
-from largebatch.settings.ranges import LARGEST, Choice, Whole
+from largebatch.settings.ranges import LARGEST, Choice, Real, Whole
 from largebatch.settings.values import Settings, setting
 
 
@@ -19,8 +19,9 @@ class Network:
     for each padding. `values_per_pixel` is the number of doubles that a row of a micro-batch holds per pixel,
     maps and gradients, for the estimate of memory; `values_per_row` are those that don't depend on the
     pixels. The first layers, `convolutions` of them, are convolutions of 5 x 5 with ReLU and 2x2 max pooling;
-    the others are affine, with ReLU behind all but the last. `sized`, if given, makes the row that holds for
-    other settings than the defaults.
+    the others are affine, with ReLU behind all but the last. A residual network has `blocks` of them in a
+    stage, and `norms` name its batch normalisations, which have moments. `micro_batch` and `adapts_biases`,
+    also whether biases decay, are defaults. `sized`, if given, makes the row that holds for other settings.
     """
 
     layers: tuple[str, ...]
@@ -30,7 +31,16 @@ class Network:
     min_side: dict[str, int] = field(default_factory=lambda: {"same": 1, "valid": 1})
     convolutions: int = 0
     values_per_row: int = 0
+    blocks: int = 0
+    norms: tuple[str, ...] = ()
+    micro_batch: int = 512
+    adapts_biases: bool = True
     sized: Callable[[NetworkSettings], Network] | None = None
+
+    @property
+    def needs_images(self) -> bool:
+        """Whether plain features are of no use to it."""
+        return self.convolutions + self.blocks > 0
 
 
 def _weights_and_biases(layers: tuple[str, ...]) -> tuple[str, ...]:
@@ -49,6 +59,31 @@ def _mlp(hidden: tuple[int, ...]) -> Network:
     )
 
 
+FILTERS = 16  # of the first stage
+
+
+def _resnet(blocks: int, filters: int = FILTERS) -> Network:
+    """A residual network with so many blocks in each of its three stages; names are those of torchvision."""
+    units = [("conv1", "bn1")]
+    for place in (f"layer{stage}.{block}" for stage in (1, 2, 3) for block in range(blocks)):
+        units += [(f"{place}.conv1", f"{place}.bn1"), (f"{place}.conv2", f"{place}.bn2")]
+        if place in ("layer2.0", "layer3.0"):
+            units.append((f"{place}.downsample.0", f"{place}.downsample.1"))
+    names = [(f"{conv}.weight", f"{norm}.weight", f"{norm}.bias") for conv, norm in units]
+    return Network(
+        (*(conv for conv, _ in units), "fc"),
+        (*(name for three in names for name in three), "fc.weight", "fc.bias"),
+        values_per_pixel=13 * blocks * filters,
+        settings=("filters", "last_scale", "moments_decay"),
+        min_side={"same": 8, "valid": 8},
+        blocks=blocks,
+        norms=tuple(norm for _, norm in units),
+        micro_batch=64,
+        adapts_biases=False,
+        sized=lambda settings: _resnet(blocks, settings.filters),
+    )
+
+
 HIDDEN = (256, 128)
 _LENET = ("conv1", "conv2", "fc1", "fc2", "fc3")
 
@@ -63,6 +98,8 @@ NETWORKS = {
     ),
     "softmax": Network(("fc",), _weights_and_biases(("fc",)), 2),
     "mlp": _mlp(HIDDEN),
+    "resnet8": _resnet(1),
+    "resnet20": _resnet(3),
 }
 
 PADDINGS = {"same": 2, "valid": 0}  # rows of zeros around a map, for filters of 5 x 5
@@ -95,9 +132,40 @@ class NetworkSettings(Settings):
     hidden: tuple[int, ...] = setting(
         HIDDEN, "widths of the hidden layers, separated by commas", _widths, of="network", dml=_hidden
     )
-    micro_batch: int = setting(
-        512, "rows a worker computes on at a time; bounds the memory, not the result", Whole(low=1)
+    filters: int = setting(
+        FILTERS,
+        "filters of the first stage; the second and third have twice and four times as many",
+        Whole(low=1, high=512),
+        of="network",
     )
+    last_scale: float = setting(
+        1.0,
+        "start value of the last scale of each block; 0: a block begins as its shortcut",
+        Real(low=0),
+        of="network",
+    )
+    moments_decay: float = setting(
+        0.9,
+        "share of the running means and variances that an update leaves",
+        Real(low=0, below=1),
+        of="network",
+    )
+    micro_batch: int | None = setting(
+        None,
+        "rows a worker computes on at a time; bounds the memory, not the result, but for networks with batch "
+        "normalisation, which normalise over these rows (default: 512, resnet8 and resnet20 64)",
+        Whole(low=1),
+    )
+
+    def __post_init__(self) -> None:
+        if self.micro_batch is None and self.network in NETWORKS:
+            object.__setattr__(self, "micro_batch", self.rows_at_a_time)
+        super().__post_init__()
+
+    @property
+    def rows_at_a_time(self) -> int:
+        """Rows of a micro-batch."""
+        return self.micro_batch or NETWORKS[self.network].micro_batch
 
     @property
     def architecture(self) -> Network:

@@ -84,7 +84,15 @@ class OptimizerSettings(Settings):
         "what has norms of its own, and a trust ratio: a layer with its bias, or every array",
         Choice(("layer", "parameter")),
     )
-    adapt_biases: bool = setting(True, "give biases a trust ratio too")
+    adapt_biases: bool | None = setting(
+        None,
+        "give biases, and scales of batch normalisation, a trust ratio too (default: yes, but for "
+        "resnet8 and resnet20)",
+    )
+    decay_biases: bool | None = setting(
+        None,
+        "let weight decay act on them too (default: yes, but for resnet8 and resnet20)",
+    )
 
     def __post_init__(self) -> None:
         if self.learning_rate is None and self.optimizer in OPTIMIZERS:

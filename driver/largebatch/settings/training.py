@@ -12,7 +12,7 @@ from largebatch.data import SOURCES
 from largebatch.data.dataset import Reading
 from largebatch.data.paths import is_path, short_name
 from largebatch.files.names import NAME
-from largebatch.settings.networks import NetworkSettings
+from largebatch.settings.networks import NETWORKS, NetworkSettings
 from largebatch.settings.optimizers import OptimizerSettings
 from largebatch.settings.protocols import PROTOCOLS, ProtocolSettings
 from largebatch.settings.ranges import LARGEST, Choice, Text, Whole
@@ -142,6 +142,7 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
     seed: int = setting(1, "seed of start values and permutations", Whole(0, LARGEST))
 
     def __post_init__(self) -> None:
+        self._settle_biases()
         super().__post_init__()
         check(
             self.warmup_epochs <= self.epochs,
@@ -167,6 +168,12 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
             f"--deterministic is impossible with --protocol {made.protocol}: its updates depend on timing",
         )
         return made
+
+    def _settle_biases(self) -> None:
+        """Replace None by what is usual for the network."""
+        for name in ("adapt_biases", "decay_biases"):
+            if getattr(self, name) is None and self.network in NETWORKS:
+                object.__setattr__(self, name, NETWORKS[self.network].adapts_biases)
 
     def _settle_batch(self) -> None:
         """Replace batch_size_per_worker by the batch_size that it stands for."""

@@ -71,6 +71,11 @@ class Setting:
         return flag(self.name)
 
     @property
+    def is_switch(self) -> bool:
+        """Whether it is on or off."""
+        return bool in (self.kind, *typing.get_args(self.kind))
+
+    @property
     def offered(self) -> tuple[str, ...]:
         """The values to choose from on the command line; empty if there is no list."""
         return getattr(self.allowed, "offered", ())

@@ -30,6 +30,8 @@ CASES: dict[str, tuple[dict[str, Any], Images]] = {
     "lenet": ({}, Images(28, 28, CLASSES)),
     "lenet, colour, odd sides": ({}, Images(9, 11, CLASSES, 3)),
     "lenet, no padding": ({"padding": "valid"}, Images(17, 16, CLASSES, 3)),
+    "resnet8": ({"network": "resnet8"}, Images(9, 11, CLASSES, 3)),
+    "resnet20": ({"network": "resnet20", "filters": 4}, Images(8, 8, CLASSES)),
     "softmax": ({"network": "softmax"}, Images(8, 9, CLASSES, 3)),
     "softmax on features": ({"network": "softmax"}, Images(1, 30, CLASSES, 1, 1)),
     "mlp": ({"network": "mlp", "hidden": (20, 10)}, Images(7, 5, CLASSES)),
@@ -44,12 +46,19 @@ def model(case: str) -> Model:
     training = Training(**settings)
     twin = TWINS[training.network]
     shape = (images.channels, images.height, images.width)
-    hidden = {"hidden": training.hidden} if training.network == "mlp" else {}
-    shapes = twin.shapes(shape, CLASSES, {"same": 2, "valid": 0}[training.padding], **hidden)
+    own = {"hidden": training.hidden} if training.network == "mlp" else {}
+    if training.architecture.blocks:
+        own = {"filters": training.filters}
+    shapes = twin.shapes(shape, CLASSES, {"same": 2, "valid": 0}[training.padding], **own)
     w = np.random.default_rng(3).standard_normal(parameter_count(shapes))
     arrays = unstack(w, shapes)
     arrays = [array / np.sqrt(max(array.shape[-1 if array.shape[0] < 20 else 0], 2)) for array in arrays]
-    return Model(training, images, dict(zip(training.architecture.arrays, arrays, strict=True)))
+    named = dict(zip(training.architecture.arrays, arrays, strict=True))
+    for norm in training.architecture.norms:
+        shape_of = named[f"{norm}.weight"].shape
+        named[f"{norm}.running_mean"] = np.full(shape_of, 0.1)
+        named[f"{norm}.running_var"] = np.full(shape_of, 0.3)
+    return Model(training, images, named)
 
 
 def rows(images: Images) -> Array:
@@ -99,7 +108,10 @@ def test_the_module_of_the_page_scores_as_the_model_does(case: str, tmp_path: Pa
     ours, X = model(case), rows(model(case).images)
     (tmp_path / "model.safetensors").write_bytes(safetensors_bytes(ours, "f"))
     page = (REPOSITORY / "docs" / "export.md").read_text()
-    module, loading = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[1:]
+    plain, loading_plain, residual, loading = re.findall(r"```python\n(.*?)```", page, re.DOTALL)[1:]
+    module = plain + residual
+    if not ours.training.architecture.blocks:
+        loading = loading_plain
     names: dict[str, Any] = {"pixels": torch.from_numpy(X.astype(np.float32))}
     exec(module, names)  # noqa: S102
     exec(loading.replace("model.safetensors", str(tmp_path / "model.safetensors")), names)  # noqa: S102

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,7 @@ from largebatch.ml.columns import Features
 from largebatch.ml.gather import _Rows, as_dataset, order_of_rows
 from largebatch.ml.survey import Columns
 from tests.reference import unstack
-from tests.reference.networks import lenet
+from tests.reference.networks import lenet, residual
 
 COLUMNS = Columns(Features("pixels", "array"), "label", None)
 GREY = (1, 2, 2)
@@ -137,7 +138,7 @@ def test_only_bytes_with_their_own_scale_stay_bytes(scale: float, dtype: type, f
 
 def plan(**more: Any) -> scoring.Plan:
     values = {"width": 64, "image": (1, 8, 8), "order": "chw", "scale": 255.0, "thresholds": ()}
-    return scoring.Plan(**{**values, "convolutions": 2, "padding": 2, **more})
+    return scoring.Plan(**{**values, "form": (2, 2, 0), **more})
 
 
 def arrays() -> list[Any]:
@@ -165,9 +166,19 @@ def test_thresholds_divide_the_probabilities() -> None:
     assert scoring.scored(arrays(), [bytes(64)], plan(thresholds=tuple(weights)))[2].tolist() == [lowest]
 
 
-def test_executors_need_no_largebatch(tmp_path: Any) -> None:
+def residual_arrays() -> list[Any]:
+    image = (1, 8, 8)
+    shapes = residual.shapes(1, image, 3, 2)
+    w = np.random.default_rng(3).normal(0, 0.2, sum(r * c for r, c, _ in shapes))
+    return [*unstack(w, shapes), *residual.start_moments(1, image, 3, 2)]
+
+
+@pytest.mark.parametrize(("make", "form"), [(arrays, (2, 2, 0)), (residual_arrays, (0, 2, 1))])
+def test_executors_need_no_largebatch(
+    tmp_path: Any, make: Callable[[], list[Any]], form: tuple[int, int, int]
+) -> None:
     """A process that can't import the package packs and scores."""
-    work = (scoring.scorer(SimpleNamespace(value=arrays()), plan()), rows.pack)
+    work = (scoring.scorer(SimpleNamespace(value=make()), plan(form=form)), rows.pack)
     (tmp_path / "work").write_bytes(cloudpickle.dumps(work))
     program = """
 import pickle, sys

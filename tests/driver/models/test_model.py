@@ -16,7 +16,7 @@ from largebatch.models.model import PIECE, Model
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.training import Training
 from tests.reference import unstack
-from tests.reference.networks import TWINS
+from tests.reference.networks import TWINS, start_moments
 from tests.support.contributing import REPOSITORY
 
 CLASSES = 3
@@ -27,7 +27,8 @@ def model(network: str) -> Model:
     shapes = TWINS[network].shapes((2, 8, 10), CLASSES, 2)
     rng = np.random.default_rng(1)
     w = rng.normal(0, 0.2, sum(rows * cols for rows, cols, _ in shapes))
-    arrays = {str(i): array for i, array in enumerate(unstack(w, shapes))}
+    all_arrays = [*unstack(w, shapes), *start_moments(network, (2, 8, 10), CLASSES)]
+    arrays = {str(i): array for i, array in enumerate(all_arrays)}
     return Model(Training(network=network), Images(8, 10, CLASSES, channels=2), arrays)
 
 

@@ -24,6 +24,19 @@ def table(columns: Sequence[str] | None, values: Sequence[float]) -> pd.DataFram
 # ---- columns by name ----
 
 
+@pytest.mark.filterwarnings("error")
+def test_hundreds_of_groups_are_read_without_a_warning() -> None:
+    network, noise = (
+        NETWORKS["resnet20"],
+        [f"noise.{name}" for name in ("updates", "G2", "S", "G4", "S2", "G2S")],
+    )
+    groups = [f"{number}.trust_ratio" for number in range(1, len(network.arrays) + 1)]
+    more = [f"{number}.weight_norm" for number in range(1, len(network.arrays) + 1)]
+    names = [*EPOCH_COLUMNS, *groups, *more, *noise]
+    found = from_matrix(np.ones((1, len(names))), names, network)
+    assert found["layer3.2.bn2.weight_trust_ratio"].tolist() == [1]
+
+
 def test_a_folder_that_names_no_columns_has_those_of_the_version_before() -> None:
     unnamed = table(None, [*VALUES.values(), 7, 8, 9])
     named = table(

@@ -17,7 +17,6 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.report import tables
 from largebatch.report.write import report
 from largebatch.settings.training import Training
-from tests.support.settings import SETTINGS
 from tests.support.study_samples import LARS, SGD, metrics, study, write_run, write_study
 from tests.support.tables import read_csv
 
@@ -49,7 +48,7 @@ def test_the_report_of_recorded_runs(tmp_path: Path) -> None:
     assert (tmp_path / "epochs.csv").read_text() == (RECORDS / "report" / "epochs.csv").read_text()
     found, wanted = rows(tmp_path / "results.csv"), rows(RECORDS / "report" / "results.csv")
     assert [{name: row[name] for name in wanted[0]} for row in found] == wanted
-    defaults = {name: SETTINGS[name].default for name in found[0].keys() - wanted[0].keys()}
+    defaults = {name: getattr(Training(), name) for name in found[0].keys() - wanted[0].keys()}
     lists = {name: tables.shown(value) for name, value in defaults.items() if isinstance(value, tuple)}
     later = {name: "" if value is None else str(value) for name, value in defaults.items()} | lists
     assert all(later.items() <= row.items() for row in found), "settings of later have their defaults"
