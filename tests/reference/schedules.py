@@ -6,6 +6,7 @@ T = total - w.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +42,13 @@ def polynomial(hyper: Hyper, s: int) -> float:
     return float(end + (hyper["rate"] - end) * (1 - min(s, T) / T) ** hyper["power"])
 
 
+def cosine(hyper: Hyper, s: int) -> float:
+    """end + (gamma0 - end) * (1 + cos(pi*s/T)) / 2, and end from T on (Loshchilov, Hutter 2017)."""
+    T = hyper["total"] - hyper["warmup"]
+    end = hyper["end_rate"]
+    return float(end + (hyper["rate"] - end) * (1 + math.cos(math.pi * min(s, T) / T)) / 2)
+
+
 def multi_step(hyper: Hyper, s: int) -> float:
     """gamma0 * factor^k with k the number of milestones m, fractions of T, that lie behind: s >= m*T.
 
@@ -55,5 +63,6 @@ SCHEDULES = {
     "constant": constant,
     "inverse_time": inverse_time,
     "polynomial": polynomial,
+    "cosine": cosine,
     "multi_step": multi_step,
 }

@@ -211,6 +211,7 @@ COLD = {"rate": PEAK, "warmup": 0, "total": 100}
 CONSTANT = {"schedule": "constant"}
 INVERSE_TIME = {"schedule": "inverse_time", "decay": 0.5}
 POLYNOMIAL = {"schedule": "polynomial", "power": 2, "end_rate": 0.1}
+COSINE = {"schedule": "cosine", "end_rate": 0.1}
 MULTI_STEP = {"schedule": "multi_step", "factor": 0.1, "milestones": [0.5, 0.75]}
 # The rate at counts s of the schedule itself.
 COUNTED: list[tuple[dict[str, Any], int, float]] = [
@@ -226,6 +227,11 @@ COUNTED: list[tuple[dict[str, Any], int, float]] = [
     (POLYNOMIAL, 99, 0.1 + 0.3 * 0.0001),
     (POLYNOMIAL, 100, 0.1),
     (POLYNOMIAL, 101, 0.1),
+    (COSINE, 0, 0.4),
+    (COSINE, 25, 0.25 + 0.15 / 2**0.5),
+    (COSINE, 50, 0.25),
+    (COSINE, 100, 0.1),
+    (COSINE, 101, 0.1),
     (MULTI_STEP, 0, 0.4),
     (MULTI_STEP, 49, 0.4),
     (MULTI_STEP, 50, 0.04),
@@ -241,7 +247,7 @@ def test_schedule_from_the_start_and_after_warm_up(schedule: dict[str, Any], s: 
     assert schedules.rate(WARM | schedule, s + 4) == pytest.approx(expected, rel=EXACT)
 
 
-@pytest.mark.parametrize("schedule", [CONSTANT, INVERSE_TIME, POLYNOMIAL, MULTI_STEP])
+@pytest.mark.parametrize("schedule", [CONSTANT, INVERSE_TIME, POLYNOMIAL, COSINE, MULTI_STEP])
 def test_warm_up_climbs_to_the_peak_which_two_updates_then_have(schedule: dict[str, Any]) -> None:
     rates = [schedules.rate(WARM | schedule, t) for t in range(5)]
     assert rates == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4], rel=EXACT)

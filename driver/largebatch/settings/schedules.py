@@ -22,6 +22,7 @@ SCHEDULES = {
     "inverse_time": Schedule(("decay",)),
     "constant": Schedule(),
     "polynomial": Schedule(("power", "end_learning_rate"), needs_end=True),
+    "cosine": Schedule(("end_learning_rate",), needs_end=True),
     "multi_step": Schedule(("factor", "milestones"), needs_end=True),
 }
 

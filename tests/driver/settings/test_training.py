@@ -79,8 +79,9 @@ def test_name_tells_runs_apart() -> None:
         ({"padding": "2"}, "--padding '2' is unknown; choose one of same, valid"),
         ({"scope": "array"}, "--scope 'array' is unknown; choose one of layer, parameter"),
         (
-            {"schedule": "cosine"},
-            "--schedule 'cosine' is unknown; choose one of inverse_time, constant, polynomial, multi_step",
+            {"schedule": "triangle"},
+            "--schedule 'triangle' is unknown; choose one of inverse_time, constant, polynomial, cosine, "
+            "multi_step",
         ),
         ({"batch_size": 0}, "--batch-size 0 must be at least 1"),
         ({"batch_size": -4}, "--batch-size -4 must be at least 1"),
