@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from largebatch.errors import UserError
@@ -9,6 +11,7 @@ from largebatch.settings.study import Study
 from largebatch.settings.tuning import Dimension, TuneSettings
 from largebatch.studies.parser import parse
 
+ROOT = Path(__file__).parents[3]
 HEAD = 'name = "s"\n[fixed]\ndataset = "digits"\nnetwork = "softmax"\n'
 GRID = '[[grid]]\noptimizer = ["sgd_momentum", "lars"]\nbatch_size = [64, 128]\n'
 TUNE = "[tune]\ntrials = 4\nvalidation_rows = 100\n"
@@ -70,3 +73,9 @@ def test_a_time_may_stand_in_place_of_the_number_of_trials() -> None:
 def test_what_can_not_be_tuned_is_refused_with_its_line(text: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         study(text)
+
+
+def test_the_example_of_the_readme_can_be_tuned() -> None:
+    found = parse((ROOT / "examples" / "which.toml").read_text(), "which.toml")
+    assert len(found.runs) == 4 and found.tuning is not None
+    assert found.tuning.settings.trials == 4
