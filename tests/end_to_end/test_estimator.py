@@ -303,6 +303,21 @@ def test_a_saved_model_is_read_back_to_the_last_bit(
     assert read.transform(digits).collect() == scored.collect()
 
 
+def test_a_residual_network_keeps_its_moments(digits: DataFrame, tmp_path: Path) -> None:
+    """On executors, saved and read back, and as a run's folder, from which it is read again."""
+    fitted = estimator(network="resnet8", filters=2, imageShape=[1, 8, 8], batchSize=256, epochs=1).fit(
+        digits
+    )
+    assert np.ptp(fitted.arrays["layer3.0.bn2.running_var"]) > 0
+    row = digits.first()
+    spread = fitted.transform(digits.limit(1)).first()
+    np.testing.assert_allclose(spread["rawPrediction"], fitted.predictRaw(row["features"]), atol=ROUNDING)
+    fitted.save(str(tmp_path / "saved"))
+    assert_same_model(LargeBatchClassificationModel.load(str(tmp_path / "saved")), fitted)
+    fitted.to_run(tmp_path / "run")
+    assert_same_model(LargeBatchClassificationModel.from_run(tmp_path / "run"), fitted)
+
+
 def test_a_model_whose_bytes_were_changed_or_that_is_none_is_refused(
     model: LargeBatchClassificationModel, tmp_path: Path
 ) -> None:
