@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -44,14 +45,19 @@ def _part(folder: Path, names: list[str], reading: Reading) -> tuple[Array, Arra
 
 
 def _classes(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = sorted(path for path in _shown(folder) if path.is_dir())
     if not found:
         raise UserError(f"{folder} has no folders: one for each class is wanted, with its pictures")
     return found
 
 
+def _shown(folder: Path) -> Iterator[Path]:
+    """What lies in a folder, without hidden files, such as those that macOS puts beside pictures."""
+    return (path for path in folder.iterdir() if not path.name.startswith("."))
+
+
 def _pictures(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = sorted(path for path in _shown(folder) if path.suffix.lower() in SUFFIXES and path.is_file())
     if not found:
         raise UserError(f"{folder} holds no PNG or JPEG files")
     return found

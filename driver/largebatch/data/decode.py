@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from largebatch.data.dataset import Reading, UInt8Array
 from largebatch.data.idx import MAX_BYTES
@@ -44,7 +44,8 @@ def decode(
     except Image.DecompressionBombError as error:
         raise UserError(too_large) from error
     except Exception as error:  # Pillow lets many types out for a damaged file
-        reason = (str(error) or type(error).__name__).splitlines()[0]
+        known = isinstance(error, UnidentifiedImageError)  # whose text has the address of an object
+        reason = "it is of another kind" if known else (str(error) or type(error).__name__).splitlines()[0]
         raise UserError(f"{shown} is not a readable PNG or JPEG file: {reason}") from error
 
 

@@ -27,6 +27,7 @@ _KINDS = (
     (b"\x80\x03", "a pickle, which is never read here: it could run any program"),
     (b"\x80\x04", "a pickle, which is never read here: it could run any program"),
     (b"\x80\x05", "a pickle, which is never read here: it could run any program"),
+    (b"\xef\xbb\xbf", "a text, or an editor has put a byte order mark before it: fetch the file again"),
     (b"version https://git-lfs", "a pointer of Git LFS: fetch the file itself by `git lfs pull`"),
 )
 _PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head")

@@ -21,7 +21,7 @@ from largebatch.terminal.say import Say
 FEATURES = ("image", "img", "features", "pixels", "x")  # names of columns; the first that is there counts
 LABELS = ("label", "labels", "fine_label", "y", "target")
 PARTS = {"test": "test", "val": "validation", "dev": "validation"}  # by the beginning of a file's name
-_BATCH = 1024  # rows decoded at a time
+_BATCH = 256  # rows read, or decoded, at a time
 
 
 def fits(path: Path) -> bool:
@@ -55,8 +55,7 @@ def _table(file: Path) -> pa.Table:
     stored = pq.ParquetFile(file)
     there = stored.schema_arrow.names
     features, label = (_column(there, names, file) for names in (FEATURES, LABELS))
-    table = stored.read(columns=[features, label]).select([features, label])
-    table = table.rename_columns(["features", "label"])
+    table = _read(stored, [features, label], file).rename_columns(["features", "label"])
     for name, column in (("features", features), ("label", label)):
         if table[name].null_count:
             raise UserError(
@@ -67,6 +66,20 @@ def _table(file: Path) -> pa.Table:
     return table
 
 
+def _read(stored: pq.ParquetFile, columns: list[str], file: Path) -> pa.Table:
+    """The columns. A small file may unfold to any size, so the sum counts before the next rows are read."""
+    schema = pa.schema([stored.schema_arrow.field(name) for name in columns])
+    kind = schema[0].type
+    most = MAX_BYTES if _is_binary(kind) or pa.types.is_struct(kind) else 8 * MAX_BYTES  # pixels as doubles
+    batches, size = [], 0
+    for batch in stored.iter_batches(_BATCH, columns=columns):
+        size += batch.nbytes
+        if size > most:
+            raise UserError(f"{file} is too large: its rows have more than {most} bytes")
+        batches.append(batch.select(columns))
+    return pa.Table.from_batches(batches, schema)
+
+
 def _column(there: list[str], names: tuple[str, ...], file: Path) -> str:
     found = next((name for name in names if name in there), None)
     if found is None:
@@ -74,6 +87,8 @@ def _column(there: list[str], names: tuple[str, ...], file: Path) -> str:
             f"{file} has the columns {', '.join(there)}, but none called {', '.join(names[:-1])} or "
             f"{names[-1]}: rename one"
         )
+    if there.count(found) > 1:
+        raise UserError(f"{file} has {there.count(found)} columns called {found}: rename all but one")
     return found
 
 
@@ -119,6 +134,8 @@ def _features(tables: list[pa.Table], reading: Reading, file: Path) -> Array:
     arrays = [_numbers(table["features"], shown) for table in tables]
     if len({array.shape[1:] for array in arrays}) > 1:
         raise UserError(f"{shown} are {kind} of several lengths")
+    if len({table["features"].type for table in tables}) > 1:
+        raise UserError(f"{shown} are of type {kind}, those of another file are not: write them alike")
     return as_rows(np.concatenate(arrays), reading.shape, shown)
 
 
@@ -143,7 +160,7 @@ def _pictures(tables: list[pa.Table], reading: Reading, file: Path) -> Iterator[
             for cell in batch.column("features").to_pylist():
                 shown = f"{file}, row {number}"
                 data = cell.get("bytes") if isinstance(cell, dict) else cell
-                if not data:
+                if not data or not isinstance(data, bytes):
                     raise UserError(f"{shown} has no bytes of a picture: paths alone are not followed")
                 yield shown, decode(io.BytesIO(data), shown, reading)
                 number += 1

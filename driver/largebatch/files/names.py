@@ -13,6 +13,15 @@ DELIMITERS = "\u00b0\u00b7\u2021\u00b6"  # of operands in SystemDS' instructions
 PATTERNS = "*?[]{}\\"  # patterns in names of files to read: such a file could be written, but not found again
 
 
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # such as s3://, whose slashes may have become one
+
+
+def check_local(path: Path) -> None:
+    """Raises UserError for an address, by whose name a folder would be made on this machine."""
+    if _ADDRESS.match(str(path)):
+        raise UserError(f"{path} is an address; results are kept on this machine: name a folder")
+
+
 def check_path(path: Path | str, special: str = DELIMITERS + PATTERNS) -> None:
     """Raises UserError for a path, or other text, that SystemDS would take for something else."""
     text = str(path)
@@ -37,6 +46,8 @@ def slip(text: str) -> str:
         return "the quotes are part of it: leave them out"
     if any(part.startswith("~") for part in parts):
         return "only a shell replaces ~, and only in front: write the path in full"
+    if _ADDRESS.match(text):
+        return "addresses are not followed: write the path of a file or folder on this machine"
     if "$" in text:
         return "a variable in it was not replaced: write the path in full"
     return ""

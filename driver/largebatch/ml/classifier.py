@@ -6,7 +6,7 @@ from typing import Any
 
 from pyspark.ml.classification import ProbabilisticClassifier
 from pyspark.ml.param.shared import HasValidationIndicatorCol
-from pyspark.ml.util import DefaultParamsWriter, MLReadable, MLReader, MLWritable
+from pyspark.ml.util import MLReadable, MLReader, MLWritable, MLWriter
 from pyspark.sql import DataFrame
 
 from largebatch.ml.fitting import Fit, fit
@@ -53,9 +53,11 @@ class LargeBatchClassifier(
         model._resetUid(self.uid)
         return self._copyValues(model)  # type: ignore[no-any-return]
 
-    def write(self) -> DefaultParamsWriter:
+    def write(self) -> MLWriter:
         """A writer for any file system that Hadoop knows."""
-        return DefaultParamsWriter(self)
+        from largebatch.ml.persistence import ParamsWriter
+
+        return ParamsWriter(self)
 
     @classmethod
     def read(cls) -> _Reader:

@@ -18,12 +18,33 @@ _IMAGE = {"height", "width", "nChannels", "mode", "data"}  # fields of Spark's i
 EIGHT_BITS = (0, 16)  # OpenCV's types of images with one and three channels of bytes
 
 
+def check_frame(dataset: Any) -> None:
+    """Raises UserError for anything but a DataFrame of a SparkSession that runs."""
+    if not hasattr(dataset, "sparkSession"):
+        kind = f"{type(dataset).__module__}.{type(dataset).__name__}".removeprefix("builtins.")
+        raise UserError(f"a DataFrame of Spark is wanted, not {kind}: make one by spark.createDataFrame")
+    context = getattr(dataset.sparkSession, "_sc", None)  # Spark Connect has none
+    if context is not None and context._jsc is None:
+        raise UserError("the SparkSession of the DataFrame was stopped: make both again")
+
+
 def field(dataset: DataFrame, column: str, role: str) -> Any:
     """A column's entry in the schema. Raises UserError if there is no such column."""
-    if column not in dataset.columns:
+    many = dataset.columns.count(column)
+    if not many:
         has = ", ".join(dataset.columns)
         raise UserError(f"{role} {column!r} is no column of the DataFrame, which has {has}")
+    if many > 1:
+        raise UserError(
+            f"{role} {column!r} is the name of {many} columns of the DataFrame: rename or drop some"
+        )
     return dataset.schema[column]
+
+
+def named(column: str) -> Any:
+    """The column of a name, whatever characters are in it."""
+    quoted = column.replace("`", "``")
+    return F.col(f"`{quoted}`")
 
 
 def check_type(dataset: DataFrame, role: str, column: str, kind: type, wanted: str) -> None:
@@ -69,7 +90,7 @@ class Features:
     @property
     def numbers(self) -> Any:
         """What executors get: bytes, or an array of doubles; null for null features."""
-        column = F.col(f"`{self.column}`")
+        column = named(self.column)
         if self.kind == "vector":  # vector_to_array fails on null
             return F.when(column.isNotNull(), vector_to_array(column, "float64"))
         if self.kind == "image":
@@ -80,7 +101,7 @@ class Features:
         """The same; null for Spark's images of another size."""
         if self.kind != "image":
             return self.numbers
-        column = F.col(f"`{self.column}`")
+        column = named(self.column)
         C, H, W = image
         fits = (column["nChannels"] == C) & (column["height"] == H) & (column["width"] == W)
         return F.when(fits, self.numbers)
@@ -92,4 +113,4 @@ class Features:
 
     def dimension(self, name: str) -> Any:
         """A field of Spark's images, such as height; null for other kinds."""
-        return F.col(f"`{self.column}`")[name] if self.kind == "image" else F.lit(None).cast("int")
+        return named(self.column)[name] if self.kind == "image" else F.lit(None).cast("int")

@@ -16,6 +16,7 @@ from largebatch.engine.host import Host
 from largebatch.errors import RunError, UserError
 from largebatch.export import require_packages
 from largebatch.export.watch import watching
+from largebatch.ml.columns import check_frame
 from largebatch.ml.gather import NAME, as_dataset, gather
 from largebatch.ml.sessions import MODES, check_execution, heap_bytes, host_for
 from largebatch.ml.settings import PARAMS, FitSettings
@@ -50,6 +51,7 @@ class Fit:
     @classmethod
     def of(cls, estimator: Any, dataset: DataFrame) -> Fit:
         """Raises UserError for Params that do not go together, or with the DataFrame's columns."""
+        check_frame(dataset)
         settings = FitSettings(**_given(estimator, FitSettings))
         training = Training.from_given({"dataset": NAME} | _given(estimator, Training, chosen=True))
         mode = MODES[settings.session]

@@ -23,7 +23,7 @@ from largebatch.export.onnx_model import onnx_bytes
 from largebatch.export.torch_model import safetensors_bytes
 from largebatch.files.matrices import Matrix
 from largebatch.ml import rows, scoring
-from largebatch.ml.columns import Features
+from largebatch.ml.columns import Features, check_frame, named
 from largebatch.ml.params import with_params
 from largebatch.ml.persistence import Reader, Writer
 from largebatch.ml.run_folders import write_run
@@ -126,15 +126,14 @@ class LargeBatchClassificationModel(
     # ---- a DataFrame ----
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
+        check_frame(dataset)
         outputs = self._outputs(dataset)
         features = Features.of(dataset, self.getFeaturesCol())
         plan = self._trained.plan(features.order(self._trained.layout), self._thresholds())
         score = F.pandas_udf(scoring.scorer(self._held(dataset), plan), _STRUCT)
         column = f"largebatch-{uuid.uuid4()}"
-        scored = dataset.withColumn(column, score(features.sized(plan.image)))
-        return scored.select(
-            *dataset.columns, *(one(F.col(f"`{column}`")).alias(name) for name, one in outputs)
-        )
+        scored = dataset.select("*", score(features.sized(plan.image)).alias(column))
+        return scored.select("*", *(one(named(column)).alias(name) for name, one in outputs)).drop(column)
 
     def _outputs(self, dataset: DataFrame) -> list[tuple[str, Any]]:
         """Names of the columns to append, and what makes each of the scored struct."""
@@ -143,12 +142,15 @@ class LargeBatchClassificationModel(
             (self.getProbabilityCol(), lambda scored: array_to_vector(scored["probability"])),
             (self.getPredictionCol(), lambda scored: scored["prediction"]),
         ]
-        for name, _ in wanted:
-            if name in dataset.columns:
+        chosen = [(name, one) for name, one in wanted if name]
+        there = [*dataset.columns]
+        for name, _ in chosen:
+            if name in there:
                 raise UserError(
                     f"the DataFrame has a column {name!r} already: drop it, or choose another name"
                 )
-        return [(name, one) for name, one in wanted if name]
+            there.append(name)
+        return chosen
 
     def _held(self, dataset: DataFrame) -> Any:
         """The arrays, where executors find them: in the task, or in a broadcast."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
@@ -20,7 +22,7 @@ from largebatch.ml.trained import Trained
 from largebatch.models.model import Model
 from largebatch.settings.training import Training
 
-FORMAT = 1
+FORMAT = 2  # since 2 the checksum is also over the description
 _ARRAYS = "position int, name string, rows long, columns long, data binary"
 
 
@@ -33,8 +35,11 @@ class Writer(MLWriter):
         self._trained = trained
 
     def saveImpl(self, path: str) -> None:  # noqa: N802 - Spark's name
-        """Write metadata, data and history. Raises UserError for a SparkSession of Connect."""
-        spark = classic(self.sparkSession)
+        """Write metadata, data and history. Raises UserError if that can't be done."""
+        with saving(path):
+            self._save(path, classic(self.sparkSession))
+
+    def _save(self, path: str, spark: Any) -> None:
         model, history = self._trained.model, self._trained.history
         arrays = [
             (position, name, *array.shape, bytearray(array.astype("<f8").tobytes()))
@@ -47,8 +52,8 @@ class Writer(MLWriter):
             "images": asdict(model.images),
             "pixelScale": self._trained.scale,
             "imageLayout": self._trained.layout,
-            "sha256": checksum(arrays),
         }
+        described["sha256"] = checksum(arrays, described)
         DefaultParamsWriter.saveMetadata(self._instance, path, spark.sparkContext, {"largebatch": described})
         spark.createDataFrame(arrays, _ARRAYS).coalesce(1).write.parquet(f"{path}/data")
         if len(history):
@@ -75,8 +80,8 @@ class Reader(MLReader):
                     f"{path} was saved by largebatch {described['version']}: install that or a newer one"
                 )
             rows = [tuple(row) for row in spark.read.parquet(f"{path}/data").orderBy("position").collect()]
-            if checksum(rows) != described["sha256"]:
-                raise ValueError("the checksum of its arrays differs")
+            if checksum(rows, described) != described["sha256"]:
+                raise ValueError("its checksum differs")
             trained = _trained(described, rows, self._history(path))
         except UserError:
             raise
@@ -110,9 +115,12 @@ def _trained(described: dict[str, Any], rows: list[tuple[Any, ...]], history: pd
     return Trained(model, float(described["pixelScale"]), str(described["imageLayout"]), history)
 
 
-def checksum(rows: Iterable[tuple[Any, ...]]) -> str:
-    """SHA-256 (hex) over the arrays: position, name, shape and bytes of each."""
+def checksum(rows: Iterable[tuple[Any, ...]], described: dict[str, Any]) -> str:
+    """SHA-256 (hex) over the description without it, and position, name, shape and bytes of each array."""
     digest = hashlib.sha256()
+    if described["format"] > 1:
+        description = {name: value for name, value in described.items() if name != "sha256"}
+        digest.update(json.dumps(description, sort_keys=True).encode())
     for position, name, height, width, data in rows:
         digest.update(f"{position} {name} {height} {width}\n".encode() + bytes(data))
     return digest.hexdigest()
@@ -127,12 +135,40 @@ def classic(spark: Any) -> Any:
     return spark
 
 
+class ParamsWriter(DefaultParamsWriter):
+    """Writes an Estimator."""
+
+    def saveImpl(self, path: str) -> None:  # noqa: N802 - Spark's name
+        """Write the Params. Raises UserError if that can't be done."""
+        with saving(path):
+            super().saveImpl(path)
+
+
+@contextmanager
+def saving(path: str) -> Iterator[None]:
+    """Errors of Spark and Hadoop about a path to write are raised as UserError."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if "already exists" in str(error):
+            raise UserError(
+                f"{path} is there already: name another, or replace it by write().overwrite().save(path)"
+            ) from error
+        raise UserError(f"{path} can't be written: {_first_line(error)}") from error
+
+
 def load_metadata(path: str, context: Any, kind: type) -> dict[str, Any]:
     """Saved metadata of an Estimator or model. Raises UserError if there are no such ones."""
     wanted = f"{kind.__module__}.{kind.__name__}"
     try:
         metadata: dict[str, Any] = DefaultParamsReader.loadMetadata(path, context)
         found = metadata["class"]
+        if not isinstance(metadata["uid"], str):
+            raise ValueError("its uid is no text")
+        if not all(isinstance(metadata[name], dict) for name in ("paramMap", "defaultParamMap")):
+            raise ValueError("its Params are no JSON object")
     except Exception as error:  # of Hadoop, Spark, and of JSON
         raise UserError(f"{path} holds no saved {kind.__name__}: {_first_line(error)}") from error
     if found != wanted:

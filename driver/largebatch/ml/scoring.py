@@ -30,6 +30,8 @@ class Plan:
 def scored(arrays: list[Floats], values: Any, plan: Plan) -> tuple[Floats, Floats, Floats]:
     """Scores and probabilities, of shape (N, K), and predictions (N,) of features as `matrix` takes them."""
     X = channels_first(matrix(values, plan.width), plan.image, plan.order) / plan.scale
+    if not np.isfinite(X).all():
+        raise ValueError("a row has features that are null, NaN or infinite: filter or mend it")
     raw = scores_of(arrays, X, plan.image, plan.form)
     probability = softmax(raw)
     weighed = probability

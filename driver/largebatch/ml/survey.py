@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import BooleanType, NumericType
 
 from largebatch.errors import UserError
-from largebatch.ml.columns import EIGHT_BITS, Features, check_type
+from largebatch.ml.columns import EIGHT_BITS, Features, check_type, named
 from largebatch.ml.settings import MOST_CLASSES
 
 
@@ -34,8 +34,8 @@ class Columns:
 
     def select(self, dataset: DataFrame, numbers: Any) -> DataFrame:
         """The columns features, label and validation (false without such a column)."""
-        validation = F.col(f"`{self.validation}`") if self.validation else F.lit(False)
-        label = F.col(f"`{self.label}`").cast("double")
+        validation = named(self.validation) if self.validation else F.lit(False)
+        label = named(self.label).cast("double")
         return dataset.select(numbers.alias("features"), label.alias("label"), validation.alias("validation"))
 
 
@@ -52,8 +52,8 @@ class Survey:
 
 def survey(dataset: DataFrame, columns: Columns, classes: int | None) -> Survey:
     """Count. Raises UserError, with numbers, for a DataFrame that can't be trained on."""
-    label = F.col(f"`{columns.label}`").cast("double")
-    validation = F.col(f"`{columns.validation}`") if columns.validation else F.lit(False)
+    label = named(columns.label).cast("double")
+    validation = named(columns.validation) if columns.validation else F.lit(False)
     features = columns.features
     counts = {
         "null features": _count(features.numbers.isNull()),

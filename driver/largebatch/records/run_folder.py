@@ -27,7 +27,7 @@ from largebatch.data.look import Look
 from largebatch.errors import UserError
 from largebatch.files.lock import LOCK, locked
 from largebatch.files.matrices import Matrix, read_matrix
-from largebatch.files.names import check_path
+from largebatch.files.names import check_local, check_path
 from largebatch.files.safe import part_of, read_file, read_json, write_atomically
 from largebatch.records.arrays import read_arrays, read_moments, write_arrays
 from largebatch.records.checkpoints import Checkpoints
@@ -84,6 +84,7 @@ class RunFolder:
     def create(cls, path: Path, training: Training, execution: Execution, dataset: Dataset) -> RunFolder:
         """A new folder with the configuration in it. Raises UserError if the folder can't take a run."""
         folder = cls(path)
+        check_local(path)
         check_path(path.absolute())
         try:
             path.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from typing import Any
 import largebatch
 from largebatch.errors import UserError
 from largebatch.files.lock import LOCK, locked
+from largebatch.files.names import check_local
 from largebatch.files.safe import no_link, part_of, read_json, write_atomically
 from largebatch.records import tuning_record
 from largebatch.records.run_folder import RunFolder
@@ -62,6 +63,7 @@ class StudyFolder:
 
     def lock(self) -> contextlib.AbstractContextManager[None]:
         """Hold the folder for this process; make it if it is missing. Raises UserError if another has it."""
+        check_local(self.path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

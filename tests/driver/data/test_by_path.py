@@ -254,7 +254,7 @@ BAD: dict[str, tuple[Make, str]] = {
     ),
     "no picture": (
         lambda p: spoilt(p, "x.png", b"<html>"),
-        "x.png is not a readable PNG or JPEG file: cannot",
+        "x.png is not a readable PNG or JPEG file: it is",
     ),
     "an image bomb": (
         lambda p: spoilt(p, "x.png", bomb()),
@@ -350,6 +350,42 @@ BAD: dict[str, tuple[Make, str]] = {
         lambda p: parquet(p / "t.parquet", [{"bytes": None, "path": "a.png"}] * 9),
         "row 0 has no bytes of a picture: paths alone are not followed",
     ),
+    "bytes that are a text": (
+        lambda p: parquet(p / "t.parquet", [{"bytes": "PNG", "path": "a.png"}] * 9),
+        "row 0 has no bytes of a picture: paths alone are not followed",
+    ),
+    "bytes that are numbers": (
+        lambda p: parquet(p / "t.parquet", [{"bytes": [1, 2], "path": "a.png"}] * 9),
+        "row 0 has no bytes of a picture: paths alone are not followed",
+    ),
+    "no picture among pictures": (
+        lambda p: parquet(p / "t.parquet", [*map(picture, X[:-1]), b"none"]),
+        "t.parquet, row 8 is not a readable PNG or JPEG file: it is of another kind",
+    ),
+    "two columns of a name": (
+        lambda p: (
+            pq.write_table(
+                pa.Table.from_arrays([pa.array([[1.0]]), pa.array([[2.0]]), pa.array([0])], ["x", "x", "y"]),
+                p / "t.parquet",
+            ),
+            p / "t.parquet",
+        )[1],
+        "t.parquet has 2 columns called x: rename all but one",
+    ),
+    "files of two kinds": (
+        lambda p: (parquet(p / "train0.parquet", [[1.0]] * 9), parquet(p / "train1.parquet", [b"a"] * 9), p)[
+            2
+        ],
+        "are of type list<element: double>, those of another file are not: write them alike",
+    ),
+    "a byte order mark before IDX": (
+        lambda p: (
+            (p / "train-images-idx3-ubyte").write_bytes(b"\xef\xbb\xbf\0\0\x08\x03"),
+            (p / "train-labels-idx1-ubyte").write_bytes(b"\xef\xbb\xbf\0\0\x08\x01"),
+            p,
+        )[2],
+        "is not an IDX file; it is a text, or an editor has put a byte order mark before it",
+    ),
     "Parquet without rows": (
         lambda p: parquet(p / "t.parquet", pa.array([], pa.list_(pa.int8())), []),
         "has no rows",
@@ -394,6 +430,29 @@ def test_an_option_that_changes_nothing_is_refused(
     if flag:
         with pytest.raises(UserError, match=f"^{flag} changes nothing about data in .npz: leave it out"):
             load(str(path), reading=reading)
+
+
+def test_a_small_parquet_file_that_unfolds_is_refused_before_all_of_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = 2000
+    path = parquet(tmp_path / "t.parquet", [bytes(1000)] * rows, [0, 1] * (rows // 2))
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr("largebatch.data.parquet.MAX_BYTES", 10**6)
+    with pytest.raises(UserError, match=r"t\.parquet is too large: its rows have more than 1000000 bytes"):
+        load(str(path))
+
+
+def test_an_address_is_told_as_one() -> None:
+    with pytest.raises(UserError, match="x is not there; addresses are not followed: write the path"):
+        load("s3://bucket/x")
+
+
+def test_hidden_files_beside_pictures_are_passed_over(tmp_path: Path) -> None:
+    """As macOS puts them on disks of others, and into archives."""
+    root = folders(tmp_path / "flowers")
+    (root / "train" / "a" / "._00.png").write_bytes(b"\0\5\x16\7")
+    check(load(str(root)))
 
 
 def test_rows_of_another_length_than_the_shape_that_is_told(tmp_path: Path) -> None:

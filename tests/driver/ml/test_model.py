@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from pyspark.ml.linalg import Vectors
 
 from largebatch.errors import UserError
-from largebatch.ml import LargeBatchClassificationModel
+from largebatch.ml import LargeBatchClassificationModel, LargeBatchClassifier
 from largebatch.ml.persistence import checksum
 from largebatch.models.predict import predict
 from largebatch.records.run_folder import RunFolder
@@ -73,7 +75,7 @@ def test_copies_share_arrays_that_can_not_be_written_to(model: LargeBatchClassif
             array[0, 0] = 1
 
 
-def test_the_checksum_depends_on_names_shapes_and_bytes() -> None:
+def test_the_checksum_depends_on_names_shapes_bytes_and_the_description() -> None:
     row = (0, "fc.weight", 1, 2, bytes(16))
     changed = [
         (1, *row[1:]),
@@ -81,7 +83,17 @@ def test_the_checksum_depends_on_names_shapes_and_bytes() -> None:
         (0, "fc.weight", 2, 1, bytes(16)),
         (*row[:4], bytes(15) + b"1"),
     ]
-    assert len({checksum([one]) for one in (row, *changed)}) == 5
+    described = {"format": 2, "images": {"classes": 2}}
+    sums = {checksum([one], described) for one in (row, *changed)}
+    sums.add(checksum([row], {"format": 2, "images": {"classes": 3}}))
+    assert len(sums) == 6
+    assert checksum([row], {"sha256": "", **described}) in sums, "the sum is not over itself"
+
+
+def test_the_checksum_of_the_first_format_is_over_the_arrays_alone() -> None:
+    row = (0, "fc.weight", 1, 2, bytes(16))
+    expected = hashlib.sha256(b"0 fc.weight 1 2\n" + bytes(16)).hexdigest()
+    assert checksum([row], {"format": 1, "images": {}}) == expected
 
 
 def test_exported_files_take_features_that_are_not_scaled_yet(
@@ -104,3 +116,12 @@ def test_exported_files_take_features_that_are_not_scaled_yet(
     raw = np.array([one.predictRaw(Vectors.dense(x)) for x in X])
     assert any(part.shape == raw.shape and np.allclose(part, raw, rtol=1e-4, atol=1e-4) for part in found)
     assert set(load_file(tmp_path / "model.safetensors")) == set(one.arrays)
+
+
+@pytest.mark.parametrize("given", [[1, 2], None, pd.DataFrame({"features": [[1.0]]})])
+def test_anything_but_a_data_frame_of_spark_is_refused(
+    model: LargeBatchClassificationModel, given: object
+) -> None:
+    for use in (model.transform, LargeBatchClassifier().fit):
+        with pytest.raises(UserError, match=r"^a DataFrame of Spark is wanted, not .*: make one by spark"):
+            use(given)

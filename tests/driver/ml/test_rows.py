@@ -158,6 +158,12 @@ def test_batches_of_any_length_are_scored_row_by_row() -> None:
     np.testing.assert_allclose(np.stack(found[2]["probability"].to_list()).sum(axis=1), 1)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_features_that_are_no_numbers_are_not_scored(bad: float) -> None:
+    with pytest.raises(ValueError, match="a row has features that are null, NaN or inf"):
+        scoring.scored(arrays(), [np.full(64, bad)], plan())
+
+
 def test_thresholds_divide_the_probabilities() -> None:
     raw, probability, _ = scoring.scored(arrays(), [bytes(64)], plan())
     lowest = int(raw[0].argmin())

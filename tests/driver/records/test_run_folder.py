@@ -75,6 +75,13 @@ def test_a_run_knows_its_data_whatever_is_cut_off_them(folder: RunFolder) -> Non
     folder.check_data(cut_validation(dataset(), 6))
 
 
+def test_an_address_makes_no_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"^s3:/bucket/run is an address; .*: name a folder$"):
+        RunFolder.create(Path("s3://bucket/run"), TRAINING, EXECUTION, dataset())
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", ["config.json", "notes.txt", ".hidden"])
 def test_a_folder_that_holds_anything_is_refused_and_left_alone(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
