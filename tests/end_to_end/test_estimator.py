@@ -285,6 +285,26 @@ def test_a_column_that_is_there_already_and_rows_that_do_not_fit_are_refused(
     short = digits.select(F.slice("array", 1, 3).alias("features"))
     with pytest.raises(Exception, match="a row has 3 features, 64 are wanted"):
         model.transform(short).collect()
+    with pytest.raises(UserError, match="has a column 'p' already"):
+        model.copy({model.predictionCol: "p", model.probabilityCol: "p"}).transform(digits)
+
+
+def test_names_of_columns_may_have_any_characters_and_other_columns_may_share_one(
+    model: LargeBatchClassificationModel, digits: DataFrame, scored: DataFrame
+) -> None:
+    features, label, twice = (
+        F.col("features").alias("x.y`z"),
+        F.col("label").alias("a.b"),
+        F.lit(1).alias("z"),
+    )
+    odd = digits.select(features, label, twice, twice)
+    named = model.copy({model.featuresCol: "x.y`z", model.predictionCol: "p.q`", model.probabilityCol: ""})
+    found = named.transform(odd)
+    assert found.columns == ["x.y`z", "a.b", "z", "z", "rawPrediction", "p.q`"]
+    assert [row[-1] for row in found.collect()] == [row.prediction for row in scored.collect()]
+    assert survey(odd, Columns.of(odd, "x.y`z", "a.b", None), None).rows == 537
+    with pytest.raises(UserError, match="labelCol 'z' is the name of 2 columns of the DataFrame: re"):
+        Columns.of(odd, "x.y`z", "z", None)
 
 
 # ---- persistence ----
@@ -295,6 +315,13 @@ def test_a_saved_model_is_read_back_to_the_last_bit(
 ) -> None:
     path = f"file://{tmp_path}/model"
     model.save(path)
+    for one in (model, estimator()):
+        with pytest.raises(
+            UserError, match=f"^{path} is there already: name another, or replace it by write"
+        ):
+            one.save(path)
+    with pytest.raises(UserError, match=r"^unknown://x can't be written: .*No FileSystem for scheme"):
+        model.save("unknown://x")
     model.write().overwrite().save(path)
     read = LargeBatchClassificationModel.load(path)
     assert_same_model(read, model)
@@ -324,11 +351,17 @@ def test_a_model_whose_bytes_were_changed_or_that_is_none_is_refused(
     path = tmp_path / "model"
     model.save(str(path))
     (part,) = (path / "data").glob("*.parquet")
+    (description,) = (path / "metadata").glob("part-*")
+    before = description.read_text()
+    description.write_text(before.replace('"classes": 3', '"classes": 4'))
+    for checksum in path.rglob(".*.crc"):
+        checksum.unlink()
+    with pytest.raises(UserError, match=rf"the model in {path} is damaged: .*its checksum differs"):
+        LargeBatchClassificationModel.load(str(path))
+    description.write_text(before)
     content = bytearray(part.read_bytes())
     content[len(content) // 3] ^= 1
     part.write_bytes(content)
-    for checksum in (path / "data").glob(".*.crc"):
-        checksum.unlink()
     with pytest.raises(UserError, match=rf"the model in {path} is damaged: save it again \("):
         LargeBatchClassificationModel.load(str(path))
     with pytest.raises(UserError, match="holds no saved LargeBatchClassificationModel"):

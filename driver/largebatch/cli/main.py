@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 COMMANDS = (train, sweep, tune, report, compare, simulate, bench, doctor, data, predict, export)
 
 
+def _refused(error: OSError) -> str:
+    """What the system refused, and of which file."""
+    return f"{error.filename} can't be used: {error.strerror}" if error.filename else str(error)
+
+
 def main(arguments: Sequence[str] | None = None, host: Host = OWN_JVM) -> NoReturn:
     """Run a command and exit: 0 done, 1 failed, 2 unusable input, 130 interrupted.
 
@@ -56,8 +61,8 @@ def main(arguments: Sequence[str] | None = None, host: Host = OWN_JVM) -> NoRetu
         status = FAILED
     except OSError as error:
         if not isinstance(error, BrokenPipeError):  # a reader such as `head` has closed the pipe
-            say(f"largebatch: {error}")
-        status = FAILED
+            say(f"largebatch: {_refused(error)}")
+        status = UNUSABLE if isinstance(error, PermissionError) else FAILED
     except MemoryError as error:
         say(
             f"largebatch: this process can't have the memory that it needs ({error}): free some, or raise "

@@ -93,6 +93,10 @@ _KNOWN: tuple[tuple[str, str], ...] = (
         r"Failed to create (?:a temp directory|local (?:root )?dir)",
         "the folder of temporary files can't be written: set TMPDIR to another",
     ),
+    (
+        r"Could not determine current working directory",
+        "the folder in which the command was called is gone: change to another",
+    ),
     (r"env: .?bash.?: No such file", "Spark starts by a Bash script, and there is no bash: install it"),
     # Java and its options
     (

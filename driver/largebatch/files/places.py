@@ -32,7 +32,8 @@ def cache_dir() -> Path:
 
 
 def _first_existing(path: Path) -> Path:
-    return next(each for each in (path, *path.parents) if each.exists())
+    """The path, or the nearest folder above it that is there. What may not be looked at is not there."""
+    return next(each for each in (path, *path.parents) if os.path.exists(each))  # noqa: PTH110 - that of Path raises
 
 
 def _temporary_cache() -> Path:

@@ -15,6 +15,7 @@ from unittest.mock import patch
 import pytest
 
 import largebatch as package
+from largebatch.cli.main import main
 from largebatch.data import SOURCES
 from largebatch.engine.host import Host
 from largebatch.engine.own import OWN_JVM
@@ -453,6 +454,19 @@ def test_output_that_cannot_be_written_is_one_line(work: Path, environment: dict
         )
     assert done.returncode == 1
     assert done.stderr == "largebatch: [Errno 28] No space left on device\n"
+
+
+def test_a_file_that_may_not_be_read_is_unusable_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path / "study.json"))
+
+    monkeypatch.setattr("largebatch.report.compare.is_study", refuse)
+    with pytest.raises(SystemExit) as end:
+        main(["compare", "a", "b"])
+    assert end.value.code == 2
+    assert capsys.readouterr().err == "largebatch: a/study.json can't be used: Permission denied\n"
 
 
 def test_a_command_without_any_output_channel_works(work: Path, environment: dict[str, str]) -> None:

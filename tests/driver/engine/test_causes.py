@@ -31,6 +31,7 @@ CAUSES = {
     "metaspace": "Java's memory for classes is full, which the heap has no part in: raise "
     "-XX:MaxMetaspaceSize and -XX:CompressedClassSpaceSize, or the limit of ulimit -v",
     "module": "this Java lacks a part, java.beans.PropertyChangeEvent: install a complete Java 17",
+    "working-directory": "the folder in which the command was called is gone: change to another",
     "no-bash": "Spark starts by a Bash script, and there is no bash: install it",
     "no-files": "Java can't read its own files: raise the limit of open files (ulimit -n), or install Java "
     "17 again",

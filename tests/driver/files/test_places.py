@@ -50,6 +50,18 @@ def test_so_has_a_user_whose_home_cannot_be_written(temporary: Path, monkeypatch
     assert cache_dir().parent == temporary
 
 
+def test_so_has_a_user_whose_home_is_closed_to_him(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as root's, which `docker run --user` leaves in HOME. Path.exists raises then."""
+
+    def exists(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", exists)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setenv("HOME", "/root")
+    assert cache_dir().parent == temporary
+
+
 def test_a_cache_that_others_can_write_is_refused(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     monkeypatch.setenv("HOME", "/")
