@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.systemds, pytest.mark.spark]
 
 SETTINGS: dict[str, Any] = {
     "session": "shared", "network": "softmax", "optimizer": "adam", "learningRate": 0.05, "batchSize": 64,
-    "epochs": 2, "numWorkers": 2, "pixelScale": 16, "verbose": False,
+    "epochs": 1, "numWorkers": 2, "pixelScale": 16, "verbose": False,
 }  # fmt: skip
 # The same network, in the same formulas, with sums of 64 terms in another order.
 ROUNDING = 1e-10
@@ -75,10 +75,17 @@ def estimator(**params: Any) -> LargeBatchClassifier:
 
 
 @pytest.fixture(scope="module")
-def model(digits: DataFrame) -> LargeBatchClassificationModel:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Params of a fit whose run is kept."""
+    folder = tmp_path_factory.mktemp("kept") / "run"
+    return {"validationIndicatorCol": "held", "runDir": str(folder), "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def model(digits: DataFrame, kept: dict[str, Any]) -> LargeBatchClassificationModel:
     """Fitted on vectors in 64 partitions and some empty ones more."""
     many = digits.repartition(64).union(digits.filter("label > 5"))
-    return estimator(validationIndicatorCol="held").fit(many)
+    return estimator(**kept).fit(many)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +105,7 @@ def assert_same_model(one: Any, other: Any) -> None:
 def test_partitions_and_the_type_of_the_column_change_no_bit_of_the_model(
     model: LargeBatchClassificationModel, digits: DataFrame
 ) -> None:
-    settings = {"featuresCol": "bytes", "validationIndicatorCol": "held"}
+    settings = {"featuresCol": "bytes", "validationIndicatorCol": "held", "epochs": 2}
     again = estimator(**settings).fit(digits.orderBy(F.rand(3)).repartition(7))
     assert_same_model(again, model)
     assert again.summary.history["validation_loss"].equals(model.summary.history["validation_loss"])
@@ -155,19 +162,17 @@ def test_the_model_says_what_it_is(model: LargeBatchClassificationModel) -> None
 
 
 def test_a_kept_run_is_gone_on_with_and_read_by_the_command_line(
-    model: LargeBatchClassificationModel, digits: DataFrame, tmp_path: Path
+    model: LargeBatchClassificationModel, digits: DataFrame, kept: dict[str, Any], tmp_path: Path
 ) -> None:
     """The second fit has nothing left to train. Other Params are refused."""
-    settings = {"validationIndicatorCol": "held", "runDir": str(tmp_path / "run")}
-    for _ in range(2):
-        assert_same_model(estimator(**settings).fit(digits), model)
+    assert_same_model(estimator(**kept).fit(digits), model)
     with pytest.raises(UserError, match="was begun with another batchSize: name another folder"):
-        estimator(**settings, batchSize=128).fit(digits)
-    read = LargeBatchClassificationModel.from_run(tmp_path / "run")
+        estimator(**kept, batchSize=128).fit(digits)
+    read = LargeBatchClassificationModel.from_run(kept["runDir"])
     assert_same_model(read, model)
     rows = digits.limit(9).collect()
     np.save(tmp_path / "images.npy", np.array([row.array for row in rows]) / 16)
-    predicted = predict(tmp_path / "run", tmp_path / "images.npy", print)
+    predicted = predict(Path(kept["runDir"]), tmp_path / "images.npy", print)
     assert predicted["class"].tolist() == [model.predict(row.features) for row in rows]
 
 
@@ -180,7 +185,7 @@ def test_nothing_is_left_behind(
     conf = sorted(spark.sparkContext.getConf().getAll())
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(RunError, match=r"the training diverged in epoch 1: .*; lower learningRate"):
-        estimator(optimizer="sgd", learningRate=1e300).fit(digits)
+        estimator(optimizer="sgd", learningRate=1e300, epochs=2).fit(digits)
     assert list(tmp_path.iterdir()) == []
     assert (sorted(prepared.iterdir()) if prepared.exists() else []) == before
     assert sorted(spark.sparkContext.getConf().getAll()) == conf

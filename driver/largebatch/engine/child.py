@@ -19,7 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 from largebatch.engine.failures import root_cause
-from largebatch.engine.systemds import SystemDS, answer
+from largebatch.engine.systemds import SystemDS, answer, tell
 from largebatch.engine.worker_failures import watched
 
 Request = dict[str, Any]
@@ -35,7 +35,7 @@ def _serve(requests: queue.Queue[Request]) -> None:
                 action(**request["with"])
             answer("done")
         except Exception as error:  # the parent decides what any error means
-            print(error, flush=True)
+            tell(str(error))
             answer("failed", root_cause(error, systemds.jvm))
     systemds.close()
 

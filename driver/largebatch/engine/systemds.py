@@ -28,7 +28,13 @@ MANY_INSTRUCTIONS = 200  # more than there are, so that statistics have them all
 
 def answer(kind: str, text: str = "") -> None:
     """Report a line to the parent."""
-    print(f"largebatch {kind} {text}".rstrip(), flush=True)
+    tell(f"largebatch {kind} {text}".rstrip())
+
+
+def tell(line: str) -> None:
+    """Write a line at once. `print` writes its end separately, and lines of the JVM may come in between."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 class SystemDS:

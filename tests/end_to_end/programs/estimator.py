@@ -53,7 +53,7 @@ def main() -> None:
     table = spark.createDataFrame(rows, ["features", "label"])
     settings = {
         "network": "softmax", "optimizer": "adam", "learningRate": 0.05,
-        "batchSize": 64, "epochs": 2, "numWorkers": 2,
+        "batchSize": 64, "epochs": 1, "numWorkers": 2,
         "verbose": False, "pixelScale": 16,
     }  # fmt: skip
     found: dict[str, Any] = {"failure": failure(spark, table, settings), "rows": table.count(), "arrays": {}}
