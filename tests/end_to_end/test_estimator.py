@@ -358,7 +358,7 @@ def test_a_model_whose_bytes_were_changed_or_that_is_none_is_refused(
     (part,) = (path / "data").glob("*.parquet")
     (description,) = (path / "metadata").glob("part-*")
     before = description.read_text()
-    description.write_text(before.replace('"classes": 3', '"classes": 4'))
+    description.write_text(before.replace('"classes":3', '"classes":4'))
     for checksum in path.rglob(".*.crc"):
         checksum.unlink()
     with pytest.raises(UserError, match=rf"the model in {path} is damaged: .*its checksum differs"):
