@@ -117,6 +117,11 @@ class EpochRow:
                 values["more"][str(name)] = float(value)
         return cls(**values)
 
+    @property
+    def diverged(self) -> bool:
+        """Whether nothing can come of the weights any more: the loss is no number, or beyond all bounds."""
+        return not self.train_loss < 1e300
+
     def to_mapping(self) -> dict[str, float]:
         """The columns by name, without those that are None."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "more"}

@@ -164,7 +164,7 @@ class _Attempt:
         if self._last is None:
             raise RunError(f"train.dml ended without an epoch; see {self._folder.log}")
         self._folder.write_model(self._last.epoch, self._network)
-        result = self._result(self._status(self._last.epoch))
+        result = self._result(self._status(self._last))
         self._folder.write_result(result)
         return result
 
@@ -215,11 +215,11 @@ class _Attempt:
         else:
             self._progress.note(rest)
 
-    def _status(self, epoch: int) -> Status:
+    def _status(self, last: EpochRow) -> Status:
         """How the run stands, if the program ended after this epoch."""
-        if epoch == self._job.training.epochs:
-            return Status.FINISHED
-        return Status.PAUSED if epoch >= self._job.last_epoch else Status.DIVERGED
+        if last.diverged or last.epoch < self._job.last_epoch:
+            return Status.DIVERGED
+        return Status.FINISHED if last.epoch == self._job.training.epochs else Status.PAUSED
 
     def _result(self, status: Status, reason: str | None = None) -> Result:
         """The result. Accuracies are those of a run that neither failed nor diverged, else None."""

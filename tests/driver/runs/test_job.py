@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
+from largebatch.records.metrics import EPOCH_COLUMNS
 from largebatch.records.result import EpochRow, Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs.job import Job
@@ -18,6 +20,7 @@ from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.samples import dataset
 from tests.support.stage import FakeSession, Stage, set_up
+from tests.support.study_samples import epoch_row
 
 TRAINING = Training(dataset="idx", network="softmax", optimizer="lars", batch_size=16, epochs=4)
 EXECUTION = Execution(mode="local", memory="512m")
@@ -121,6 +124,23 @@ def test_a_training_that_stops_early_has_diverged(
     monkeypatch.setattr(FakeSession, "run", stop_early)
     result = carry_out(folder, until=3)
     assert (result.status, result.epochs, result.test_accuracy) == (Status.DIVERGED, 2, None)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf, 1e300])
+@pytest.mark.parametrize("until", [4, 3])
+def test_a_training_that_ends_with_a_loss_beyond_all_bounds_has_diverged(
+    stage: Stage, folder: RunFolder, loss: float, until: int
+) -> None:
+    """In the last epoch, too: that a program made all its epochs does not tell."""
+    place = EPOCH_COLUMNS.index("train_loss")
+
+    def row(arguments: dict[str, Any], epoch: int) -> list[float]:
+        values = epoch_row(epoch)
+        return [*values[:place], loss, *values[place + 1 :]] if epoch == until else values
+
+    stage.row = row
+    result = carry_out(folder, until=until)
+    assert (result.status, result.epochs, result.test_accuracy) == (Status.DIVERGED, until, None)
 
 
 def test_a_failure_is_recorded_and_the_next_job_goes_on(stage: Stage, folder: RunFolder) -> None:
