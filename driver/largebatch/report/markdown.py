@@ -29,10 +29,7 @@ def render(content: Content) -> str:
         *_figures(content),
         *_after_fewer_epochs(content),
         *(text for part in content.parts if not part.leads for text in _part(part, content)),
-        "## The paper's claims",
-        *(_claims(comparison) for comparison in content.comparisons),
-        "What the words mean in numbers:",
-        "\n".join(f"- {word}: {number}, {reason}." for word, number, reason in claims.WORDS),
+        *_claims(content),
         *_readings(content),
     ]
     return "\n\n".join(parts) + "\n"
@@ -93,7 +90,18 @@ def _part(part: Part, content: Content) -> list[str]:
     return [*parts, *(_figure(figure) for figure in content.figures if figure.section in part.figures)]
 
 
-def _claims(comparison: Comparison) -> str:
+def _claims(content: Content) -> list[str]:
+    if not content.comparisons:
+        return []
+    return [
+        "## The paper's claims",
+        *(_compared(comparison) for comparison in content.comparisons),
+        "What the words mean in numbers:",
+        "\n".join(f"- {word}: {number}, {reason}." for word, number, reason in claims.WORDS),
+    ]
+
+
+def _compared(comparison: Comparison) -> str:
     rows = [["#", "The paper says", "Verdict", "Measured"], *map(_claim, comparison.claims)]
     return table.markdown(rows)
 

@@ -32,12 +32,14 @@ class Comparison:
 def compare_with_paper(
     study: StudyRecord, results: pd.DataFrame, *, per_worker: bool = False, seeds: bool = True
 ) -> list[Comparison]:
-    """The claims for all pairs of lines, from the runs of the paper's kind: LeNet on MNIST.
+    """The claims for all pairs of lines, from the runs of the paper's kind: LeNet on MNIST; else none.
 
     `per_worker` reads the paper's batch size as that of one worker. `seeds` adds single seeds' verdicts.
     """
     dataset, network = PAPERS_KIND
     own = results[(results["dataset"] == dataset) & (results["network"] == network)]
+    if own.empty:
+        return []
     if per_worker:
         own = own.assign(batch_size=own["batch_size"] // own["workers"])
     lines = {line.name: line for line in tables.lines(study).values()}

@@ -168,7 +168,7 @@ def test_the_report_has_a_row_per_trial_per_cell_and_per_final_run(tmp_path: Pat
         "SGD with momentum", "LARS", "SGD with momentum, equal updates",
     }  # fmt: skip
     assert (
-        "The best by equal epochs: LARS at batch size 8 (with every seed ahead of all others)."
+        "The best by equal epochs: LARS at batch size 8 (ahead of all others with every seed)."
         in written.text
     )
     assert "By equal updates\nbatch size" in written.text and "claims" not in written.text

@@ -99,7 +99,7 @@ def _answers(cells: Sequence[Tuned], budgets: Sequence[str]) -> list[str]:
     for budget in budgets:
         sizes = sorted({one.training.batch_size for one in cells if one.cell.budget == budget})
         told = [
-            f"{best.title} at batch size {size} (with every seed ahead of {_ahead(best, here)})"
+            f"{best.title} at batch size {size} ({_told(_ahead(best, here))})"
             for size in sizes
             if (here := [o for o in cells if (o.cell.budget, o.training.batch_size) == (budget, size)])
             and (best := winner(here)) is not None
@@ -107,6 +107,12 @@ def _answers(cells: Sequence[Tuned], budgets: Sequence[str]) -> list[str]:
         if told:
             found.append(f"The best by {name_of(budget)}: {'; '.join(told)}.")
     return found
+
+
+def _told(ahead: str) -> str:
+    if ahead == "none":
+        return "not ahead of any other with every seed"
+    return f"ahead of {ahead} with every seed"
 
 
 # ---- settings ----
