@@ -94,7 +94,7 @@ def as_matrices(data: Dataset) -> Data:
     [
         (COLOUR, "uint8", {"network": "lenet"}, "local"),
         (COLOUR, "uint8", {"network": "lenet"}, "spark"),
-        (COLOUR, "float32", {"network": "lenet"}, "spark"),
+        pytest.param(COLOUR, "float32", {"network": "lenet"}, "spark", marks=pytest.mark.slow),
         (FEATURES, "float64", {"network": "softmax"}, "local"),
     ],
 )

@@ -208,8 +208,8 @@ def test_backup_workers_update_with_current_gradients_and_drop_all_others(train:
     ("protocol", "own"),
     [
         ("softsync", {"softsync_n": 2, "optimizer": "extrap_sgd", "staleness_modulation": "average"}),
-        ("async", {"staleness_modulation": "per_gradient"}),
-        ("backup", {"backup_workers": 2}),
+        pytest.param("async", {"staleness_modulation": "per_gradient"}, marks=pytest.mark.slow),
+        pytest.param("backup", {"backup_workers": 2}, marks=pytest.mark.slow),
     ],
 )
 def test_eight_workers_learn_on_exactly_eight_slots(

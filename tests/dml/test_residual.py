@@ -119,6 +119,7 @@ def test_one_worker_gives_the_same_as_four_with_the_same_micro_batches(train: Tr
     np.testing.assert_allclose(moments_of(one, 1), moments_of(four, 1), atol=ROUNDING)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_equals_an_uninterrupted_one_to_the_last_bit(train: Trainer) -> None:
     whole = train(**SMALL)
     resumed = train(resume=str(train(**SMALL, until=1).checkpoint(1)), **SMALL)

@@ -50,7 +50,7 @@ batch_size = [256, 400]
 optimizer = ["sgd_momentum", "lars"]
 """
 RUNS, EPOCHS = 4, 3
-STALL_S = 30  # at least; starting a session, and running out of memory, have to take less
+STALL_S = 60  # at least; starting a session, and running out of memory, have to take less
 SLOWER = 3  # times as slow as the undisturbed sweep one may be, on a machine that others use as well
 
 
@@ -88,6 +88,11 @@ def sweeping(data: Path, folder: Path, *more: str) -> Iterator[subprocess.Popen[
     finally:
         process.kill()
         process.communicate()
+
+
+def over(process: subprocess.Popen[str]) -> bool:
+    """Whether the process has ended."""
+    return process.poll() is not None
 
 
 @dataclass(frozen=True)
@@ -242,7 +247,9 @@ def test_a_stalled_run_and_one_without_memory_do_not_stop_the_rest(
     (tmp_path / "data").mkdir()
     data = write_bars(tmp_path / "data", 800, 128, 5)
     with sweeping(data, tmp_path, "--stall-timeout", str(patience)) as process:
-        wait_until(lambda: (out / "study.json").exists() and runs(out)[1].last_epoch() >= 1)
+        begun = (out / "study.json").exists
+        wait_until(lambda: over(process) or (begun() and runs(out)[1].last_epoch() >= 1))
+        assert not over(process), process.communicate()[1]
         send_to_all(session_processes(str(tmp_path / "largebatch-")), signal.SIGSTOP)
         _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1, said

@@ -131,7 +131,7 @@ class Trial:
         wait_until(lambda: not session_processes(scratch), TIMEOUT_S)
         for group in self._groups:
             wait_until_gone(group)
-        assert not files or list(self.home.glob("largebatch-*")) == []
+        wait_until(lambda: not files or not list(self.home.glob("largebatch-*")), TIMEOUT_S)
 
     def close(self) -> None:
         for process in self.processes:

@@ -20,7 +20,7 @@ RESAMPLING = 0.02  # of the spread: two sets of 9999 resamples end their interva
 def test_intervals_are_scipys(seeds: int) -> None:
     values = np.random.default_rng(seeds).normal(0.9, 0.01, seeds)
     expected = bootstrap(
-        (values,), np.median, method="percentile", rng=np.random.default_rng(1)
+        (values,), np.median, method="percentile", random_state=np.random.default_rng(1)
     ).confidence_interval
     found = bootstrap_interval(list(values))
     np.testing.assert_allclose(found, expected, rtol=0, atol=RESAMPLING * np.ptp(values))
