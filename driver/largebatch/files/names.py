@@ -13,6 +13,7 @@ DELIMITERS = "\u00b0\u00b7\u2021\u00b6"  # of operands in SystemDS' instructions
 PATTERNS = "*?[]{}\\"  # patterns in names of files to read: such a file could be written, but not found again
 
 
+_NUMBER = re.compile("[1-9][0-9]{0,9}")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # such as s3://, whose slashes may have become one
 
 
@@ -20,6 +21,14 @@ def check_local(path: Path) -> None:
     """Raises UserError for an address, by whose name a folder would be made on this machine."""
     if _ADDRESS.match(str(path)):
         raise UserError(f"{path} is an address; results are kept on this machine: name a folder")
+
+
+def numbered(folder: Path) -> list[int]:
+    """The folders in it whose names are numbers, in order; none if it is missing. Links do not count."""
+    if not folder.is_dir():
+        return []
+    names = (path.name for path in folder.iterdir() if path.is_dir() and not path.is_symlink())
+    return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
 
 
 def check_path(path: Path | str, special: str = DELIMITERS + PATTERNS) -> None:

@@ -8,13 +8,17 @@ import json
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
+
+from largebatch.errors import UserError
 
 MAX_BYTES = 4 * 2**20  # of a JSON file; a study of 1000 runs has 1
 PIECE = 2**16  # bytes to read at a time
 MAX_DEPTH = 16
+Parsed = TypeVar("Parsed")
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -34,6 +38,24 @@ def read_file(path: Path, most: int = MAX_BYTES, *, follow: bool = False) -> byt
     if len(data) > most:
         raise OSError(errno.EFBIG, f"Larger than {most} bytes", str(path))
     return data
+
+
+def read_parsed(
+    path: Path, most: int, parse: Callable[[bytes], Parsed], missing: Callable[[], Parsed]
+) -> Parsed:
+    """What `parse` makes of a file, or `missing` without it.
+
+    Raises UserError for a file that can't be read, and where `parse` raises ValueError: its text continues
+    a sentence that begins with the file's name.
+    """
+    try:
+        return parse(read_file(path, most))
+    except FileNotFoundError:
+        return missing()
+    except OSError as error:
+        raise UserError(f"{path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path} {error}") from error
 
 
 def text_of(data: bytes) -> str:

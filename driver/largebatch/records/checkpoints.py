@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from pathlib import Path
 
+from largebatch.files.names import numbered
 from largebatch.files.safe import no_link, read_json, write_atomically
 
 KEPT = 2  # the newest, and the one before in case the newest is damaged
@@ -55,10 +55,7 @@ class Checkpoints:
                 shutil.rmtree(self.folder(other))
 
     def _on_disk(self) -> list[int]:
-        if not self._path.is_dir():
-            return []
-        folders = (p.name for p in self._path.iterdir() if p.is_dir() and not p.is_symlink())
-        return sorted(int(name) for name in folders if re.fullmatch("[1-9][0-9]{0,9}", name))
+        return numbered(self._path)
 
     def _manifest(self, epoch: int) -> Path:
         return self.folder(epoch) / "manifest.json"

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from largebatch.errors import UserError
-from largebatch.files.safe import read_file, write_atomically
+from largebatch.files.names import numbered
+from largebatch.files.safe import read_parsed, write_atomically
 
 COLUMNS = ("updates", "epoch", "seconds", "part", "loss", "accuracy")
 EVALUATED = ("validation", "test")  # parts of the data: the first one that there is
@@ -53,21 +52,11 @@ class Evaluations:
 
     def table(self) -> pd.DataFrame:
         """The rows, none without the file. Raises UserError if it is damaged."""
-        try:
-            return parse_evaluations(read_file(self.file, MAX_EVALUATIONS))
-        except FileNotFoundError:
-            return no_evaluations()
-        except OSError as error:
-            raise UserError(f"{self.file} can't be read: {error.strerror}") from error
-        except ValueError as error:
-            raise UserError(f"{self.file} {error}") from error
+        return read_parsed(self.file, MAX_EVALUATIONS, parse_evaluations, no_evaluations)
 
     def waiting(self) -> list[int]:
         """The updates after which there is a snapshot to evaluate."""
-        if not self._snapshots.is_dir():
-            return []
-        names = (path.name for path in self._snapshots.iterdir() if path.is_dir() and not path.is_symlink())
-        return sorted(int(name) for name in names if re.fullmatch("[1-9][0-9]{0,9}", name))
+        return numbered(self._snapshots)
 
     def weights(self, update: int) -> Path:
         """The weights in a snapshot, as SystemDS wrote them."""

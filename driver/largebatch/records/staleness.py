@@ -14,7 +14,7 @@ import pandas as pd
 
 from largebatch.errors import UserError
 from largebatch.files.matrices import Matrix, read_matrix
-from largebatch.files.safe import read_file, write_atomically
+from largebatch.files.safe import read_parsed, write_atomically
 
 KINDS = ("first", "usual")  # 1 and 2 in the matrix
 COLUMNS = ("epoch", "kind", "staleness", "count")
@@ -62,11 +62,4 @@ def publish_staleness(checkpoint: Path, file: Path) -> None:
 
 def read_staleness(file: Path) -> pd.DataFrame:
     """The rows of staleness.csv; none without the file. Raises UserError if it is damaged."""
-    try:
-        return parse_staleness(read_file(file, MAX_STALENESS))
-    except FileNotFoundError:
-        return no_gradients()
-    except OSError as error:
-        raise UserError(f"{file} can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise UserError(f"{file} {error}") from error
+    return read_parsed(file, MAX_STALENESS, parse_staleness, no_gradients)

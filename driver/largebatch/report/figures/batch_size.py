@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -62,20 +63,24 @@ def _draw_measure(ax: Axes, results: pd.DataFrame, cells: pd.DataFrame, measure:
         )
 
 
+def draw_line(ax: Axes, part: pd.DataFrame, measure: str, count: str, look: Mapping[str, Any]) -> None:
+    """A line of means; from the lowest to the highest where the column `count` is above one."""
+    ax.plot(part["batch_size"], part[measure], **look)
+    several = part[part[count] > 1]
+    below, above = (abs(several[f"{measure}_{end}"] - several[measure]) for end in ("min", "max"))
+    ax.errorbar(
+        several["batch_size"], several[measure], [below, above], fmt="none", ecolor=look["color"],
+        elinewidth=1, capsize=2.5,
+    )  # fmt: skip
+
+
 def draw_lines(ax: Axes, cells: pd.DataFrame, names: Sequence[str], measure: str) -> None:
     """A line per name: means, and from the lowest to the highest where there are several runs."""
     for index, name in enumerate(names):
         part = cells[cells["line"] == name]
         if part.empty:
             continue
-        look = category(index)
-        ax.plot(part["batch_size"], part[measure], label=name, **look)
-        several = part[part["runs"] > 1]
-        below, above = (abs(several[f"{measure}_{end}"] - several[measure]) for end in ("min", "max"))
-        ax.errorbar(
-            several["batch_size"], several[measure], [below, above], fmt="none", ecolor=look["color"],
-            elinewidth=1, capsize=2.5,
-        )  # fmt: skip
+        draw_line(ax, part, measure, "runs", {**category(index), "label": name})
     batch_size_axis(ax, sorted(set(cells["batch_size"])))
     legend(ax, columns=2 if len(names) < 5 and max(map(len, names)) < 24 else 1)
 

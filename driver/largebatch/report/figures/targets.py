@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 
 from largebatch.report import svg
-from largebatch.report.figures.batch_size import batch_size_axis
+from largebatch.report.figures.batch_size import batch_size_axis, draw_line
 from largebatch.report.figures.style import Drawing, category, legend, log_axis, log_ticks, percent, slug
 from largebatch.report.targets.steps import MEASURES, knee, profile
 
@@ -81,13 +81,7 @@ def _draw_steps(ax: Axes, part: pd.DataFrame, measure: str) -> None:
 def _draw_line(ax: Axes, of_line: pd.DataFrame, measure: str, index: int, name: str) -> None:
     look = category(index)
     there = of_line[np.isfinite(of_line[measure])]
-    ax.plot(there["batch_size"], there[measure], label=name, **look)
-    several = there[there["reached"] > 1]
-    below, above = (abs(several[f"{measure}_{end}"] - several[measure]) for end in ("min", "max"))
-    ax.errorbar(
-        several["batch_size"], several[measure], [below, above], fmt="none", ecolor=look["color"],
-        elinewidth=1, capsize=2.5,
-    )  # fmt: skip
+    draw_line(ax, there, measure, "reached", {**look, "label": name})
     never = of_line[~np.isfinite(of_line[measure])]["batch_size"]
     top = ax.get_xaxis_transform()
     ax.plot(never, [0.98] * len(never), "x", color=look["color"], transform=top, clip_on=False)
