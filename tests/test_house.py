@@ -57,6 +57,7 @@ DML_ROOMS = (
     ("networks", "optimizers", "protocols"),
     ("noise_scale",),
     ("transport", "model"),
+    ("augmentation",),
     ("worker", "server", "evaluation"),
     ("train", "predict", "evaluate"),
     ("bench",),

@@ -126,7 +126,7 @@ def test_predict_has_the_defaults_of_train() -> None:
     train = read("train.dml")
     shared = {name: default for name, default in read("predict.dml").items() if name in train}
     assert shared.pop("out") is None
-    assert len(shared) == 17
+    assert len(shared) == 19
     assert shared == {name: train[name] for name in shared}
 
 
@@ -203,10 +203,11 @@ def test_every_random_number_comes_from_the_runs_seed(path: Path) -> None:
             assert ("seed=seeds::" if function == "rand" else "seeds::") in arguments, arguments
 
 
-def test_random_numbers_are_drawn_in_three_places() -> None:
+def test_random_numbers_are_drawn_in_four_places() -> None:
     """So that the test above has seen them."""
     calls = {relative(path): re.findall(r"\b(?:rand|sample)\(", code(path)) for path in TRAINING}
     assert {name: found for name, found in calls.items() if found} == {
+        "augmentation.dml": ["rand("],
         "optimizers/extrapolation.dml": ["rand(", "rand("],
         "parameters.dml": ["rand(", "rand("],
         "train.dml": ["sample("],

@@ -8,7 +8,8 @@ import pytest
 from largebatch.files.names import Argument
 from largebatch.settings.training import Training
 from tests.reference import Image, parameter_count, stack, unstack
-from tests.reference.networks import TWINS, lenet, mlp
+from tests.reference.loss import softmax_cross_entropy
+from tests.reference.networks import TWINS, lenet, mlp, softmax
 from tests.support.harness import DML, Matrix
 
 pytestmark = pytest.mark.systemds
@@ -166,6 +167,29 @@ def test_gradient_is_the_central_difference_of_the_loss_in_all_parameters(
     along_signs = np.bincount(block, weights=signs * g)
     np.testing.assert_allclose(along_signs, differences, rtol=0, atol=GRADIENT_TOLERANCE)
     assert all(np.abs(array).max() > 1e4 * GRADIENT_TOLERANCE for array in unstack(g, shapes))
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_smoothed_labels_give_the_twins_loss_whose_central_difference_is_the_gradient(
+    dml: DML, smoothing: float
+) -> None:
+    rng = np.random.default_rng(SEED)
+    image: Image = (1, 1, 5)
+    shapes = softmax.shapes(image, 3, 0)
+    P = parameter_count(shapes)
+    w, X, y = rng.standard_normal(P), rng.standard_normal((4, 5)), np.array([1, 2, 3, 3])
+    directions = np.column_stack([np.ones(P), np.arange(P) + 1])
+    matrices = {"w": w[:, None], "X": X, "y": y[:, None], "D": directions}
+    arguments = described("softmax", image, 0, classes=3) | {"label_smoothing": smoothing}
+    found = dml.call("gradient.dml", matrices, ("g", "sums"), **arguments)
+    loss, correct, dscores = softmax_cross_entropy(softmax.forward(w, X, image, 3, 0), y, smoothing)
+    np.testing.assert_allclose(found["sums"], [[loss, correct]], rtol=ROUNDING)
+    g = stack([X.T @ dscores, dscores.sum(axis=0)])
+    np.testing.assert_allclose(found["g"][:, 0], g, atol=ROUNDING)
+    differences = dml.call("central_differences.dml", matrices, ("differences",), step=STEP, **arguments)[
+        "differences"
+    ][:, 0]
+    np.testing.assert_allclose(g, differences, rtol=0, atol=GRADIENT_TOLERANCE)
 
 
 def start(

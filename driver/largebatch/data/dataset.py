@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -32,6 +32,15 @@ class Images:
     classes: int
     channels: int = 1
     pixel_scale: int = BYTE_SCALE
+
+    @property
+    def pixels(self) -> int:
+        """Numbers of an image, those of all channels."""
+        return self.channels * self.height * self.width
+
+    def padded(self, side: int) -> Images:
+        """The size with zeros around, so that no side has fewer than so many pixels."""
+        return replace(self, height=max(self.height, side), width=max(self.width, side))
 
     @property
     def in_bytes(self) -> bool:

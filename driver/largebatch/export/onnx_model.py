@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from largebatch.export.arrays import shaped_arrays
 from largebatch.export.need import need
@@ -11,6 +12,8 @@ from largebatch.models.model import Model
 
 OPSET, IR = 13, 7  # old enough for every reader of today
 INPUT, SCORES, PROBABILITIES = "input", "scores", "probabilities"
+MARGINS = "margins"
+Pads = npt.NDArray[np.int64]
 
 
 def onnx_bytes(model: Model, fingerprint: str) -> bytes:
@@ -20,7 +23,11 @@ def onnx_bytes(model: Model, fingerprint: str) -> bytes:
     """
     onnx = need("onnx", "export")
     helper = onnx.helper
-    constants = {"pixel_scale": np.array(model.images.pixel_scale, np.float32), **dict(shaped_arrays(model))}
+    constants = {
+        "pixel_scale": np.array(model.images.pixel_scale, np.float32),
+        **dict(shaped_arrays(model)),
+        **_margins(model),
+    }
     graph = helper.make_graph(
         [helper.make_node(*node[:3], **node[3]) for node in _nodes(model)],
         model.training.network,
@@ -45,15 +52,25 @@ def input_shape(model: Model) -> tuple[int, ...]:
     return (width,) if channels == height == 1 else (channels, height, width)
 
 
+def _margins(model: Model) -> dict[str, Pads]:
+    """The zeros around an image, as Pad takes them; empty without any."""
+    (top, bottom), (left, right) = model.margins
+    pads = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
+    return {MARGINS: pads} if pads.any() else {}
+
+
 def _nodes(model: Model) -> list[Node]:
     """Operator, inputs, outputs and attributes of each node."""
     network = model.training.architecture
     layers = network.layers
     nodes: list[Node] = [("Div", [INPUT, "pixel_scale"], ["scaled"], {})]
-    if network.blocks:
-        nodes += residual_nodes(network, "scaled", SCORES)
-        return [*nodes, ("Softmax", [SCORES], [PROBABILITIES], {"axis": 1})]
     last = "scaled"
+    if _margins(model):
+        nodes.append(("Pad", [last, MARGINS], ["padded"], {}))
+        last = "padded"
+    if network.blocks:
+        nodes += residual_nodes(network, last, SCORES)
+        return [*nodes, ("Softmax", [SCORES], [PROBABILITIES], {"axis": 1})]
     for layer in layers[: model.convolutions]:
         arrays = [f"{layer}.weight", f"{layer}.bias"]
         pads = {"kernel_shape": [5, 5], "pads": [model.padding] * 4}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from largebatch.ml.rows import channels_first, matrix
-from largebatch.models.forward import Floats, scores_of, softmax
+from largebatch.models.forward import Floats, Form, scores_of, softmax
 
 ROWS = 512  # that are scored at a time
 
@@ -24,7 +24,7 @@ class Plan:
     order: str
     scale: float
     thresholds: tuple[float, ...]
-    form: tuple[int, int, int]
+    form: Form
 
 
 def scored(arrays: list[Floats], values: Any, plan: Plan) -> tuple[Floats, Floats, Floats]:

@@ -3,7 +3,8 @@
 It imports NumPy and `residual` alone, as Spark's executors get both by value: they need no `largebatch`.
 Residual networks are in that file. Others are a row of layers with a weight and a bias each. The first
 `convolutions` of them are convolutions of 5 x 5 with ReLU and 2x2 max pooling behind. The rest are affine,
-with ReLU behind all but the last. `padding` zeros stand on every side of a convolution's input.
+with ReLU behind all but the last. `padding` zeros stand on every side of a convolution's input, and zeros
+around each image of fewer than `side` pixels a side.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from largebatch.models.residual import scores as residual_scores
 
 Floats = npt.NDArray[np.float64]
+Form = tuple[int, int, int, int]  # convolutions, padding, residual blocks of a stage or 0, side
 
 SIDE = 5  # of a filter
 ROWS = 32  # images at a time, whose maps fit a processor's cache
@@ -43,13 +45,22 @@ def scores(
 
 
 def scores_of(
-    arrays: Sequence[Floats], X: npt.NDArray[Any], image: tuple[int, int, int], form: tuple[int, int, int]
+    arrays: Sequence[Floats], X: npt.NDArray[Any], image: tuple[int, int, int], form: Form
 ) -> Floats:
-    """The same for every network: `form` are convolutions, padding and residual blocks of a stage, or 0."""
-    convolutions, padding, blocks = form
+    """The same for every network."""
+    convolutions, padding, blocks, side = form
+    (top, bottom), (left, right) = margins(image[1], side), margins(image[2], side)
+    around = ((0, 0), (0, 0), (top, bottom), (left, right))
+    maps = np.pad(np.asarray(X, np.float64).reshape(-1, *image), around)
     if blocks:
-        return residual_scores(arrays, np.asarray(X, np.float64).reshape(-1, *image), blocks)
-    return scores(arrays, X, image, convolutions, padding)
+        return residual_scores(arrays, maps, blocks)
+    return scores(arrays, maps, maps.shape[1:], convolutions, padding)
+
+
+def margins(pixels: int, side: int) -> tuple[int, int]:
+    """Zeros before and behind so many pixels, that they become a side."""
+    missing = max(side - pixels, 0)
+    return missing // 2, missing - missing // 2
 
 
 def softmax(scores: Floats) -> Floats:

@@ -59,9 +59,15 @@ class Model:
         return self.training.architecture.convolutions
 
     @property
-    def form(self) -> tuple[int, int, int]:
-        """What `forward.scores_of` must know: convolutions, padding, residual blocks of a stage."""
-        return self.convolutions, self.padding, self.training.architecture.blocks
+    def form(self) -> forward.Form:
+        """What `forward.scores_of` must know."""
+        return self.convolutions, self.padding, self.training.architecture.blocks, self.training.pad_to
+
+    @property
+    def margins(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Zeros around an image: above and below, left and right."""
+        _, height, width = self.shape
+        return forward.margins(height, self.training.pad_to), forward.margins(width, self.training.pad_to)
 
     def scores(self, X: Array) -> Matrix:
         """Scores of the classes, of shape (N, K), of images (N, C, H, W) or (N, C*H*W), not yet scaled.

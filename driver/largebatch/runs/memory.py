@@ -60,9 +60,11 @@ def check_data_fit(training: Training, execution: Execution, dataset: Dataset) -
 
 def driver_bytes(training: Training, train: Part, images: Images) -> int:
     """The driver's heap with which SystemDS permutes the training data there: `heap` of arrival.dml."""
-    around = 2 * PADDINGS[training.padding] if training.architecture.convolutions else 0
-    pixels = images.channels * (images.height + around) * (images.width + around)
-    numbers = len(train) * pixels // (4 if packable(train) else 1)
+    laid_out = training.architecture.convolutions and training.augment == "none"
+    around = 2 * PADDINGS[training.padding] if laid_out else 0
+    size = images.padded(training.pad_to)
+    pixels = size.channels * (size.height + around) * (size.width + around)
+    numbers = len(train) * pixels // (4 if packable(train, size.pixels) else 1)
     return int(2 * DENSE_BYTES * numbers / PLANNED_SHARE)
 
 
@@ -72,10 +74,12 @@ def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:
     With less the run fails, or is slow: SystemDS writes matrices to disk, Java collects garbage all the time.
     Above the micro-batch the estimate does not depend on the batch size.
     """
-    train, images = dataset.train, dataset.images
-    data = (COPIES_OF_DATA - 1) * _stored_bytes(train) + sum(map(_stored_bytes, dataset.parts.values()))
+    train, images = dataset.train, dataset.images.padded(training.pad_to)
+    stored = {name: _stored_bytes(part, images.pixels) for name, part in dataset.parts.items()}
+    data = (COPIES_OF_DATA - 1) * stored["train"] + sum(stored.values())
     if mode == "spark":  # it puts the workers' rows together as dense matrices
-        data += DENSE_BYTES * train.X.size // (4 if packable(train) else 1) - _stored_bytes(train)
+        numbers = len(train) * images.pixels // (4 if packable(train, images.pixels) else 1)
+        data += DENSE_BYTES * numbers - stored["train"]
     rows_at_a_time = min(training.rows_at_a_time, training.batch_size // training.workers)
     network = training.architecture
     values_per_pixel = network.values_per_pixel + FURTHER_CHANNEL * (images.channels - 1)
@@ -84,14 +88,18 @@ def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:
     return JVM_BASE_BYTES + data + maps
 
 
-def packable(part: Part) -> bool:
-    """Whether Spark's workers are sent four numbers of X as one: `packable` of dml/transport/folding.dml."""
+def packable(part: Part, pixels: int) -> bool:
+    """Whether Spark's workers are sent four pixels of X as one: `packable` of dml/transport/folding.dml.
+
+    `pixels` counts those of an image, with the zeros around it.
+    """
     X = part.X
     whole_bytes = X.dtype == np.uint8 or bool(X.min() >= 0 and X.max() <= 255 and (np.floor(X) == X).all())
-    return X[0].size % 4 == 0 and whole_bytes
+    return pixels % 4 == 0 and whole_bytes
 
 
-def _stored_bytes(part: Part) -> int:
-    """Bytes of X as a matrix in SystemDS."""
-    sparse = part.nonzero < DENSE_FROM * part.X.size
-    return SPARSE_BYTES * part.nonzero if sparse else DENSE_BYTES * part.X.size
+def _stored_bytes(part: Part, pixels: int) -> int:
+    """Bytes of X, with so many pixels in an image, as a matrix in SystemDS."""
+    numbers = len(part) * pixels
+    sparse = part.nonzero < DENSE_FROM * numbers
+    return SPARSE_BYTES * part.nonzero if sparse else DENSE_BYTES * numbers

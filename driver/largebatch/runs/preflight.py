@@ -78,17 +78,33 @@ def _check_evaluations(training: Training, execution: Execution, dataset: Datase
 def _check_images(training: Training, dataset: Dataset) -> None:
     smallest = training.architecture.min_side[training.padding]
     images = dataset.images
-    if smallest > 1 and dataset.train.X.ndim == 2:
+    if dataset.train.X.ndim == 2:
+        _check_features(training, dataset, smallest > 1)
+        return
+    if 0 < training.pad_to < max(images.height, images.width):
         raise UserError(
-            f"--network {training.network} needs images, {dataset.title} has rows of {images.width} "
-            "features: choose mlp or softmax, or give the shape of images by --image-shape"
+            f"--pad-to {training.pad_to} is less than the {images.height} x {images.width} pixels of "
+            f"{dataset.title}: leave it out or raise it"
         )
-    if min(images.height, images.width) < smallest:
+    padded = images.padded(training.pad_to)
+    if min(padded.height, padded.width) < smallest:
         padding = f" with --padding {training.padding}" if training.belongs("padding") else ""
         raise UserError(
             f"--network {training.network}{padding} needs images of at least "
             f"{smallest} x {smallest}, {dataset.title} has {images.height} x {images.width}"
         )
+
+
+def _check_features(training: Training, dataset: Dataset, needs_images: bool) -> None:
+    """Raises UserError for settings that count for images alone."""
+    features = f"needs images, {dataset.title} has rows of {dataset.images.width} features"
+    shape = "give the shape of images by --image-shape"
+    if needs_images:
+        raise UserError(f"--network {training.network} {features}: choose mlp or softmax, or {shape}")
+    if training.augment != "none":
+        raise UserError(f"--augment {training.augment} {features}: leave it out, or {shape}")
+    if training.pad_to:
+        raise UserError(f"--pad-to {training.pad_to} {features}: leave it out, or {shape}")
 
 
 def _timing_remark(training: Training) -> str:

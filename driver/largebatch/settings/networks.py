@@ -150,6 +150,11 @@ class NetworkSettings(Settings):
         Real(low=0, below=1),
         of="network",
     )
+    pad_to: int = setting(
+        0,
+        "pixels a side that smaller images get by zeros around them, such as 32; 0: images as they are",
+        Whole(low=0, high=1024),
+    )
     micro_batch: int | None = setting(
         None,
         "rows a worker computes on at a time; bounds the memory, not the result, but for networks with batch "

@@ -15,10 +15,11 @@ from largebatch.files.names import NAME
 from largebatch.settings.networks import NETWORKS, NetworkSettings
 from largebatch.settings.optimizers import OptimizerSettings
 from largebatch.settings.protocols import PROTOCOLS, ProtocolSettings
-from largebatch.settings.ranges import LARGEST, Choice, Text, Whole
+from largebatch.settings.ranges import LARGEST, Choice, Real, Text, Whole
 from largebatch.settings.schedules import ScheduleSettings
 from largebatch.settings.values import NotPassed, Settings, check, setting
 
+AUGMENTATIONS = ("none", "standard")
 INITIALIZATIONS = (
     "he_normal", "he_uniform", "glorot_normal", "glorot_uniform", "lecun_normal", "uniform_fan_in",
 )  # fmt: skip
@@ -133,13 +134,24 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
         "start values of the weights; those of biases are 0, but for uniform_fan_in",
         Choice(INITIALIZATIONS),
     )
+    augment: str = setting(
+        "none",
+        "training images anew in each epoch: as they are (none), or random crops of them with 4 zeros on "
+        "every side, half of them mirrored (standard)",
+        Choice(AUGMENTATIONS),
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "share of each label that training spreads evenly over all classes",
+        Real(low=0, below=1),
+    )
     deterministic: bool = setting(True, "equal runs are equal to the last bit")
     evaluate_every: int = setting(
         0,
         "updates after which the validation part, or else the test part, is evaluated; 0: after epochs only",
         Whole(low=0),
     )
-    seed: int = setting(1, "seed of start values and permutations", Whole(0, LARGEST))
+    seed: int = setting(1, "seed of start values, permutations and augmentation", Whole(0, LARGEST))
 
     def __post_init__(self) -> None:
         self._settle_biases()

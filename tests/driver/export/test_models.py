@@ -32,6 +32,8 @@ CASES: dict[str, tuple[dict[str, Any], Images]] = {
     "lenet, no padding": ({"padding": "valid"}, Images(17, 16, CLASSES, 3)),
     "resnet8": ({"network": "resnet8"}, Images(9, 11, CLASSES, 3)),
     "resnet20": ({"network": "resnet20", "filters": 4}, Images(8, 8, CLASSES)),
+    "lenet, zeros around": ({"pad_to": 12}, Images(9, 11, CLASSES, 3)),
+    "resnet8, zeros around": ({"network": "resnet8", "pad_to": 12}, Images(9, 7, CLASSES)),
     "softmax": ({"network": "softmax"}, Images(8, 9, CLASSES, 3)),
     "softmax on features": ({"network": "softmax"}, Images(1, 30, CLASSES, 1, 1)),
     "mlp": ({"network": "mlp", "hidden": (20, 10)}, Images(7, 5, CLASSES)),
@@ -45,7 +47,8 @@ def model(case: str) -> Model:
     settings, images = CASES[case]
     training = Training(**settings)
     twin = TWINS[training.network]
-    shape = (images.channels, images.height, images.width)
+    padded = images.padded(training.pad_to)
+    shape = (padded.channels, padded.height, padded.width)
     own = {"hidden": training.hidden} if training.network == "mlp" else {}
     if training.architecture.blocks:
         own = {"filters": training.filters}

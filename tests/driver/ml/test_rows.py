@@ -138,7 +138,7 @@ def test_only_bytes_with_their_own_scale_stay_bytes(scale: float, dtype: type, f
 
 def plan(**more: Any) -> scoring.Plan:
     values = {"width": 64, "image": (1, 8, 8), "order": "chw", "scale": 255.0, "thresholds": ()}
-    return scoring.Plan(**{**values, "form": (2, 2, 0), **more})
+    return scoring.Plan(**{**values, "form": (2, 2, 0, 0), **more})
 
 
 def arrays() -> list[Any]:
@@ -179,9 +179,9 @@ def residual_arrays() -> list[Any]:
     return [*unstack(w, shapes), *residual.start_moments(1, image, 3, 2)]
 
 
-@pytest.mark.parametrize(("make", "form"), [(arrays, (2, 2, 0)), (residual_arrays, (0, 2, 1))])
+@pytest.mark.parametrize(("make", "form"), [(arrays, (2, 2, 0, 0)), (residual_arrays, (0, 2, 1, 8))])
 def test_executors_need_no_largebatch(
-    tmp_path: Any, make: Callable[[], list[Any]], form: tuple[int, int, int]
+    tmp_path: Any, make: Callable[[], list[Any]], form: tuple[int, int, int, int]
 ) -> None:
     """A process that can't import the package packs and scores."""
     work = (scoring.scorer(SimpleNamespace(value=make()), plan(form=form)), rows.pack)

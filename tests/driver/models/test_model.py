@@ -15,21 +15,21 @@ from largebatch.models import forward
 from largebatch.models.model import PIECE, Model
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.training import Training
-from tests.reference import unstack
+from tests.reference import Image, unstack
 from tests.reference.networks import TWINS, start_moments
 from tests.support.contributing import REPOSITORY
 
 CLASSES = 3
 
 
-def model(network: str) -> Model:
+def model(network: str, image: Image = (2, 8, 10)) -> Model:
     """With arrays of random numbers, for images of two channels."""
-    shapes = TWINS[network].shapes((2, 8, 10), CLASSES, 2)
+    shapes = TWINS[network].shapes(image, CLASSES, 2)
     rng = np.random.default_rng(1)
     w = rng.normal(0, 0.2, sum(rows * cols for rows, cols, _ in shapes))
-    all_arrays = [*unstack(w, shapes), *start_moments(network, (2, 8, 10), CLASSES)]
+    all_arrays = [*unstack(w, shapes), *start_moments(network, image, CLASSES)]
     arrays = {str(i): array for i, array in enumerate(all_arrays)}
-    return Model(Training(network=network), Images(8, 10, CLASSES, channels=2), arrays)
+    return Model(Training(network=network), Images(*image[1:], CLASSES, channels=2), arrays)
 
 
 @pytest.mark.parametrize("network", TWINS)
@@ -41,6 +41,17 @@ def test_a_row_has_the_same_scores_whatever_rows_it_stands_among(network: str, r
     assert found.shape == (rows, CLASSES)
     alone = np.concatenate([one.scores(X[[n]].reshape(1, -1)) for n in range(rows)])
     np.testing.assert_allclose(found, alone, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("network", TWINS)
+def test_images_get_the_zeros_around_them_that_they_had_in_training(network: str) -> None:
+    whole = model(network, (2, 10, 10))
+    X = np.random.default_rng(2).integers(0, 256, (3, 2, 5, 9), np.uint8)
+    one = dataclasses.replace(
+        whole, images=Images(5, 9, CLASSES, channels=2), training=Training(network=network, pad_to=10)
+    )
+    around = np.pad(X, ((0, 0), (0, 0), (2, 3), (0, 1)))
+    np.testing.assert_array_equal(one.scores(X), whole.scores(around))
 
 
 def test_pixels_are_divided_by_the_scale() -> None:

@@ -12,7 +12,13 @@ from largebatch.data import Dataset, load
 from largebatch.data.dataset import Part
 from largebatch.errors import UserError
 from largebatch.runs import memory
-from largebatch.runs.memory import COPIES_OF_DATA, ESTIMATE_MARGIN, driver_bytes, heap_bytes
+from largebatch.runs.memory import (
+    COPIES_OF_DATA,
+    ESTIMATE_MARGIN,
+    JVM_BASE_BYTES,
+    driver_bytes,
+    heap_bytes,
+)
 from largebatch.runs.preflight import check
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
@@ -69,6 +75,21 @@ def test_what_the_driver_permutes_are_the_inputs_of_the_network() -> None:
     of = {t.network: driver_bytes(t, images.train, images.images) for t in (lenet, softmax)}
     assert of["lenet"] == int(2 * 8 * 50 * 32 * 32 / 4 / 0.7)
     assert of["softmax"] == int(2 * 8 * 50 * 28 * 28 / 4 / 0.7)
+
+
+def test_what_the_driver_permutes_has_the_zeros_around_images() -> None:
+    images = dataset(rows=50, side=28)
+    settings: dict[str, Any] = {"dataset": "idx", "pad_to": 32, "batch_size": 8}
+    for more, pixels in (({}, 36**2), ({"augment": "standard"}, 32**2), ({"network": "softmax"}, 32**2)):
+        found = driver_bytes(Training(**settings, **more), images.train, images.images)
+        assert found == int(2 * 8 * 50 * pixels / 4 / 0.7)
+
+
+def test_the_estimate_counts_the_zeros_around_images() -> None:
+    """They are few enough to leave the images dense."""
+    for mode in ("local", "spark"):
+        plain, larger = (heap(mode, pad_to=side) - JVM_BASE_BYTES for side in (0, 32))
+        assert larger / plain == pytest.approx((32 / 28) ** 2, rel=1e-3)
 
 
 def heap(mode: str = "local", **settings: Any) -> int:

@@ -110,6 +110,29 @@ def test_features_are_refused_by_networks_for_images() -> None:
     check(dataclasses.replace(SMALL, network="mlp"), Execution(), Dataset("f", "F", part))
 
 
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"augment": "standard"}, "--augment standard needs images, F has rows of 30 features: leave it out"),
+        ({"pad_to": 32}, "--pad-to 32 needs images, F has rows of 30 features: leave it out"),
+    ],
+)
+def test_what_counts_for_images_alone_is_refused_with_features(settings: dict[str, Any], words: str) -> None:
+    part = Part(np.ones((16, 30)), np.arange(16) % 2)
+    with pytest.raises(UserError, match=words):
+        check(dataclasses.replace(SMALL, **settings), Execution(), Dataset("f", "F", part))
+    assert check(dataclasses.replace(SMALL, **settings), Execution(), dataset()) == []
+
+
+def test_zeros_around_images_make_them_large_enough_but_never_cut_them() -> None:
+    lenet = dataclasses.replace(SMALL, network="lenet", padding="valid")
+    check(dataclasses.replace(lenet, pad_to=16), Execution(), dataset(side=9))
+    check(dataclasses.replace(lenet, pad_to=16), Execution(), dataset(side=16))
+    words = "--pad-to 8 is less than the 16 x 16 pixels of tiny: leave it out or raise it"
+    with pytest.raises(UserError, match=words):
+        check(dataclasses.replace(lenet, pad_to=8), Execution(), dataset(side=16))
+
+
 @pytest.mark.parametrize(("padding", "side"), [("same", 4), ("valid", 16)])
 def test_images_too_small_for_lenet_are_refused(padding: str, side: int) -> None:
     training = dataclasses.replace(SMALL, network="lenet", padding=padding)
