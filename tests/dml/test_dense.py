@@ -40,12 +40,12 @@ CASES = {
     "small": SMALL,
     "a single pixel": single_pixel(),
     "empty": np.zeros((16, SIDE * SIDE)),
-    "dense": images(16, 1),
 }
 
 
-def kept(dml: DML, X: Floats, copied: int) -> Floats:
-    found = dml.call("kept.dml", {"X": X, "W": FILTERS}, ("Y",), side=SIDE, copied=copied)
+def kept(dml: DML, X: Floats, copied: int, channels: int = 1) -> Floats:
+    shape = {"channels": channels, "width": SIDE // channels}
+    found = dml.call("kept.dml", {"X": X, "W": FILTERS}, ("Y",), side=SIDE, copied=copied, **shape)
     return found["Y"]
 
 
@@ -60,6 +60,10 @@ def test_systemds_loses_a_small_sparse_input_of_a_convolution(dml: DML) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_a_copy_is_the_same_to_the_last_bit_and_is_not_lost(dml: DML, case: str) -> None:
     np.testing.assert_array_equal(kept(dml, CASES[case], copied=1), CASES[case])
+
+
+def test_maps_of_several_channels_are_copied_too(dml: DML) -> None:
+    np.testing.assert_array_equal(kept(dml, SMALL, copied=1, channels=4), SMALL)
 
 
 @pytest.mark.parametrize(("network", "twin"), [("lenet", lenet), ("resnet8", resnet8)])

@@ -86,7 +86,8 @@ def _read_npy(path: Path, size: Images, floats: bool) -> Array:
         if not np.isfinite(values).all():
             raise UserError(f"{path} holds values that are not finite")
     elif values.min() < 0 or values.max() > 255:
-        raise UserError(f"{path} holds values {values.min()}..{values.max()}; pixels are 0..255")
+        mend = ": if they have 16 bits, --scale 0.00389 takes them there" if values.min() >= 0 else ""
+        raise UserError(f"{path} holds values {values.min()}..{values.max()}; pixels are 0..255{mend}")
     sides = {"C": size.channels, "H": size.height, "W": size.width}
     images = values.reshape(-1, *(sides[axis] for axis in order))
     if order == "HWC":
@@ -100,9 +101,9 @@ def _npy_values(file: IO[bytes], path: Path, size: Images, kind: np.dtype[np.gen
     Nothing is loaded before header and file size agree.
     """
     shape, fortran, dtype = read_header(file, str(path))
-    if dtype.kind not in ("uif" if kind.kind == "f" else "ui"):
+    if dtype.kind not in ("buif" if kind.kind == "f" else "ui"):
         wanted = "numbers" if kind.kind == "f" else "whole numbers 0..255 (uint8)"
-        mend = ": if they are 0..1, --scale 255 takes them there" if dtype.kind == "f" else ""
+        mend = ": if they are 0..1, --scale 255 takes them there" if dtype.kind in "bf" else ""
         raise UserError(f"{path} holds values of type {dtype}; {wanted} are wanted{mend}")
     order = _order(shape, size)
     if order is None:

@@ -40,9 +40,11 @@ def adjusted(X: Array, wanted: Adjustment, size: Images, trained: Look | None, s
         if size.in_bytes:
             rows = np.rint(rows)
             if not (rows.min() >= 0 and rows.max() <= BYTE_SCALE):  # NaN is neither
+                below = rows.min() < 0 and not wanted.invert
+                mend = "shift them in the file, so that none is negative" if below else "give another --scale"
                 raise UserError(
                     f"{shown} has pixels of {rows.min():g}..{rows.max():g} after --scale and --invert; they "
-                    f"must be 0..{BYTE_SCALE}: give another --scale"
+                    f"must be 0..{BYTE_SCALE}: {mend}"
                 )
         pixels[i : i + ROWS] = rows
     return pixels

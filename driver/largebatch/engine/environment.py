@@ -72,11 +72,12 @@ def of_session(environment: Mapping[str, str], *, loopback: bool, nameless: bool
     passed = {k: v for k, v in environment.items() if not _STEERING.match(k) or k in PASSED_ON}
     home = spark_home()
     ours = _locale(environment) | {"SPARK_HOME": str(home)}
-    if settings := _settings_of_another_spark(environment, home):
-        ours["SPARK_CONF_DIR"] = str(settings)
+    settings = environment.get("SPARK_CONF_DIR") or str(_settings_of_another_spark(environment, home) or "")
+    if settings:
+        ours["SPARK_CONF_DIR"] = _whole(settings)
     if "PYTHONPATH" in passed:
         entries = passed["PYTHONPATH"].split(os.pathsep)
-        ours["PYTHONPATH"] = os.pathsep.join(e for e in entries if not _is_another_spark(e, home))
+        ours["PYTHONPATH"] = os.pathsep.join(_whole(e) for e in entries if not _is_another_spark(e, home))
     if loopback:
         passed.pop("SPARK_LOCAL_HOSTNAME", None)
         ours["SPARK_LOCAL_IP"] = LOOPBACK
@@ -117,6 +118,11 @@ def _locale(environment: Mapping[str, str]) -> dict[str, str]:
     name = next(environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name))
     where = {"LOCPATH": environment["LOCPATH"]} if "LOCPATH" in environment else {}
     return {"LC_ALL": name, **where}
+
+
+def _whole(path: str) -> str:
+    """A path in full: a session's working directory is another one. An empty one stays so."""
+    return path and os.path.abspath(path)  # noqa: PTH100 - links stay as they are
 
 
 def _settings_of_another_spark(environment: Mapping[str, str], home: Path) -> Path | None:

@@ -21,7 +21,7 @@ from largebatch.engine.process import OnLine, SessionProcess, ignore
 from largebatch.engine.stop import Stop
 from largebatch.engine.user import is_nameless
 from largebatch.files.names import DELIMITERS, Argument, check_path
-from largebatch.files.places import cache_dir, dml_root
+from largebatch.files.places import cache_dir, dml_root, temporary_folder
 from largebatch.settings.execution import Execution
 
 
@@ -56,7 +56,7 @@ class Session:
         with ExitStack() as resources:
             self._log = Log(self._log_path)
             resources.callback(self._log.close)  # last: on a full disk it fails
-            self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-"))
+            self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-", dir=temporary_folder()))
             resources.callback(shutil.rmtree, self._scratch, ignore_errors=True)
             check_path(self._scratch, DELIMITERS)
             site = Site(self._scratch, copied_alone(jar, self._scratch), blas, is_nameless())

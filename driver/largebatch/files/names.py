@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -43,6 +44,8 @@ def check_path(path: Path | str, special: str = DELIMITERS + PATTERNS) -> None:
 
 def why_no_folder(text: str) -> str:
     """The end of a sentence about a text that should name a folder and does not: what may be wrong."""
+    if os.path.isfile(text):  # noqa: PTH113 - that of Path raises
+        return "it is a file: name the folder that it lies in"
     return slip(text) or "correct it"
 
 

@@ -31,6 +31,14 @@ def cache_dir() -> Path:
     return _temporary_cache()
 
 
+def temporary_folder() -> Path:
+    """The folder for temporary files. Raises UserError if there is none that can be written."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        raise UserError("no folder for temporary files can be written: set TMPDIR to one") from None
+
+
 def _first_existing(path: Path) -> Path:
     """The path, or the nearest folder above it that is there. What may not be looked at is not there."""
     return next(each for each in (path, *path.parents) if os.path.exists(each))  # noqa: PTH110 - that of Path raises
@@ -38,7 +46,7 @@ def _first_existing(path: Path) -> Path:
 
 def _temporary_cache() -> Path:
     """A folder that only this user can write: others must not put anything into it before us."""
-    folder = Path(tempfile.gettempdir()) / f"cache-of-largebatch-{os.getuid()}"
+    folder = temporary_folder() / f"cache-of-largebatch-{os.getuid()}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()

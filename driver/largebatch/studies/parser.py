@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 import tomllib
 import typing
 from collections.abc import Collection, Iterator
@@ -50,8 +51,16 @@ def parse(text: str, source: str) -> Study:
     except RecursionError:
         raise UserError(f"{source} is no study: it is nested too deeply") from None
     except ValueError as error:  # tomllib's own, and those of numbers
-        raise UserError(f"{source} is not TOML: {error}") from error
+        raise UserError(f"{source} is not TOML: {error}{_typography(text, str(error))}") from error
     return _Parser(document, Complaints(locate(text), source)).study()
+
+
+def _typography(text: str, error: str) -> str:
+    """What may be wrong with the line that an error of syntax names: marks of a word processor."""
+    number = re.search(r"at line (\d+)", error)
+    line = text.splitlines()[int(number[1]) - 1 :][:1] if number else []
+    odd = [c for c in "\u201c\u201d\u201e\u2018\u2019\u00a0" if c in "".join(line)]
+    return f"; the line has {odd[0]!r} in it: type a plain quote or space" if odd else ""
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,7 @@ NO_FOLDERS = {
     '"{}"': "the quotes are part of it",
     "{}\r": "white space around it",
     "$HOME/data": "a variable in it was not replaced",
+    "{}/images": "it is a file: name the folder that it lies in",
 }
 
 
@@ -86,6 +87,7 @@ NO_FOLDERS = {
 def test_a_variable_that_names_no_folder_is_not_passed_over(
     tmp_path: Path, cache_home: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
 ) -> None:
+    (tmp_path / "images").touch()
     monkeypatch.setenv("LARGEBATCH_DATA", text.format(tmp_path))
     with pytest.raises(UserError, match=r", named by \$LARGEBATCH_DATA, is not a folder: ") as caught:
         load(name)

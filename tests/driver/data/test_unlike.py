@@ -105,9 +105,11 @@ def test_adjusting_undoes_what_was_remarked_on() -> None:
 
 def test_pixels_that_are_no_bytes_after_it_are_refused() -> None:
     with pytest.raises(
-        UserError, match=r"x has pixels of .*\.\.65025 after --scale and --invert; .*0\.\.255"
+        UserError, match=r"x has pixels of .*\.\.65025 after --scale and --invert; .*0\.\.255: give another"
     ):
         adjusted(np.full((1, 8), 255, np.uint8), Adjustment(255.0), BYTES, TRAINED, "x")
+    with pytest.raises(UserError, match=r"-128\.\..* shift them in the file, so that none is negative"):
+        adjusted(ink() / 127.5 - 1, Adjustment(127.5), BYTES, TRAINED, "x")
 
 
 def test_floats_of_an_unknown_range_are_not_inverted() -> None:
@@ -122,6 +124,16 @@ def test_a_file_of_floats_is_read_for_a_model_of_bytes_if_a_scale_is_given(tmp_p
     ):
         read_images(tmp_path / "x.npy", BYTES)
     _, X = read_images(tmp_path / "x.npy", BYTES, Adjustment(255.0))
+    np.testing.assert_array_equal(X, ink())
+    np.save(tmp_path / "x.npy", ink() > 127)
+    with pytest.raises(UserError, match=r"bool; whole numbers .* if they are 0\.\.1, --scale 255 takes them"):
+        read_images(tmp_path / "x.npy", BYTES)
+    _, X = read_images(tmp_path / "x.npy", BYTES, Adjustment(255.0))
+    np.testing.assert_array_equal(X, 255 * (ink() > 127))
+    np.save(tmp_path / "x.npy", ink().astype(np.uint16) * 257)
+    with pytest.raises(UserError, match=r"pixels are 0\.\.255: if they have 16 bits, --scale 0\.00389 takes"):
+        read_images(tmp_path / "x.npy", BYTES)
+    _, X = read_images(tmp_path / "x.npy", BYTES, Adjustment(0.00389))
     np.testing.assert_array_equal(X, ink())
     np.save(tmp_path / "y.npy", np.full((1, 8, 8), np.nan))
     with pytest.raises(UserError, match="values that are not finite"):

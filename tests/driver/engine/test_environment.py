@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 import re
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from largebatch.engine.environment import ALWAYS, PASSED_ON, UNHEEDED, of_session, spark_home, unheeded
 from largebatch.engine.own import OWN_JVM
+from largebatch.engine.user import is_nameless
 from largebatch.settings.execution import Execution
 
 OURS = {"LC_ALL", "SPARK_HOME"}
@@ -64,6 +66,15 @@ def test_only_a_cluster_asks_for_the_machines_name() -> None:
     assert "SPARK_LOCAL_IP" not in cleaned(loopback=False)
 
 
+def without_a_name(number: int) -> pwd.struct_passwd:
+    raise KeyError(number)
+
+
+def test_a_user_whom_the_system_does_not_know_is_nameless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pwd, "getpwuid", without_a_name)
+    assert is_nameless()
+
+
 def test_a_user_without_a_name_is_given_one() -> None:
     assert "SPARK_USER" not in cleaned()
     assert cleaned(nameless=True)["SPARK_USER"] == "largebatch"
@@ -76,6 +87,18 @@ def test_the_spark_of_the_package_runs_with_the_settings_of_another(tmp_path: Pa
     (other / "conf").mkdir(parents=True)
     assert cleaned(SPARK_HOME=str(other))["SPARK_CONF_DIR"] == str(other / "conf")
     assert cleaned(SPARK_HOME=str(other), SPARK_CONF_DIR="/own")["SPARK_CONF_DIR"] == "/own"
+
+
+def test_relative_paths_begin_where_the_command_was_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session's working directory is its folder for temporary files."""
+    (tmp_path / "spark" / "conf").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    given = cleaned(PYTHONPATH="driver::/x", SPARK_HOME="spark")
+    assert given["PYTHONPATH"] == f"{tmp_path / 'driver'}::/x"
+    assert given["SPARK_CONF_DIR"] == str(tmp_path / "spark" / "conf")
+    assert cleaned(SPARK_CONF_DIR="conf")["SPARK_CONF_DIR"] == str(tmp_path / "conf")
 
 
 def test_another_spark_is_left_out_of_pythons_path(tmp_path: Path) -> None:

@@ -86,7 +86,11 @@ def test_options_of_the_user_are_no_property_of_a_java(
     assert find_java().version == "17.0.1"
 
 
-def test_a_user_without_a_home_is_not_looked_for_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_home_is_not_looked_for_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_java(tmp_path / "~" / ".jdks" / "java-17", "17.0.1")  # a folder of that name is no home
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(java, "PLACES", ("~/.jdks/*17*",))
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     with pytest.raises(UserError, match="none was found"):

@@ -62,6 +62,17 @@ def test_so_has_a_user_whose_home_is_closed_to_him(temporary: Path, monkeypatch:
     assert cache_dir().parent == temporary
 
 
+def test_no_folder_for_temporary_files_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setenv("HOME", "/")
+    with pytest.raises(UserError, match="no folder for temporary files can be written: set TMPDIR to one"):
+        cache_dir()
+
+
 def test_a_cache_that_others_can_write_is_refused(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     monkeypatch.setenv("HOME", "/")

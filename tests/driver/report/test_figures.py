@@ -87,10 +87,14 @@ SETTINGS_OF_A_USER = {
 }
 
 
-def test_settings_of_the_user_change_nothing(drawn: dict[str, figures.Figure], study: StudyRecord) -> None:
+def test_settings_of_the_user_change_nothing(
+    drawn: dict[str, figures.Figure], study: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "no number")
     with mpl.rc_context(SETTINGS_OF_A_USER):
         again = draw(study)
         assert mpl.rcParams["text.usetex"], "the user's settings are as they were"
+    assert os.environ["SOURCE_DATE_EPOCH"] == "no number"
     assert again == drawn
 
 

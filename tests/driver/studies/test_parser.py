@@ -227,6 +227,8 @@ def test_a_study_without_a_name_is_refused() -> None:
 def test_errors_of_syntax_have_their_line_too() -> None:
     with pytest.raises(UserError, match=r"small\.toml is not TOML: .*line 3"):
         study("[[grid]]", "seed = ?")
+    with pytest.raises(UserError, match=r"line 3.*; the line has '“' in it: type a plain quote or space"):
+        study("[[grid]]", "seed = “1”")  # of a word processor
 
 
 @pytest.mark.parametrize("name", ["batch_size", "epochs", "workers", "micro_batch"])

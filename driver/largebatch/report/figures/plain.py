@@ -22,7 +22,12 @@ if _backend:
 @contextmanager
 def matplotlib_alone(style: Any) -> Iterator[None]:
     """matplotlib's defaults and a style meanwhile, whatever files and variables of the user's say."""
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(style)
-        yield
+    date = os.environ.pop("SOURCE_DATE_EPOCH", None)  # figures have no date; one that is none would stop them
+    try:
+        with mpl.rc_context():
+            mpl.rcdefaults()
+            mpl.rcParams.update(style)
+            yield
+    finally:
+        if date is not None:
+            os.environ["SOURCE_DATE_EPOCH"] = date
