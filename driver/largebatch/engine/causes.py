@@ -8,6 +8,8 @@ from collections.abc import Iterable
 NOT_STARTED, DIED = "the JVM did not start", "the JVM died"  # answers whose cause is in the output
 OUT_OF_MEMORY = "java.lang.OutOfMemoryError"
 KILLED = "(signal 9)"
+# Of a failed action. SystemDS drops what it has not stored: see dml/layers/dense.dml.
+_LOST_MATRIX = re.compile(r"/cache/cache\d+\.dat(?: \(No such file| : Restore failed)")
 _OPTIONS = "correct JAVA_TOOL_OPTIONS, or --conf spark.driver.extraJavaOptions"
 _SYSTEM_MEMORY = (
     "the system does not give the JVM the memory that it asks for: lower --memory, or raise the limit "
@@ -180,6 +182,13 @@ def with_cause(what: str, lines: Iterable[str], more: str) -> str:
         return f"{what}, as when memory runs out, or the CPU time that ulimit -t allows"
     cause = cause_in(lines, more)
     return f"{what}: {cause}" if cause else what
+
+
+def of_action(answer: str, more: str) -> str:
+    """What a failed action answered, or what that means."""
+    if _LOST_MATRIX.search(answer):
+        return f"memory was so short that SystemDS lost a matrix: {more}"
+    return answer
 
 
 def cause_in(lines: Iterable[str], more: str) -> str | None:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from largebatch.engine.causes import DIED, NOT_STARTED, OUT_OF_MEMORY, cause_in, with_cause
+from largebatch.engine.causes import DIED, NOT_STARTED, OUT_OF_MEMORY, cause_in, of_action, with_cause
 from largebatch.engine.log import Log
 from largebatch.engine.patience import Patience
 from largebatch.engine.stop import Stop, StoppedError
@@ -143,7 +143,7 @@ class SessionProcess:
         if told:
             return told
         if not answer.startswith((NOT_STARTED, DIED)):
-            return answer
+            return of_action(answer, self._more_memory)
         return with_cause(answer, self._output, self._more_memory)
 
     def _death(self) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from largebatch.engine.causes import cause_in, with_cause
+from largebatch.engine.causes import cause_in, of_action, with_cause
 
 RECORDED = Path(__file__).resolve().parents[2] / "recorded" / "jvm"
 MORE = "raise --memory (now 6g)"
@@ -156,6 +156,18 @@ def test_the_last_cause_counts_and_one_that_is_known_most() -> None:
     assert str(cause_in([known, "Caused by: a.B: less", other], MORE)).startswith("no space is left")
     assert cause_in(["Caused by: a.B: less", other], MORE) == "B: more"
     assert cause_in(["26/11/26 WARN NativeCodeLoader: Unable to load native-hadoop library"], MORE) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "FileNotFoundException: /x/_p6_127.0.0.1/cache/cache021.dat (No such file or directory)",
+        "DMLRuntimeException: /x/_p6_127.0.0.1//cache/cache021.dat : Restore failed.",
+    ],
+)
+def test_a_matrix_that_systemds_has_lost_is_told_with_what_mends_it(answer: str) -> None:
+    assert of_action(answer, MORE) == f"memory was so short that SystemDS lost a matrix: {MORE}"
+    assert of_action("DMLScriptException: on purpose", MORE) == "DMLScriptException: on purpose"
 
 
 def test_a_process_that_was_killed_did_not_die_of_what_it_said_before() -> None:
