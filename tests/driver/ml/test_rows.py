@@ -179,7 +179,7 @@ def residual_arrays() -> list[Any]:
     return [*unstack(w, shapes), *residual.start_moments(1, image, 3, 2)]
 
 
-@pytest.mark.parametrize(("make", "form"), [(arrays, (2, 2, 0, 0)), (residual_arrays, (0, 2, 1, 8))])
+@pytest.mark.parametrize(("make", "form"), [(arrays, (2, 2, 0, 0)), (residual_arrays, (0, 2, 1, 10))])
 def test_executors_need_no_largebatch(
     tmp_path: Any, make: Callable[[], list[Any]], form: tuple[int, int, int, int]
 ) -> None:

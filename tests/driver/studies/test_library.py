@@ -78,7 +78,7 @@ def test_start_values_are_varied_over_the_papers_grid() -> None:
 
 
 def test_studies_that_tune_are_those_of_tune_alone() -> None:
-    assert shipped(tuning=True) == ["fair", "fair-fashion"]
+    assert shipped(tuning=True) == ["fair", "fair-fashion", "resnet"]
     assert sorted([*shipped(tuning=True), *shipped(tuning=False)]) == shipped()
     assert all(load(name).tuning is not None for name in shipped(tuning=True))
 
