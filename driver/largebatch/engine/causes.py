@@ -108,6 +108,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
     (r"(could not open `\S+')", "the launcher of Java {0}: correct JDK_JAVA_OPTIONS"),
     (r"Unrecognized (?:VM )?option:? '?([^'\s]+)", f"Java does not know the option {{0}}: {_OPTIONS}"),
     (r"(?:Invalid|Improperly specified) .*?(-X\S+|'\S+')", f"Java can't use the option {{0}}: {_OPTIONS}"),
+    (r"^Invalid (\w+): \d", f"Java can't use the value of the option {{0}}: {_OPTIONS}"),
     (
         r"Initial heap size set to a larger value than the maximum heap size",
         f"-Xms among Java's options is more than --memory: {_OPTIONS}",
@@ -170,6 +171,7 @@ _KNOWN: tuple[tuple[str, str], ...] = (
 _OTHER = (
     r'Exception in thread "[^"]*" (?:[\w$]+\.)*(.+)',
     r"Caused by: (?:[\w$]+\.)*(.+)",
+    r"ERROR: (.+)",
     r"Error: (?!Could not create the Java|A fatal exception|A JNI error)(.+)",
     r"/\S+: line \d+: (?!CMD: bad array subscript)(.+)",
     r"(?:\w+\.)*([A-Z]\w*(?:Error|Exception): .+)",

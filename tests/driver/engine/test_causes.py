@@ -138,6 +138,11 @@ SYSTEM = "the system does not give the JVM the memory that it asks for: lower --
             'Exception in thread "main" java.lang.UnsupportedClassVersionError: org/sysds/A has been',
             "the Java of the JVM is too old for org/sysds/A",
         ),
+        (
+            "Invalid ReservedCodeCacheSize: 1024K. Must be at least InitialCodeCacheSize=2496K.",
+            "Java can't use the value of the option ReservedCodeCacheSize: correct JAVA_TOOL_OPTIONS",
+        ),
+        ("ERROR: JDWP Transport dt_socket failed to initialize, TRANSPORT_INIT(510)", "JDWP Transport dt_"),
         ("Error: Missing application resource.", "Missing application resource."),
         ("ModuleNotFoundError: No module named 'py4j'", "Python's package py4j is missing"),
         ("Caused by: a.b.C: some   reason", "C: some reason"),
