@@ -39,8 +39,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("own")
     write_pictures(home / "pictures")
     done = run(
-        home, "train", "--dataset", "./pictures", "--resize", "9", "--epochs", "4", "--batch-size", "24",
-        "--memory", "1g", "--track", "tensorboard", "--out", "run", "--json",
+        home, "train", "--dataset", "./pictures", "--resize", "9", "--pad-to", "11", "--epochs", "4",
+        "--batch-size", "24", "--memory", "1g", "--track", "tensorboard", "--out", "run", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "--track" not in done.stderr, "no tracker failed"
