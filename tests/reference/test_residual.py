@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
+from largebatch.bench.torch_networks import NETWORKS
+from largebatch.bench.torch_networks import residual as in_torch
 from tests.reference import Floats, Image, Ints, parameter_count, unstack
 from tests.reference.loss import softmax_cross_entropy
 from tests.reference.networks import residual
@@ -45,36 +45,38 @@ def test_the_gradient_is_the_central_difference_of_the_loss(blocks: int) -> None
 
 
 @pytest.mark.parametrize("blocks", BLOCKS)
-def test_the_gradient_is_that_of_pytorch(blocks: int) -> None:
+def test_scores_and_gradient_are_those_of_the_peer_in_pytorch(blocks: int) -> None:
+    """The network that `largebatch bench --peers torch` times, with our weights, in training mode."""
     torch = pytest.importorskip("torch")
     w, X, y = problem(blocks)
-    shapes = residual.shapes(blocks, IMAGE, CLASSES, FILTERS)
-    tensors = [torch.tensor(array, requires_grad=True) for array in unstack(w, shapes)]
-    scores = in_torch(torch, blocks, tensors, torch.tensor(X.reshape(-1, *IMAGE)))
+    arrays = unstack(w, residual.shapes(blocks, IMAGE, CLASSES, FILTERS))
+    arrays[-2] = arrays[-2].T  # PyTorch multiplies from the other side
+    peer = in_torch(IMAGE, CLASSES, blocks, FILTERS).double()
+    with torch.no_grad():
+        for parameter, array in zip(peer.parameters(), arrays, strict=True):
+            parameter.copy_(torch.tensor(array).reshape(parameter.shape))
+    scores = peer(torch.tensor(X.reshape(-1, *IMAGE)))
     torch.nn.functional.cross_entropy(scores, torch.tensor(y - 1), reduction="sum").backward()
-    found = np.concatenate([tensor.grad.numpy().ravel() for tensor in tensors])
+    gradients = [parameter.grad.numpy() for parameter in peer.parameters()]
+    gradients[-2] = gradients[-2].T
+    found = np.concatenate([gradient.ravel() for gradient in gradients])
     g = residual.gradient(blocks, w, X, y, IMAGE, CLASSES, FILTERS)[0]
     np.testing.assert_allclose(g, found, atol=1e-10 * np.abs(found).max())
-
-
-def in_torch(torch: Any, blocks: int, arrays: list[Any], x: Any) -> Any:
-    """Scores in training mode."""
-    functional, left = torch.nn.functional, iter(arrays)
-
-    def unit(x: Any, side: int = 3, stride: int = 1) -> Any:
-        F, gamma, beta = next(left), next(left).ravel(), next(left).ravel()
-        F = F.reshape(len(F), x.shape[1], side, side)
-        x = functional.conv2d(x, F, stride=stride, padding=side // 2)
-        return functional.batch_norm(x, None, None, gamma, beta, training=True)
-
-    x = torch.relu(unit(x))
-    for block in range(3 * blocks):
-        stride = 2 if block and block % blocks == 0 else 1
-        y = unit(torch.relu(unit(x, 3, stride)))
-        x = torch.relu(y + (unit(x, 1, 2) if stride == 2 else x))
-    return x.mean((2, 3)) @ next(left) + next(left)
+    arrays[-2] = arrays[-2].T
+    expected = residual.activations(arrays, X.reshape(-1, *IMAGE), blocks)[1]
+    np.testing.assert_allclose(scores.detach().numpy(), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("blocks", "P"), [(1, 78042), (3, 272474)])
 def test_parameter_counts_are_those_published(blocks: int, P: int) -> None:
     assert parameter_count(residual.shapes(blocks, (3, 32, 32), 10)) == P
+
+
+@pytest.mark.parametrize(
+    ("name", "P"), [("lenet", 107786), ("resnet8", 78042 - 288), ("resnet20", 272474 - 288)]
+)
+def test_peers_in_pytorch_have_as_many_parameters(name: str, P: int) -> None:
+    """For images of one channel, which take 288 weights less than those of three in a residual network."""
+    pytest.importorskip("torch")
+    peer = NETWORKS[name]((1, 28, 28), 10)
+    assert sum(parameter.numel() for parameter in peer.parameters()) == P

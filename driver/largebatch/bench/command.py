@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +20,6 @@ from largebatch.bench.timing import (
     Timed,
     contestant,
     shortened,
-    spread,
 )
 from largebatch.data import Dataset
 from largebatch.errors import UserError
@@ -30,10 +27,7 @@ from largebatch.runs import preflight
 from largebatch.settings.execution import MODES, Execution
 from largebatch.settings.training import Training
 from largebatch.terminal.say import Say
-from largebatch.terminal.table import align, markdown
 
-MEASURE = "PyTorch, float64"  # the contestant that ratios refer to, if it was measured
-RATIOS = "Ratios within each round, medians"
 FURTHER = (8192, 32768)  # batch sizes that models are extrapolated to as well
 
 
@@ -50,6 +44,7 @@ class BenchRequest:
     rounds: Rounds
     execution: Execution
     rows: int | None = None
+    network: str = "lenet"
     dataset: str = "mnist"
     data_dir: Path | None = None
     workers: Sequence[int] = (4,)
@@ -60,6 +55,10 @@ class BenchRequest:
             for name in wanted:
                 if name not in known:
                     raise UserError(f"--{flag} {name} is unknown; there are {', '.join(known)}")
+        for peer in self.peers:
+            if self.network not in PEERS[peer].networks:
+                offered = ", ".join(PEERS[peer].networks)
+                raise UserError(f"--peers {peer} has no network {self.network}; it has {offered}")
         if self.rounds.epochs < 1 or self.rounds.warm_up < 0:
             raise UserError("--epochs must be at least 1, --warm-up at least 0")
         if self.rows is not None and self.rows < 1:
@@ -123,7 +122,7 @@ def _checked(
     dataset = shortened(dataset, request.rows or len(dataset.train))
     trainings = [
         (
-            _training(dataset, size, workers, request.rounds, variant),
+            _training(dataset, request, size, workers, variant),
             dataclasses.replace(request.execution, mode=mode),
         )
         for size in request.batch_sizes
@@ -139,14 +138,15 @@ def _checked(
 
 
 def _training(
-    dataset: Dataset, batch_size: int, workers: int, rounds: Rounds, variant: Mapping[str, Any]
+    dataset: Dataset, request: BenchRequest, batch_size: int, workers: int, variant: Mapping[str, Any]
 ) -> Training:
     of_all = {
         "dataset": dataset.name,
+        "network": request.network,
         "optimizer": "sgd_momentum",
         "batch_size": batch_size,
         "workers": workers,
-        "epochs": rounds.total,
+        "epochs": request.rounds.total,
     }
     return Training.from_given({**of_all, **variant})
 
@@ -160,7 +160,7 @@ def _contestants(
         for training, execution in trainings
     ]
     for name in request.peers:
-        found += PEERS[name](sitting, request.modes[0])
+        found += PEERS[name].contestants(sitting, request.network, request.modes[0])
     return found
 
 
@@ -189,75 +189,3 @@ def _timed(one: Contestant, epochs: Sequence[Epoch], rounds: Rounds) -> Timed:
         openings=tuple(epoch.opening for epoch in warm if epoch.opening is not None),
         peak_bytes=one.peak_bytes(),
     )
-
-
-# ---- what is shown ----
-
-_HEADINGS = (
-    "what", "batch size", "warm epoch, s (range)", "images/s", "first of a run", "first of all",
-    "evaluation, s", "peak memory of its session, GB",
-)  # fmt: skip
-
-
-def rows(timed: Sequence[Timed]) -> list[list[str]]:
-    """The table, headings first."""
-    return [list(_HEADINGS), *(_row(one) for one in timed)]
-
-
-def _row(one: Timed) -> list[str]:
-    return [
-        one.name,
-        str(one.batch_size),
-        spread(one.seconds),
-        f"{one.images_per_second:.0f}",
-        _times(one.opening_ratio),
-        _times(one.first_ratio),
-        spread(one.evaluation) if one.evaluation else "-",
-        "-" if one.peak_bytes is None else f"{one.peak_bytes / 2**30:.1f}",
-    ]
-
-
-def _times(ratio: float | None) -> str:
-    return "-" if ratio is None else f"x {ratio:.2f}"
-
-
-def ratio_rows(timed: Sequence[Timed]) -> list[list[str]]:
-    """Ratios of each contestant to others, medians over the rounds; headings first.
-
-    The others: PyTorch in double precision, the same contestant at the first batch size, and the first
-    contestant at the same batch size.
-    """
-    first = timed[0]
-    headings = [
-        "what",
-        "batch size",
-        f"to {MEASURE}",
-        f"to batch size {first.batch_size}",
-        f"to {first.name}",
-    ]
-    known = {(one.name, one.batch_size): one for one in timed}
-    measure = next((one for one in timed if one.name == MEASURE), None)
-    found = []
-    for one in timed:
-        others = (measure, known.get((one.name, first.batch_size)), known.get((first.name, one.batch_size)))
-        ratios = ["-" if other is None else f"{one.ratio(other):.2f}" for other in others]
-        found.append([one.name, str(one.batch_size), *ratios])
-    return [headings, *found]
-
-
-def as_text(timed: Sequence[Timed]) -> str:
-    """For a terminal."""
-    return f"{align(rows(timed))}\n\n{RATIOS}:\n\n{align(ratio_rows(timed))}"
-
-
-def as_markdown(timed: Sequence[Timed], command: str) -> str:
-    """For docs/performance.md."""
-    return (
-        f"Measured by `{command}` on {platform.platform()}:\n\n{markdown(rows(timed))}\n\n"
-        f"{RATIOS}:\n\n{markdown(ratio_rows(timed))}\n"
-    )
-
-
-def as_json(timed: Sequence[Timed]) -> str:
-    """All numbers."""
-    return json.dumps([dataclasses.asdict(one) for one in timed], indent=2)

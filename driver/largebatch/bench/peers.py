@@ -7,31 +7,41 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from largebatch.bench import torch_networks
 from largebatch.bench.timing import Contestant, Epoch, Sitting
 from largebatch.engine.machine import peak_resident
 from largebatch.errors import RunError, UserError
 from largebatch.runs.prepare import prepare
 
-Peer = Callable[[Sitting, str], list[Contestant]]  # of a sitting, and a mode of our own
 WORKERS = 4
 
 
+@dataclass(frozen=True)
+class Peer:
+    """Makes contestants for a sitting, one of its `networks`, and a mode of our own."""
+
+    contestants: Callable[[Sitting, str, str], list[Contestant]]
+    networks: Sequence[str]
+
+
 class Torch:
-    """LeNet in PyTorch, in one precision, in its own process, with a thread per core."""
+    """A network in PyTorch, in one precision, in its own process, with a thread per core."""
 
     batch_size = 256
     opens = False  # no JIT compilers
 
-    def __init__(self, sitting: Sitting, dtype: str, data: Path) -> None:
+    def __init__(self, sitting: Sitting, network: str, dtype: str, data: Path) -> None:
         self.name = f"PyTorch, {dtype}"
         self.images = len(sitting.dataset.train)
         words = {
-            "data": data, "dtype": dtype, "batch-size": self.batch_size, "threads": os.cpu_count() or 1,
+            "data": data, "network": network, "dtype": dtype, "batch-size": self.batch_size,
+            "threads": os.cpu_count() or 1, "classes": sitting.dataset.classes,
         }  # fmt: skip
         command = [sys.executable, "-m", "largebatch.bench.torch_peer"]
         for name, value in words.items():
@@ -66,14 +76,14 @@ class Torch:
         return peak_resident(self._process.pid)
 
 
-def torch(sitting: Sitting, mode: str) -> list[Contestant]:
+def torch(sitting: Sitting, network: str, mode: str) -> list[Contestant]:
     """PyTorch in double and in single precision. Raises UserError where it is not installed."""
     del mode
     if importlib.util.find_spec("torch") is None:
         raise UserError("--peers torch needs the package torch: pip install 'largebatch[bench]'")
     data = sitting.folder / "data.npz"
     np.savez(data, images=sitting.dataset.train.X, labels=sitting.dataset.train.y)
-    return [Torch(sitting, dtype, data) for dtype in ("float64", "float32")]
+    return [Torch(sitting, network, dtype, data) for dtype in ("float64", "float32")]
 
 
 class Upstream:
@@ -116,9 +126,13 @@ class Upstream:
         return peak_resident(self._session.process_group)
 
 
-def upstream(sitting: Sitting, mode: str) -> list[Contestant]:
+def upstream(sitting: Sitting, network: str, mode: str) -> list[Contestant]:
     """SystemDS' own layers."""
+    del network
     return [Upstream(sitting, mode)]
 
 
-PEERS: dict[str, Peer] = {"torch": torch, "upstream": upstream}
+PEERS = {
+    "torch": Peer(torch, tuple(torch_networks.NETWORKS)),
+    "upstream": Peer(upstream, ("lenet",)),
+}

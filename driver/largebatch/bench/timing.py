@@ -197,9 +197,10 @@ def shortened(dataset: Dataset, rows: int) -> Dataset:
 
 
 def contestant(training: Training, mode: str) -> str:
-    """Our name in a table, with the number of workers if that is not the default."""
+    """Our name in a table, with the network and the number of workers if they are not the defaults."""
+    network = "" if training.network == Training.network else f", {training.network}"
     workers = "" if training.workers == Training.workers else f", {training.workers} workers"
-    return f"largebatch, {mode}{workers}"
+    return f"largebatch, {mode}{network}{workers}"
 
 
 def spread(values: Sequence[float]) -> str:

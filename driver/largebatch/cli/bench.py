@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from largebatch.cli.commands import Commands, add_command, add_data_dir
@@ -31,6 +31,13 @@ def add(commands: Commands) -> None:
     )
     add_data_dir(parser)
     parser.add_argument("--dataset", default="mnist", help="data set (default: mnist)")
+    parser.add_argument(
+        "--network",
+        type=_names,
+        default=["lenet"],
+        metavar="NETWORK,...",
+        help="networks to measure, one after the other (default: lenet)",
+    )
     parser.add_argument("--rows", type=int, metavar="N", help="number of training images (default: all)")
     parser.add_argument(
         "--modes",
@@ -115,18 +122,17 @@ def run(options: argparse.Namespace) -> int:
         execution = Execution().updated(given(options, Execution) | {"mode": "local"})
         print(align(formulations.rows(formulations.compare(execution))))
         return DONE
-    request = _request(options)
+    requests = {network: _request(options, network) for network in options.network}
     if options.breakdown or options.scaling:
-        _print_tables(
-            command.scalings(request, say) if options.scaling else command.breakdowns(request, say),
-            options.markdown,
-        )
+        tables = command.scalings if options.scaling else command.breakdowns
+        for request in requests.values():
+            _print_tables(tables(request, say), options.markdown)
     else:
-        _print_timed(command.bench(request, say), options)
+        _print_timed({network: command.bench(request, say) for network, request in requests.items()}, options)
     return DONE
 
 
-def _request(options: argparse.Namespace) -> BenchRequest:
+def _request(options: argparse.Namespace, network: str) -> BenchRequest:
     from largebatch.bench.command import BenchRequest
     from largebatch.bench.timing import Rounds
 
@@ -137,6 +143,7 @@ def _request(options: argparse.Namespace) -> BenchRequest:
         rounds=Rounds(options.warm_up, options.epochs),
         execution=Execution().updated(given(options, Execution)),
         rows=options.rows,
+        network=network,
         dataset=options.dataset,
         data_dir=options.data_dir,
         workers=options.workers,
@@ -151,12 +158,12 @@ def _print_tables(tables: Iterable[tuple[str, list[list[str]]]], as_markdown: bo
         print(f"{title}\n\n{markdown(table) if as_markdown else align(table)}\n")
 
 
-def _print_timed(timed: Sequence[Timed], options: argparse.Namespace) -> None:
-    from largebatch.bench import command
+def _print_timed(timed: Mapping[str, Sequence[Timed]], options: argparse.Namespace) -> None:
+    from largebatch.bench import tables
 
     if options.json:
-        print(command.as_json(timed))
+        print(tables.as_json(timed))
     elif options.markdown:
-        print(command.as_markdown(timed, shlex.join(["largebatch", *sys.argv[1:]])), end="")
+        print(tables.as_markdown(timed, shlex.join(["largebatch", *sys.argv[1:]])), end="")
     else:
-        print(command.as_text(timed))
+        print(tables.as_text(timed))

@@ -8,19 +8,11 @@ import pytest
 
 from largebatch.bench.breakdown import OUTSIDE, shares
 from largebatch.bench.checkouts import Contestant, Run, summary
-from largebatch.bench.command import (
-    MEASURE,
-    as_json,
-    as_markdown,
-    as_text,
-    in_rounds,
-    ratio_rows,
-    rows,
-    varied,
-)
+from largebatch.bench.command import in_rounds, varied
 from largebatch.bench.formulations import Formulation
 from largebatch.bench.formulations import rows as formulation_rows
-from largebatch.bench.timing import Epoch, Rounds, Timed, shortened
+from largebatch.bench.tables import MEASURE, as_json, as_markdown, as_text, ratio_rows, rows
+from largebatch.bench.timing import Epoch, Rounds, Timed, contestant, shortened
 from largebatch.cli.main import main
 from largebatch.errors import RunError
 from largebatch.settings.training import Training
@@ -115,10 +107,20 @@ def test_checkouts_are_compared_by_later_epochs_and_within_rounds() -> None:
 
 
 def test_every_form_has_every_contestant() -> None:
-    assert [one["name"] for one in json.loads(as_json([OWN, TORCH]))] == [OWN.name, TORCH.name]
-    assert [line.count(OWN.name) for line in as_text([OWN, TORCH]).splitlines()].count(1) == 3
-    markdown = as_markdown([OWN, TORCH], "largebatch bench").splitlines()
+    timed = {"lenet": [OWN, TORCH]}
+    assert [(one["name"], one["network"]) for one in json.loads(as_json(timed))] == [
+        (OWN.name, "lenet"), (TORCH.name, "lenet"),
+    ]  # fmt: skip
+    assert [line.count(OWN.name) for line in as_text(timed).splitlines()].count(1) == 3
+    markdown = as_markdown(timed, "largebatch bench").splitlines()
     assert [line.count("|") for line in markdown if line.startswith("|")] == [9] * 4 + [6] * 4
+
+
+def test_networks_have_tables_of_their_own_and_other_names() -> None:
+    text = as_text({"resnet8": [OWN], "resnet20": [SMALL]})
+    assert text.count("Ratios within each round") == 2
+    assert contestant(Training(network="resnet8"), "local") == "largebatch, local, resnet8"
+    assert contestant(Training(workers=2), "spark") == "largebatch, spark, 2 workers"
 
 
 def test_settings_that_vary_are_in_the_name() -> None:
@@ -180,6 +182,8 @@ def test_parts_of_an_epoch_are_read_off_the_statistics() -> None:
         ("--vary momentum=much", "--vary momentum=much: must be a number"),
         ("--vary deterministic=perhaps", "--vary deterministic=perhaps: must be true or false"),
         ("--rows 0", "--rows must be at least 1"),
+        ("--network resnet8 --peers upstream", "--peers upstream has no network resnet8; it has lenet"),
+        ("--network mlp --peers torch", "--peers torch has no network mlp; it has lenet, resnet8, resnet20"),
     ],
 )
 def test_requests_that_can_not_be_met(words: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
