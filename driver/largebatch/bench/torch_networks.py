@@ -34,7 +34,7 @@ def residual(image: Image, classes: int, blocks: int, filters: int = 16) -> nn.M
         convolution = nn.Conv2d(before, after, side, stride, padding=side // 2, bias=False)
         return [convolution, nn.BatchNorm2d(after)]
 
-    class Block(nn.Module):
+    class Block(nn.Module):  # type: ignore[misc, unused-ignore]  # unknown where PyTorch is not installed
         def __init__(self, before: int, after: int, stride: int) -> None:
             super().__init__()
             self.conv1, self.bn1 = unit(before, after, 3, stride)
@@ -50,7 +50,7 @@ def residual(image: Image, classes: int, blocks: int, filters: int = 16) -> nn.M
         first = Block(after // stride, after, stride)
         return nn.Sequential(first, *(Block(after, after, 1) for _ in range(blocks - 1)))
 
-    class Residual(nn.Module):
+    class Residual(nn.Module):  # type: ignore[misc, unused-ignore]
         def __init__(self) -> None:
             super().__init__()
             self.conv1, self.bn1 = unit(image[0], filters)
