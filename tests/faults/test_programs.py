@@ -95,7 +95,7 @@ def test_an_error_in_a_function_of_paramserv_is_told(
 def test_a_loss_that_is_no_number_ends_the_run(
     trial: Trial, undisturbed: Undisturbed, modified: Modify
 ) -> None:
-    line = "[g, sums] = network::gradient(x, X, y[,1])"
+    line = "[g, sums] = of_rows(x, X, y)"
     spoiled = f"""{{
     {line}
     {CLOCK}

@@ -33,8 +33,10 @@ class Traffic:
     """Counts the bytes that all workers of a session exchange with its server while the block runs.
 
     Polls `ss` for open connections; takes byte counts from the kernel's report when a connection closes.
-    Only connections of the session's `process_group` count. In Spark's local mode, workers and server are one
-    process that is connected to itself. Raises UserError without the programs `ss` and `stdbuf`.
+    Only connections of the session's `process_group` count, to ports that it opens while the block runs:
+    Spark's own ports are open before, and their connections do not end. In Spark's local mode, workers and
+    server are one process that is connected to itself. Raises UserError without the programs `ss` and
+    `stdbuf`.
     At its end the block raises RunError if the kernel's report on a connection was lost.
     """
 
@@ -52,6 +54,7 @@ class Traffic:
         self._listener = threading.Thread(target=self._listen, daemon=True)
 
     def __enter__(self) -> Self:
+        self._other_ports = listening(self._listing())
         self._reports = subprocess.Popen(
             self._follow, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -98,8 +101,11 @@ class Traffic:
         return sum(self._report(ends) is None for ends in self._seen)
 
     def _connections(self) -> dict[Ends, Bytes]:
-        listing = subprocess.run(self._list, capture_output=True, text=True, check=False)
-        return connections(listing.stdout, lambda process_id: _group(process_id) == self._process_group)
+        found = connections(self._listing(), lambda process_id: _group(process_id) == self._process_group)
+        return {ends: count for ends, count in found.items() if _port(ends[0]) not in self._other_ports}
+
+    def _listing(self) -> str:
+        return subprocess.run(self._list, capture_output=True, text=True, check=False).stdout
 
 
 def connections(listing: str, counts: Callable[[int], bool]) -> dict[Ends, Bytes]:
@@ -108,20 +114,23 @@ def connections(listing: str, counts: Callable[[int], bool]) -> dict[Ends, Bytes
     The server's end is the listening one.
     """
     sockets = {}
-    listening = set()
+    servers = listening(listing)
     for ends, state, line in _sockets(listing.splitlines()):
         process = re.search(r"pid=(\d+)", line)
-        if state == "LISTEN":
-            listening.add(_port(ends[0]))
-        elif process:
+        if state != "LISTEN" and process:
             sockets[ends] = (process[1], line)
     return {
         ends: _bytes(line)
         for ends, (process_id, line) in sockets.items()
-        if _port(ends[0]) in listening
+        if _port(ends[0]) in servers
         and sockets.get(ends[::-1], ("", ""))[0] == process_id
         and counts(int(process_id))
     }
+
+
+def listening(listing: str) -> set[str]:
+    """Ports that some process listens at, from `ss -tainpHO`."""
+    return {_port(ends[0]) for ends, state, _ in _sockets(listing.splitlines()) if state == "LISTEN"}
 
 
 def _group(process_id: int) -> int | None:

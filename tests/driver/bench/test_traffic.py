@@ -39,9 +39,12 @@ def test_what_workers_exchange_with_the_server_is_told_from_all_else() -> None:
 
 @pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss (iproute2)")
 def test_what_a_connection_carries_after_the_last_look_counts() -> None:
-    """Within one process, as in Spark's local mode, half of it right before the end."""
+    """Within one process, as in Spark's local mode, half of it right before the end. Spark's own does not."""
     gradient, weights = b"gradient" * 1000, b"weights, momentum" * 1000
     with (
+        socket.create_server(("127.0.0.1", 0)) as spark,
+        socket.create_connection(spark.getsockname()),
+        spark.accept()[0],
         Traffic(os.getpgid(0)) as traffic,
         socket.create_server(("127.0.0.1", 0)) as server,
         socket.create_connection(server.getsockname()) as worker,
