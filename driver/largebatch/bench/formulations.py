@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from largebatch.engine.session import Session
 from largebatch.files.names import Argument
+from largebatch.files.places import temporary_directory
 from largebatch.settings.execution import Execution
 
 ROWS = 512  # of a micro-batch
@@ -35,7 +35,7 @@ def compare(execution: Execution, images: int = ROWS, repetitions: int = REPETIT
             found.append(Formulation(part, name, float(milliseconds), float(difference)))
 
     with (
-        tempfile.TemporaryDirectory(prefix="largebatch-bench-") as temporary,
+        temporary_directory("largebatch-bench-") as temporary,
         Session(execution, 1, Path(temporary) / "log.txt") as session,
     ):
         arguments: dict[str, Argument] = {"rows": images, "repetitions": repetitions}

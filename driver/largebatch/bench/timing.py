@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import statistics
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from largebatch.data import Dataset
 from largebatch.engine.machine import peak_resident
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
-from largebatch.files.places import cache_dir
+from largebatch.files.places import cache_dir, temporary_directory
 from largebatch.records.result import Status
 from largebatch.runs.job import Job
 from largebatch.settings.execution import Execution
@@ -124,7 +123,7 @@ class Sitting:
         self._sessions: dict[tuple[str, int], Session] = {}
 
     def __enter__(self) -> Self:
-        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="largebatch-bench-")))
+        self.folder = Path(self.stack.enter_context(temporary_directory("largebatch-bench-")))
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
-from largebatch.files.places import temporary_folder
+from largebatch.files.places import temporary_directory
 from largebatch.settings.execution import Execution
 
 
 def smoke() -> None:
     """Run dml/smoke.dml in a session of its own. Raises RunError or UserError with the cause."""
-    with tempfile.TemporaryDirectory(dir=temporary_folder()) as folder:
+    with temporary_directory() as folder:
         log = Path(folder) / "log.txt"
         answers: list[str] = []
         try:

@@ -39,6 +39,11 @@ def temporary_folder() -> Path:
         raise UserError("no folder for temporary files can be written: set TMPDIR to one") from None
 
 
+def temporary_directory(prefix: str = "tmp") -> tempfile.TemporaryDirectory[str]:
+    """A folder that a `with` block removes. Raises UserError as `temporary_folder` does."""
+    return tempfile.TemporaryDirectory(prefix=prefix, dir=temporary_folder())
+
+
 def _first_existing(path: Path) -> Path:
     """The path, or the nearest folder above it that is there. What may not be looked at is not there."""
     return next(each for each in (path, *path.parents) if os.path.exists(each))  # noqa: PTH110 - that of Path raises

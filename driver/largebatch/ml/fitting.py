@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import tempfile
 import threading
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from largebatch.engine.host import Host
 from largebatch.errors import RunError, UserError
 from largebatch.export import require_packages
 from largebatch.export.watch import watching
+from largebatch.files.places import temporary_directory
 from largebatch.ml.columns import check_frame
 from largebatch.ml.gather import NAME, as_dataset, gather
 from largebatch.ml.sessions import MODES, check_execution, heap_bytes, host_for
@@ -90,7 +90,7 @@ def _check_trackers(settings: FitSettings) -> None:
 
 def fit(wanted: Fit, dataset: DataFrame) -> Trained:
     """Train. Raises UserError for what can't be trained on, RunError if the training fails."""
-    with _TURN, tempfile.TemporaryDirectory(prefix="largebatch-fit-") as scratch:
+    with _TURN, temporary_directory("largebatch-fit-") as scratch:
         wanted.host.require_tools()
         found = survey(dataset, wanted.columns, wanted.settings.num_classes)
         image = _image(wanted, found)

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from largebatch.errors import UserError
-from largebatch.files.safe import read_file, read_json, readable
+from largebatch.files.safe import read_json, read_parsed, readable
 from largebatch.records import tuning_record
 from largebatch.records.evaluations import no_evaluations
 from largebatch.records.metrics import MAX_METRICS, no_epochs, parse_metrics
@@ -238,7 +238,9 @@ def _read(planned: RunRecord, folder: RunFolder) -> RunRecord:
     try:
         execution = _execution(planned, folder)
         result = _result(folder)  # before the metrics: a sweep writes it after them
-        metrics = _metrics(folder)
+        metrics = _table(
+            folder, lambda: read_parsed(folder.metrics_file, MAX_METRICS, parse_metrics, no_epochs)
+        )
         if result and result.status != Status.FAILED and len(metrics) != result.epochs:
             raise _DamagedError(f"metrics.csv has {len(metrics)} epochs, result.json {result.epochs}")
         staleness = _table(folder, folder.staleness)
@@ -280,17 +282,6 @@ def _result(folder: RunFolder) -> Result | None:
         return Result.from_mapping(values)
     except ValueError as error:
         raise _DamagedError(f"result.json {error}") from error
-
-
-def _metrics(folder: RunFolder) -> pd.DataFrame:
-    try:
-        return parse_metrics(read_file(folder.metrics_file, MAX_METRICS))
-    except FileNotFoundError:
-        return no_epochs()
-    except OSError as error:
-        raise _DamagedError(f"metrics.csv can't be read: {error.strerror}") from error
-    except ValueError as error:
-        raise _DamagedError(f"metrics.csv {error}") from error
 
 
 def _table(folder: RunFolder, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from largebatch.engine.host import Host
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
+from largebatch.files.places import temporary_directory
 from largebatch.records.result import EpochRow, Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.records.targets import reached
@@ -107,7 +107,7 @@ class Job:
         """
         if self.folder is not None:
             return _Attempt(self, self.folder).make(session, statistics)
-        with tempfile.TemporaryDirectory(prefix="largebatch-run-") as path:
+        with temporary_directory("largebatch-run-") as path:
             folder = RunFolder.create(Path(path), self.training, self.execution, self.dataset)
             return dataclasses.replace(_Attempt(self, folder).make(session, statistics), folder=None)
 

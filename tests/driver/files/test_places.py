@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import pwd
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from largebatch.errors import UserError
-from largebatch.files.places import cache_dir
+from largebatch.files.places import cache_dir, temporary_directory
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +63,10 @@ def test_so_has_a_user_whose_home_is_closed_to_him(temporary: Path, monkeypatch:
     assert cache_dir().parent == temporary
 
 
-def test_no_folder_for_temporary_files_is_told_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("place", [cache_dir, temporary_directory])
+def test_no_folder_for_temporary_files_is_told_in_a_sentence(
+    place: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def none() -> str:
         raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
 
@@ -70,7 +74,7 @@ def test_no_folder_for_temporary_files_is_told_in_a_sentence(monkeypatch: pytest
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     monkeypatch.setenv("HOME", "/")
     with pytest.raises(UserError, match="no folder for temporary files can be written: set TMPDIR to one"):
-        cache_dir()
+        place()
 
 
 def test_a_cache_that_others_can_write_is_refused(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
