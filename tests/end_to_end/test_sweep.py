@@ -256,7 +256,7 @@ def test_a_stalled_run_and_one_without_memory_do_not_stop_the_rest(
     assert statuses(out) == ["finished", "failed", "failed", "finished"]
     stalled, starved = results(out)[1:3]
     assert stalled["reason"].startswith(f"stalled: no sign of life for {patience} s; see out/runs/")
-    assert starved["reason"].startswith("the JVM ran out of memory: raise --memory (now 768m)")
+    assert starved["reason"].startswith("the JVM ran out of memory: raise --memory (now 1g)")
     assert [line.split(": ")[1] for line in said.splitlines() if line.startswith("failed: ")] == [
         run.path.name for run in runs(out)[1:3]
     ]
@@ -276,14 +276,14 @@ workers = 1
 
 [execution]
 mode = "local"
-memory = "768m"
+memory = "1g"
 
 [[grid]]
 network = "softmax"
 batch_size = 64
 optimizer = ["sgd", "lars"]
 
-[[grid]]   # a map of its first layer is 630 MB: with its gradient more than the heap, in any order
+[[grid]]   # a map of its first layer is 630 MB: with its gradient more than the heap
 network = "lenet"
 batch_size = 800
 micro_batch = 800
