@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,8 @@ ROOT = Path(__file__).parents[2]
 def test_epochs_are_timed_beside_the_layers_of_systemds(largebatch: Run) -> None:
     ended = largebatch(
         "bench", "--dataset", "digits", "--rows", "400", "--modes", "local", "--batch-sizes", "80",
-        "--epochs", "1", "--warm-up", "1", "--peers", "upstream", "--memory", "1g", "--json",
+        "--epochs", "1", "--warm-up", "1", "--peers", "upstream", "--pad-to", "32",
+        "--memory", "1g", "--json",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     timed = json.loads(ended.stdout)
@@ -33,6 +35,20 @@ def test_epochs_are_timed_beside_the_layers_of_systemds(largebatch: Run) -> None
     assert all(min(one["seconds"] + one["openings"]) > 0 and len(one["openings"]) == 1 for one in timed)
     assert [one["first"] is None for one in timed] == [False, True]
     assert all(one["peak_bytes"] > 2**27 for one in timed[:1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("torch") is None, reason="needs PyTorch")
+def test_a_residual_network_is_timed_beside_that_of_pytorch(largebatch: Run) -> None:
+    ended = largebatch(
+        "bench", "--dataset", "digits", "--rows", "64", "--modes", "local", "--batch-sizes", "32",
+        "--pad-to", "32", "--network", "resnet8", "--epochs", "1", "--warm-up", "0",
+        "--peers", "torch", "--memory", "1g", "--markdown",
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    times = [row.split("|")[1].strip() for row in ended.stdout.splitlines() if row.count("|") == 9]
+    of_peers = ["PyTorch, float64", "PyTorch, float32"]
+    assert times == ["what", "---", "largebatch, local, resnet8", *of_peers]
 
 
 def test_all_formulations_give_the_same() -> None:

@@ -19,6 +19,7 @@ from largebatch.bench.timing import (
     Sitting,
     Timed,
     contestant,
+    padded,
     shortened,
 )
 from largebatch.data import Dataset
@@ -47,6 +48,7 @@ class BenchRequest:
     network: str = "lenet"
     dataset: str = "mnist"
     data_dir: Path | None = None
+    pad_to: int = 0  # pixels a side that smaller images get by zeros around them
     workers: Sequence[int] = (4,)
     variants: Sequence[Mapping[str, Any]] = ({},)  # settings of the trainings
 
@@ -143,6 +145,7 @@ def _training(
     of_all = {
         "dataset": dataset.name,
         "network": request.network,
+        "pad_to": request.pad_to,
         "optimizer": "sgd_momentum",
         "batch_size": batch_size,
         "workers": workers,
@@ -159,8 +162,9 @@ def _contestants(
         Largebatch(sitting, training, execution.mode, varied(training, request.variants[0]))
         for training, execution in trainings
     ]
+    dataset = padded(sitting.dataset, request.pad_to)
     for name in request.peers:
-        found += PEERS[name].contestants(sitting, request.network, request.modes[0])
+        found += PEERS[name].contestants(sitting, dataset, request.network, request.modes[0])
     return found
 
 

@@ -9,12 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from largebatch.bench import torch_networks
 from largebatch.bench.timing import Contestant, Epoch, Sitting
+from largebatch.data import Dataset
 from largebatch.engine.machine import peak_resident
 from largebatch.errors import RunError, UserError
 from largebatch.runs.prepare import prepare
@@ -24,9 +24,9 @@ WORKERS = 4
 
 @dataclass(frozen=True)
 class Peer:
-    """Makes contestants for a sitting, one of its `networks`, and a mode of our own."""
+    """Makes contestants for a sitting, a data set, one of its `networks`, and a mode of our own."""
 
-    contestants: Callable[[Sitting, str, str], list[Contestant]]
+    contestants: Callable[[Sitting, Dataset, str, str], list[Contestant]]
     networks: Sequence[str]
 
 
@@ -36,17 +36,19 @@ class Torch:
     batch_size = 256
     opens = False  # no JIT compilers
 
-    def __init__(self, sitting: Sitting, network: str, dtype: str, data: Path) -> None:
+    def __init__(self, sitting: Sitting, dataset: Dataset, network: str, dtype: str) -> None:
         self.name = f"PyTorch, {dtype}"
-        self.images = len(sitting.dataset.train)
+        self.images = len(dataset.train)
+        data = sitting.folder / f"{dtype}.npz"
+        np.savez(data, images=dataset.train.X, labels=dataset.train.y)
         words = {
             "data": data, "network": network, "dtype": dtype, "batch-size": self.batch_size,
-            "threads": os.cpu_count() or 1, "classes": sitting.dataset.classes,
+            "threads": os.cpu_count() or 1, "classes": dataset.classes,
         }  # fmt: skip
         command = [sys.executable, "-m", "largebatch.bench.torch_peer"]
         for name, value in words.items():
             command += [f"--{name}", str(value)]
-        self._complaints = data.with_suffix(f".{dtype}.txt")
+        self._complaints = data.with_suffix(".txt")
         with self._complaints.open("w") as complaints:
             process = subprocess.Popen(
                 command,
@@ -76,14 +78,12 @@ class Torch:
         return peak_resident(self._process.pid)
 
 
-def torch(sitting: Sitting, network: str, mode: str) -> list[Contestant]:
+def torch(sitting: Sitting, dataset: Dataset, network: str, mode: str) -> list[Contestant]:
     """PyTorch in double and in single precision. Raises UserError where it is not installed."""
     del mode
     if importlib.util.find_spec("torch") is None:
         raise UserError("--peers torch needs the package torch: pip install 'largebatch[bench]'")
-    data = sitting.folder / "data.npz"
-    np.savez(data, images=sitting.dataset.train.X, labels=sitting.dataset.train.y)
-    return [Torch(sitting, network, dtype, data) for dtype in ("float64", "float32")]
+    return [Torch(sitting, dataset, network, dtype) for dtype in ("float64", "float32")]
 
 
 class Upstream:
@@ -91,13 +91,13 @@ class Upstream:
 
     batch_size = 2048
 
-    def __init__(self, sitting: Sitting, mode: str) -> None:
+    def __init__(self, sitting: Sitting, dataset: Dataset, mode: str) -> None:
         self.name = f"SystemDS' own layers, {mode}"
-        self.images = len(sitting.dataset.train)
+        self.images = len(dataset.train)
         self.opens = not sitting.has_session(mode, WORKERS)
         self._mode = mode
         self._session = sitting.session(mode, WORKERS)
-        self._data = prepare(sitting.dataset, self._session)
+        self._data = prepare(dataset, self._session)
 
     def epoch(self) -> Epoch:
         """The second epoch of a run. Raises RunError if the run fails."""
@@ -126,10 +126,10 @@ class Upstream:
         return peak_resident(self._session.process_group)
 
 
-def upstream(sitting: Sitting, network: str, mode: str) -> list[Contestant]:
+def upstream(sitting: Sitting, dataset: Dataset, network: str, mode: str) -> list[Contestant]:
     """SystemDS' own layers."""
     del network
-    return [Upstream(sitting, mode)]
+    return [Upstream(sitting, dataset, mode)]
 
 
 PEERS = {

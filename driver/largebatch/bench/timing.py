@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from largebatch.data import Dataset
+from largebatch.data.dataset import Part
 from largebatch.engine.machine import peak_resident
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.files.places import cache_dir, temporary_directory
+from largebatch.models.forward import with_zeros
 from largebatch.records.result import Status
 from largebatch.runs.job import Job
 from largebatch.settings.execution import Execution
@@ -185,14 +187,26 @@ class Largebatch:
 
 
 def shortened(dataset: Dataset, rows: int) -> Dataset:
-    """The first rows of the training part; the other parts whole."""
-    if rows >= len(dataset.train):
+    """The first rows of each part. A part that has no more of them stays whole."""
+    if rows >= max(map(len, dataset.parts.values())):
         return dataset
+    parts = {name: part.rows(slice(rows)) for name, part in dataset.parts.items()}
     return dataclasses.replace(
         dataset,
         title=f"{dataset.title}, {rows} images",
-        train=dataset.train.rows(slice(rows)),
+        train=parts["train"],
+        test=parts.get("test"),
+        validation=parts.get("validation"),
+        least_classes=dataset.classes,
     )
+
+
+def padded(dataset: Dataset, side: int) -> Dataset:
+    """The training part with zeros around its images, so many pixels a side as `--pad-to` gives them."""
+    if not side:
+        return dataset
+    train = Part(with_zeros(dataset.train.X, side), dataset.train.y)
+    return Dataset(dataset.name, dataset.title, train, least_classes=dataset.classes)
 
 
 def contestant(training: Training, mode: str) -> str:

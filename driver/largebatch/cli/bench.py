@@ -12,6 +12,7 @@ from largebatch.cli.commands import Commands, add_command, add_data_dir
 from largebatch.cli.parsing import add_settings, given, values_of_settings, variants
 from largebatch.cli.status import DONE
 from largebatch.settings.execution import Execution
+from largebatch.settings.training import Training
 from largebatch.terminal.say import say
 
 if TYPE_CHECKING:
@@ -38,7 +39,12 @@ def add(commands: Commands) -> None:
         metavar="NETWORK,...",
         help="networks to measure, one after the other (default: lenet)",
     )
-    parser.add_argument("--rows", type=int, metavar="N", help="number of training images (default: all)")
+    parser.add_argument(
+        "--rows",
+        type=int,
+        metavar="N",
+        help="images of each part, at most (default: all)",
+    )
     parser.add_argument(
         "--modes",
         type=_names,
@@ -79,6 +85,7 @@ def add(commands: Commands) -> None:
         metavar="N",
         help="rounds of epochs before the timed ones (default: 2)",
     )
+    add_settings(parser, Training, only=("pad_to",))
     add_settings(parser, Execution, only=BENCH_EXECUTION)
     parser.add_argument(
         "--formulations",
@@ -148,6 +155,7 @@ def _request(options: argparse.Namespace, network: str) -> BenchRequest:
         data_dir=options.data_dir,
         workers=options.workers,
         variants=variants(options.vary),
+        pad_to=options.pad_to or Training.pad_to,
     )
 
 

@@ -49,12 +49,15 @@ def scores_of(
 ) -> Floats:
     """The same for every network."""
     convolutions, padding, blocks, side = form
-    (top, bottom), (left, right) = margins(image[1], side), margins(image[2], side)
-    around = ((0, 0), (0, 0), (top, bottom), (left, right))
-    maps = np.pad(np.asarray(X, np.float64).reshape(-1, *image), around)
+    maps = with_zeros(np.asarray(X, np.float64).reshape(-1, *image), side)
     if blocks:
         return residual_scores(arrays, maps, blocks)
     return scores(arrays, maps, maps.shape[1:], convolutions, padding)
+
+
+def with_zeros(images: npt.NDArray[Any], side: int) -> npt.NDArray[Any]:
+    """Images of shape (N, C, H, W) in the middle of zeros, so that no side has fewer than so many pixels."""
+    return np.pad(images, ((0, 0), (0, 0), *(margins(pixels, side) for pixels in images.shape[2:])))
 
 
 def margins(pixels: int, side: int) -> tuple[int, int]:

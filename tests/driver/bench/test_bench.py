@@ -12,7 +12,7 @@ from largebatch.bench.command import in_rounds, varied
 from largebatch.bench.formulations import Formulation
 from largebatch.bench.formulations import rows as formulation_rows
 from largebatch.bench.tables import MEASURE, as_json, as_markdown, as_text, ratio_rows, rows
-from largebatch.bench.timing import Epoch, Rounds, Timed, contestant, shortened
+from largebatch.bench.timing import Epoch, Rounds, Timed, contestant, padded, shortened
 from largebatch.cli.main import main
 from largebatch.errors import RunError
 from largebatch.settings.training import Training
@@ -132,9 +132,20 @@ def test_settings_that_vary_are_in_the_name() -> None:
 def test_a_shortened_set_is_another_one() -> None:
     whole = dataset()
     short = shortened(whole, 4)
-    assert len(short.train) == 4
+    assert (len(short.train), len(short.parts["test"]), short.classes) == (4, 4, whole.classes)
     assert short.fingerprint != whole.fingerprint
     assert shortened(whole, 10**6) is whole
+
+
+def test_peers_get_the_zeros_around_images_that_training_does() -> None:
+    whole = dataset()
+    wide = padded(whole, 12)
+    assert padded(whole, 0) is whole
+    assert (wide.train.X.shape[1:], wide.classes) == ((1, 12, 12), whole.classes)
+    _, _, height, width = whole.train.X.shape
+    top, left = (12 - height) // 2, (12 - width) // 2
+    assert (wide.train.X[:, :, top : top + height, left : left + width] == whole.train.X).all()
+    assert wide.train.nonzero == whole.train.nonzero
 
 
 def test_ratios_are_to_the_plain_formulation_of_the_part() -> None:
