@@ -70,6 +70,7 @@ def test_the_parts_of_an_epoch_are_told(largebatch: Run) -> None:
         assert seconds[part] > 0, part
 
 
+@pytest.mark.slow
 def test_checkouts_and_settings_are_compared() -> None:
     one, other = f"{ROOT}|local", f"{ROOT}|local|spark.driver.extraJavaOptions=-XX:MaxHeapFreeRatio=100"
     ended = subprocess.run(
@@ -88,6 +89,7 @@ def test_checkouts_and_settings_are_compared() -> None:
     assert summary[1].startswith(f"{other}: epoch ")
 
 
+@pytest.mark.slow
 @pytest.mark.spark
 @pytest.mark.skipif(shutil.which("ss") is None, reason="needs ss (iproute2)")
 def test_a_worker_pulls_model_and_momentum_and_pushes_a_gradient(largebatch: Run) -> None:
