@@ -25,7 +25,9 @@ from largebatch.bench.timing import (
 from largebatch.data import Dataset
 from largebatch.errors import UserError
 from largebatch.runs import preflight
+from largebatch.runs.memory import Sessions
 from largebatch.settings.execution import MODES, Execution
+from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
 from largebatch.terminal.say import Say
 
@@ -53,7 +55,8 @@ class BenchRequest:
     variants: Sequence[Mapping[str, Any]] = ({},)  # settings of the trainings
 
     def __post_init__(self) -> None:
-        for flag, wanted, known in (("modes", self.modes, MODES), ("peers", self.peers, PEERS)):
+        named = (("network", [self.network], NETWORKS), ("modes", self.modes, MODES))
+        for flag, wanted, known in (*named, ("peers", self.peers, PEERS)):
             for name in wanted:
                 if name not in known:
                     raise UserError(f"--{flag} {name} is unknown; there are {', '.join(known)}")
@@ -120,30 +123,26 @@ def _checked(
     request: BenchRequest, say: Say, *, at_once: bool = False
 ) -> tuple[Dataset, list[tuple[Training, Execution]]]:
     """The data, and the trainings with their executions. `at_once`: their sessions are open together."""
-    dataset = data.load(request.dataset, request.data_dir, say=say)
-    dataset = shortened(dataset, request.rows or len(dataset.train))
     trainings = [
-        (
-            _training(dataset, request, size, workers, variant),
-            dataclasses.replace(request.execution, mode=mode),
-        )
+        (_training(request, size, workers, variant), dataclasses.replace(request.execution, mode=mode))
         for size in request.batch_sizes
         for workers in request.workers
         for mode in request.modes
         for variant in request.variants
     ]
-    sessions = len(request.modes) * len(request.workers) if at_once else 1
+    dataset = data.load(request.dataset, request.data_dir, say=say)
+    dataset = shortened(dataset, request.rows or len(dataset.train))
+    number = len(request.modes) * len(request.workers) if at_once else 1
+    sessions = Sessions(number, "name fewer of --modes and --workers")
     for training, execution in trainings:
         for remark in preflight.check(training, execution, dataset, sessions=sessions):
             say(remark)
     return dataset, trainings
 
 
-def _training(
-    dataset: Dataset, request: BenchRequest, batch_size: int, workers: int, variant: Mapping[str, Any]
-) -> Training:
+def _training(request: BenchRequest, batch_size: int, workers: int, variant: Mapping[str, Any]) -> Training:
     of_all = {
-        "dataset": dataset.name,
+        "dataset": request.dataset,
         "network": request.network,
         "pad_to": request.pad_to,
         "optimizer": "sgd_momentum",

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from largebatch.cli.commands import Commands, add_command, add_data_dir
-from largebatch.cli.parsing import add_settings, given, values_of_settings, variants
+from largebatch.cli.parsing import add_settings, given, values_of_settings, variants, whole_number
 from largebatch.cli.status import DONE
+from largebatch.errors import UserError
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
+from largebatch.settings.values import flag
 from largebatch.terminal.say import say
 
 if TYPE_CHECKING:
@@ -20,6 +22,23 @@ if TYPE_CHECKING:
     from largebatch.bench.timing import Timed
 
 BENCH_EXECUTION = ("master", "memory", "conf", "secure", "cluster_timeout")
+_DATA = (
+    "data_dir",
+    "dataset",
+    "network",
+    "pad_to",
+    "rows",
+    "batch_sizes",
+    "vary",
+    "workers",
+    "epochs",
+    "warm_up",
+)
+UNUSED = {  # options that count for nothing where something else is measured instead
+    "formulations": (*_DATA, "modes", "peers", "master", "json", "markdown"),
+    "breakdown": ("peers", "json"),
+    "scaling": ("modes", "peers", "json"),
+}
 
 
 def add(commands: Commands) -> None:
@@ -40,10 +59,7 @@ def add(commands: Commands) -> None:
         help="networks to measure, one after the other (default: lenet)",
     )
     parser.add_argument(
-        "--rows",
-        type=int,
-        metavar="N",
-        help="images of each part, at most (default: all)",
+        "--rows", type=whole_number, metavar="N", help="images of each part, at most (default: all)"
     )
     parser.add_argument(
         "--modes",
@@ -65,7 +81,7 @@ def add(commands: Commands) -> None:
         action="extend",
         default=[],
         metavar="SETTING=VALUE,...",
-        help="settings to measure every value of, e.g. optimizer=sgd_momentum,lars (default: sgd_momentum)",
+        help="settings to measure every value of, e.g. optimizer=lars,lamb (default: optimizer=sgd_momentum)",
     )
     parser.add_argument(
         "--peers",
@@ -75,27 +91,28 @@ def add(commands: Commands) -> None:
         help="other implementations to measure: torch, upstream (default: none)",
     )
     parser.add_argument(
-        "--epochs", type=int, default=3, metavar="N",
+        "--epochs", type=whole_number, default=3, metavar="N",
         help="timed epochs, each the second epoch of a run; all take turns (default: 3)",
     )  # fmt: skip
     parser.add_argument(
         "--warm-up",
-        type=int,
+        type=whole_number,
         default=2,
         metavar="N",
         help="rounds of epochs before the timed ones (default: 2)",
     )
     add_settings(parser, Training, only=("pad_to",))
     add_settings(parser, Execution, only=BENCH_EXECUTION)
-    parser.add_argument(
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument(
         "--formulations",
         action="store_true",
         help="instead, time parts of a layer in several formulations in DML",
     )
-    parser.add_argument(
+    instead.add_argument(
         "--breakdown", action="store_true", help="instead, show how a warm epoch's time is spent"
     )
-    parser.add_argument(
+    instead.add_argument(
         "--scaling",
         action="store_true",
         help="instead, show time and traffic of an update in Spark mode, for each of --workers",
@@ -106,10 +123,14 @@ def add(commands: Commands) -> None:
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print all numbers as JSON")
     shown.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.set_defaults(default_of=parser.get_default)
 
 
 def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
+    names = [name for name in text.split(",") if name]
+    if not names:
+        raise argparse.ArgumentTypeError(f"{text!r} must be names separated by commas")
+    return names
 
 
 def _sizes(text: str) -> list[int]:
@@ -125,6 +146,7 @@ def run(options: argparse.Namespace) -> int:
     from largebatch.bench import command, formulations
     from largebatch.terminal.table import align
 
+    _refuse_unused(options)
     if options.formulations:
         execution = Execution().updated(given(options, Execution) | {"mode": "local"})
         print(align(formulations.rows(formulations.compare(execution))))
@@ -137,6 +159,14 @@ def run(options: argparse.Namespace) -> int:
     else:
         _print_timed({network: command.bench(request, say) for network, request in requests.items()}, options)
     return DONE
+
+
+def _refuse_unused(options: argparse.Namespace) -> None:
+    """Raises UserError for an option that would count for nothing."""
+    for instead, names in UNUSED.items():
+        for name in names:
+            if getattr(options, instead) and getattr(options, name) != options.default_of(name):
+                raise UserError(f"{flag(name)} counts for nothing with --{instead}: leave it out")
 
 
 def _request(options: argparse.Namespace, network: str) -> BenchRequest:

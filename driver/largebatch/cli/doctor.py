@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from largebatch.cli.commands import Commands, add_command, add_data_dir
+from largebatch.cli.parsing import whole_number
 
 
 def add(commands: Commands) -> None:
@@ -12,7 +13,11 @@ def add(commands: Commands) -> None:
     parser = add_command(commands, "doctor", run, "Check whether this machine has what a run needs.")
     add_data_dir(parser)
     parser.add_argument(
-        "--workers", type=int, default=4, metavar="N", help="workers that runs will have (default: 4)"
+        "--workers",
+        type=whole_number,
+        default=4,
+        metavar="N",
+        help="workers that runs will have (default: 4)",
     )
 
 

@@ -16,6 +16,35 @@ from largebatch.errors import UserError
 from largebatch.settings.training import Training
 from largebatch.settings.values import Setting, Settings, declared
 
+# What values are, where the last word of a setting's name doesn't tell.
+METAVARS = {
+    "batch_size_per_worker": "ROWS",
+    "bits_per_second": "BITS",
+    "compute_time": "KIND:SECONDS",
+    "evaluate_every": "UPDATES",
+    "label_smoothing": "SHARE",
+    "micro_batch": "ROWS",
+    "pad_to": "PIXELS",
+    "reference_batch": "ROWS",
+    "softsync_n": "N",
+}
+
+
+def number(text: str) -> float:
+    """A number, perhaps not finite: the setting's range says so."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a number") from None
+
+
+def whole_number(text: str) -> int:
+    """A whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} must be a whole number") from None
+
 
 def _fractions(text: str) -> tuple[float, ...]:
     try:
@@ -53,9 +82,13 @@ def _add(parser: argparse.ArgumentParser, setting: Setting, help_text: str) -> N
             setting.flag,
             type=_converter(setting.kind),
             choices=setting.offered or None,
-            metavar=None if setting.offered else setting.name.rsplit("_", maxsplit=1)[-1].upper(),
+            metavar=None if setting.offered else METAVARS.get(setting.name, _last_word(setting.name)),
             help=help_text,
         )
+
+
+def _last_word(name: str) -> str:
+    return name.rsplit("_", maxsplit=1)[-1].upper()
 
 
 def _converter(kind: Any) -> Callable[[str], Any]:
@@ -63,8 +96,8 @@ def _converter(kind: Any) -> Callable[[str], Any]:
     if kind == tuple[int, ...]:
         return _whole_numbers
     if float in (kind, *typing.get_args(kind)):
-        return _fractions if typing.get_origin(kind) is tuple else float
-    return int if int in (kind, *typing.get_args(kind)) else str
+        return _fractions if typing.get_origin(kind) is tuple else number
+    return whole_number if int in (kind, *typing.get_args(kind)) else str
 
 
 def _help(settings: type[Settings], setting: Setting) -> str:
@@ -136,15 +169,15 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def add_only(parser: argparse.ArgumentParser) -> None:
-    """The option --only, see `grouped`."""
+def add_only(parser: argparse.ArgumentParser, of: str = "runs") -> None:
+    """The option --only of a command that carries out or shows some things, see `grouped`."""
     parser.add_argument(
         "--only",
         type=values_of_settings,
         action="extend",
         default=[],
         metavar="SETTING=VALUE,...",
-        help="only runs with these values, e.g. optimizer=lars,batch_size=64,128",
+        help=f"only {of} with these values, e.g. optimizer=lars,batch_size=64,128",
     )
 
 

@@ -80,7 +80,7 @@ def request(options: argparse.Namespace) -> SweepRequest:
         out=options.out or RUNS / library.load(options.study).name,
         runs=options.runs,
         data_dir=options.data_dir,
-        only=grouped(getattr(options, "only", [])),
+        only=grouped(options.only),
         execution=given(options, Execution),
         limits=Limits(options.jobs, options.limit_time, options.isolate),
         host=options.host,

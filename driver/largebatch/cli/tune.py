@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from largebatch.cli.commands import Commands, add_command
+from largebatch.cli.parsing import add_only
 from largebatch.cli.status import DONE
 from largebatch.cli.sweep import add_study, carry_out, request
 from largebatch.terminal.say import say
@@ -20,6 +21,7 @@ def add(commands: Commands) -> None:
         "train the best with several seeds. Exit status: as of `sweep`.",
     )
     add_study(parser, tuning=True)
+    add_only(parser, "cells")
     parser.add_argument("--explain", action="store_true", help="only say the plan in words")
 
 

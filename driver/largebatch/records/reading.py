@@ -28,6 +28,7 @@ from largebatch.settings.schedules import SCHEDULES
 from largebatch.settings.selection import Only, select
 from largebatch.settings.training import Training
 from largebatch.settings.tuning import Cell
+from largebatch.terminal.words import counted
 
 STUDY_FILE = "study.json"
 _STUDY = {
@@ -135,7 +136,7 @@ def _cut(run: RunRecord, epoch: int) -> RunRecord:
         )
     if run.status == Status.FINISHED:
         return dataclasses.replace(
-            run, status=NoResult.UNFINISHED, reason=f"was trained for {len(run.metrics)} epochs"
+            run, status=NoResult.UNFINISHED, reason=f"was trained for {counted(len(run.metrics), 'epoch')}"
         )
     return run
 

@@ -11,7 +11,6 @@ from largebatch.records.result import Status
 from largebatch.report import tables
 from largebatch.report.parts import Part, Table
 from largebatch.report.statistics import LEAST_SEEDS, BySeed, Rank, ranking
-from largebatch.settings.tuning import EPOCHS
 
 _HEADINGS = (
     "batch size",
@@ -45,10 +44,9 @@ def part(results: pd.DataFrame) -> list[Part]:
 
 def rankings(results: pd.DataFrame) -> dict[int, list[Rank]]:
     """The ranking at each batch size at which two lines share seeds enough."""
-    if results.empty or "seed" not in results:
+    tunes = "budget" in results  # its own section says who is ahead, budget by budget
+    if results.empty or tunes or "seed" not in results:
         return {}
-    if "budget" in results:  # of a study that tunes: lines of one budget only can be compared
-        results = results[results["budget"] == EPOCHS]
     return {size: ranks for size, ranks in _rankings(results) if len(ranks) > 1 and _has_seeds(ranks)}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from largebatch.data import Dataset
@@ -26,19 +28,35 @@ DENSE_BYTES = 8
 PLANNED_SHARE = 0.7  # of the heap: an operation that SystemDS thinks to take more is carried out on Spark
 
 
-def memory_remarks(training: Training, execution: Execution, dataset: Dataset, sessions: int) -> list[str]:
+@dataclass(frozen=True)
+class Sessions:
+    """How many sessions are open at once, and the options that lower the number."""
+
+    number: int = 1
+    options: str = "--jobs"
+
+
+ONE = Sessions()
+
+
+def memory_remarks(
+    training: Training, execution: Execution, dataset: Dataset, sessions: Sessions
+) -> list[str]:
     """A remark if the heap may be too small. Raises UserError if the machine has less than the heaps take."""
     heap, there = execution.memory_bytes, available_memory()
     need = heap_bytes(training, execution.mode, dataset)
-    if there is not None and heap * sessions > there:
+    if there is not None and heap * sessions.number > there:
         wanted, remedy = f"--memory {execution.memory}", "lower it"
-        if sessions > 1:
-            wanted, remedy = f"{wanted} for each of {sessions} sessions", "lower it or --jobs"
+        if sessions.number > 1:
+            wanted = f"{wanted} for each of {sessions.number} sessions"
+            remedy = f"lower it or {sessions.options}"
         raise UserError(f"{wanted} is more than the {there / 2**30:.1f} GB free here; {remedy}")
     if ESTIMATE_MARGIN * need > heap:
+        trains_on_it = bool(training.architecture.norms)  # another --micro-batch is another training
+        remedy = "raise --memory" if trains_on_it else "raise --memory or lower --micro-batch"
         return [
             f"About {need / 2**30:.1f} GB of heap are the least for this, --memory is {execution.memory}: "
-            "it may run out, or be slow; raise --memory or lower --micro-batch."
+            f"it may run out, or be slow; {remedy}."
         ]
     return []
 

@@ -11,7 +11,7 @@ from largebatch.engine.master import choose_master
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.secret import shared_secret
 from largebatch.errors import UserError
-from largebatch.runs.memory import DENSE_BYTES, check_data_fit, memory_remarks
+from largebatch.runs.memory import DENSE_BYTES, ONE, Sessions, check_data_fit, memory_remarks
 from largebatch.settings.execution import Execution
 from largebatch.settings.protocols import PROTOCOLS
 from largebatch.settings.training import Training
@@ -25,7 +25,7 @@ def check(
     execution: Execution,
     dataset: Dataset,
     *,
-    sessions: int = 1,
+    sessions: Sessions = ONE,
     host: Host = OWN_JVM,
 ) -> list[str]:
     """Remarks on a run about to start in each of some sessions. Raises UserError if it can't work."""
@@ -64,9 +64,8 @@ def _check_evaluations(training: Training, execution: Execution, dataset: Datase
     asked = "--evaluate-every" if training.evaluate_every else ""
     asked = "--target-accuracy" if execution.target_accuracy else asked
     if asked and set(dataset.parts) == {"train"}:
-        raise UserError(
-            f"{asked} needs a validation or a test part, which {dataset.title} lacks: give --validation-rows"
-        )
+        lacks = f"which {dataset.title} lacks" if training.test_part else "and --no-test-part leaves none"
+        raise UserError(f"{asked} needs a validation or a test part, {lacks}: give --validation-rows")
     updates = updates_per_epoch(training, len(dataset.train))
     if snapshots_per_epoch(training, len(dataset.train)) > MOST_SNAPSHOTS:
         raise UserError(
@@ -91,7 +90,8 @@ def _check_images(training: Training, dataset: Dataset) -> None:
         padding = f" with --padding {training.padding}" if training.belongs("padding") else ""
         raise UserError(
             f"--network {training.network}{padding} needs images of at least "
-            f"{smallest} x {smallest}, {dataset.title} has {images.height} x {images.width}"
+            f"{smallest} x {smallest}, {dataset.title} has {images.height} x {images.width}: "
+            f"--pad-to {smallest} or more puts zeros around them"
         )
 
 
@@ -159,7 +159,7 @@ def _check_batch(training: Training, execution: Execution, dataset: Dataset) -> 
     if training.batch_size > largest:
         raise UserError(
             f"--batch-size {training.batch_size} is more than the {rows} training rows{left} of "
-            f"{dataset.title} hold for {workers} workers; the largest is {largest}"
+            f"{dataset.title}: with --workers {workers} the largest is {largest}"
         )
     if execution.mode == "local" and workers > 1 and rows < 2 * workers:
         raise UserError(

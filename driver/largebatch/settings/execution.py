@@ -30,7 +30,8 @@ def _memory(value: str) -> str | None:
     return None if _bytes(value) >= SMALLEST_HEAP else f"{value} is too little; at least 512m"
 
 
-def _targets(values: tuple[float, ...]) -> str | None:
+def accuracies(values: tuple[float, ...]) -> str | None:
+    """What is wrong with values that are not all accuracies; None if nothing is."""
     return next((complaint for value in values if (complaint := _SHARE(value))), None)
 
 
@@ -69,7 +70,7 @@ class Execution(Settings):
         (),
         "accuracies such as 0.97,0.98: the result tells when each was first reached, on the validation part "
         "or else the test part (default: none)",
-        _targets,
+        accuracies,
         dml=NotPassed("it is read off the accuracies of the run"),
     )
 

@@ -21,7 +21,9 @@ class Network:
     pixels. The first layers, `convolutions` of them, are convolutions of 5 x 5 with ReLU and 2x2 max pooling;
     the others are affine, with ReLU behind all but the last. A residual network has `blocks` of them in a
     stage, and `norms` name its batch normalisations, which have moments. `micro_batch` and `adapts_biases`,
-    also whether biases decay, are defaults. `sized`, if given, makes the row that holds for other settings.
+    also whether biases decay, are defaults. `rough_rate` is the training rows a second, evaluations included,
+    that two cores may do, for estimates before anything is measured. `sized`, if given, makes the row that
+    holds for other settings.
     """
 
     layers: tuple[str, ...]
@@ -35,6 +37,7 @@ class Network:
     norms: tuple[str, ...] = ()
     micro_batch: int = 512
     adapts_biases: bool = True
+    rough_rate: int = 2400
     sized: Callable[[NetworkSettings], Network] | None = None
 
     @property
@@ -55,6 +58,7 @@ def _mlp(hidden: tuple[int, ...]) -> Network:
         2,
         settings=("hidden",),
         values_per_row=4 * sum(hidden),
+        rough_rate=8000,
         sized=lambda settings: _mlp(settings.hidden),
     )
 
@@ -80,6 +84,7 @@ def _resnet(blocks: int, filters: int = FILTERS) -> Network:
         norms=tuple(norm for _, norm in units),
         micro_batch=64,
         adapts_biases=False,
+        rough_rate=200 // blocks,
         sized=lambda settings: _resnet(blocks, settings.filters),
     )
 
@@ -96,7 +101,7 @@ NETWORKS = {
         min_side={"same": 4, "valid": 16},
         convolutions=2,
     ),
-    "softmax": Network(("fc",), _weights_and_biases(("fc",)), 2),
+    "softmax": Network(("fc",), _weights_and_biases(("fc",)), 2, rough_rate=10_000),
     "mlp": _mlp(HIDDEN),
     "resnet8": _resnet(1),
     "resnet20": _resnet(3),

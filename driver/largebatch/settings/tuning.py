@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from largebatch.errors import UserError
+from largebatch.settings.execution import accuracies
 from largebatch.settings.ranges import LARGEST, Real, Text, Whole
 from largebatch.settings.schedules import rising_fractions
 from largebatch.settings.training import Training
@@ -37,6 +38,9 @@ class TuneSettings(Settings):
         5, "seeds with which the best of a cell is trained on all rows", Whole(1, MOST_SEEDS)
     )
     sequence: int = setting(1, "seed of the sequence that trials are taken from", Whole(0, LARGEST))
+    target: tuple[float, ...] = setting(
+        (), "accuracies; the report tells when each was first reached (default: none)", accuracies
+    )
     updates: int | None = setting(
         None, "updates of a run in the second budget (default: there is none)", Whole(low=1)
     )

@@ -93,8 +93,8 @@ class Setting:
 
     def check_type(self, value: Any) -> None:
         """Raises UserError for a value of another type."""
-        wanted = str(getattr(self.kind, "__name__", self.kind))
-        check(_accepts(value, self.kind), f"{self.name} = {value!r} is not of type {wanted}")
+        shown = list(value) if isinstance(value, tuple) else value
+        check(_accepts(value, self.kind), f"{self.name} = {shown!r} must be {_in_words(self.kind)}")
 
     def arguments(self, value: Any) -> dict[str, Argument]:
         """What train.dml gets for a value."""
@@ -129,6 +129,16 @@ def declared(settings: type[Settings]) -> dict[str, Setting]:
             for f in fields(settings)  # type: ignore[arg-type]
         }
     return _declared[settings]
+
+
+def _in_words(kind: Any) -> str:
+    """What a value of a type is; None, which stands for a default, is not told of."""
+    if typing.get_origin(kind) is tuple:
+        of = {float: "numbers", int: "whole numbers", str: "texts in quotes"}
+        return f"a list of {of[typing.get_args(kind)[0]]}"
+    (kind,) = [one for one in (typing.get_args(kind) or (kind,)) if one is not types.NoneType]
+    words = {float: "a number", int: "a whole number", bool: "true or false", str: "a text in quotes"}
+    return words[kind]
 
 
 def _accepts(value: Any, kind: Any) -> bool:

@@ -15,6 +15,7 @@ from largebatch.engine.own import OWN_JVM
 from largebatch.errors import RunError, UserError
 from largebatch.records.study_folder import StudyFolder
 from largebatch.runs import preflight
+from largebatch.runs.memory import Sessions
 from largebatch.settings.execution import Execution
 from largebatch.settings.selection import Only
 from largebatch.settings.study import Study, run_name
@@ -26,6 +27,7 @@ from largebatch.studies.sweep import Limits, Sweep
 from largebatch.studies.tasks import Datasets, Task, format_tasks, measured, survey
 from largebatch.terminal.say import Say
 from largebatch.terminal.table import format_results
+from largebatch.terminal.words import counted
 
 DONE, SOME_FAILED, NOT_COMPLETE = 0, 1, 3
 
@@ -59,7 +61,7 @@ class CheckedStudy:
         self.execution = Execution.from_mapping(self.study.execution).updated(request.execution)
         self.folder = StudyFolder(request.out, request.runs)
         loaded = self._load(request, say, download=download)
-        self.settle(loaded)
+        self.settle(loaded, request.only)
         self.datasets = self._cut(loaded)
         self.folder.check(self.study)
         self.tasks = self.survey(request.only)
@@ -74,8 +76,8 @@ class CheckedStudy:
             )
         return study
 
-    def settle(self, loaded: Mapping[str, Dataset]) -> None:
-        """What is known of the runs once their data are."""
+    def settle(self, loaded: Mapping[str, Dataset], only: Only) -> None:
+        """What is known of the runs once their data are. Raises UserError for an `only` that can't be."""
 
     @property
     def later(self) -> Sequence[Training]:
@@ -133,7 +135,7 @@ class CheckedStudy:
                         training,
                         self.execution,
                         dataset,
-                        sessions=request.limits.jobs,
+                        sessions=Sessions(request.limits.jobs),
                         host=request.host,
                     )
                 except UserError as error:
@@ -181,7 +183,7 @@ def _start(checked: CheckedStudy, request: SweepRequest, say: Say) -> Sweep:
     """The sweep over the runs as they stand now, announced in a line."""
     tasks = checked.survey(request.only)
     ended = sum(task.ended for task in tasks)
-    runs = f"{len(tasks)} runs, {ended} of them done" if ended else f"{len(tasks)} runs"
+    runs = counted(len(tasks), "run") + (f", {ended} of them done" if ended else "")
     say(f"{checked.study.title}: {runs}, {checked.execution.mode} mode, in {request.out}")
     names = titles(checked.study, tasks)
     return Sweep(

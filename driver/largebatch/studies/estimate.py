@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 
+from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
+from largebatch.terminal.words import counted
 
-ROUGH_S = 25.0  # an epoch over ROUGH_ROWS images on two cores; used until an epoch is measured
-ROUGH_ROWS = 60_000
+ROUGH_ROWS = 60_000  # of data that are not at hand
 REMEMBERED = 5  # last epochs of each batch size, whose mean is the estimate
 
 
@@ -18,12 +19,17 @@ class Timing:
     def __init__(self) -> None:
         self._per_row: dict[tuple[str, int], deque[float]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self.measured = 0  # epochs so far
+        self._guessed: dict[str, int] = {}  # rates taken for networks without a measured epoch
 
     @property
     def basis(self) -> str:
-        """What the estimates rest on, in words."""
-        rough = f"nothing is measured yet: {ROUGH_S:g} s are taken for {ROUGH_ROWS} images"
-        return f"as {self.measured} epochs took here" if self.measured else rough
+        """What the estimates asked for so far rest on, in words."""
+        found = [f"as {counted(self.measured, 'epoch')} took here"] if self.measured else []
+        known = {network for network, _ in self._per_row}
+        guessed = [f"{r} images/s for {name}" for name, r in self._guessed.items() if name not in known]
+        if guessed:
+            found.append(f"not measured yet: {', '.join(guessed)}")
+        return "; ".join(found) or "nothing is left"
 
     def add(self, training: Training, rows: int, seconds: float) -> None:
         """Record the duration of an epoch over `rows` training rows."""
@@ -34,7 +40,8 @@ class Timing:
         """Estimate for an epoch, from those of the same network with the nearest batch size."""
         sizes = [size for network, size in self._per_row if network == training.network]
         if not sizes:
-            return ROUGH_S / ROUGH_ROWS * rows
+            rate = self._guessed[training.network] = NETWORKS[training.network].rough_rate
+            return rows / rate
         nearest = min(sizes, key=lambda size: abs(math.log(size / training.batch_size)))
         measured = self._per_row[training.network, nearest]
         return sum(measured) / len(measured) * rows

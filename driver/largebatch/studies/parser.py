@@ -77,16 +77,25 @@ class _Parser:
         fallback = self.document.get("fallback")
         if fallback is not None and len({run.dataset for run in runs}) > 1:
             self.complaints.refuse("", 0, "fallback", "a fallback is for studies of one data set")
-        name = self.document["name"]
+        name, tuning = self.document["name"], self._tuning(runs)
         return Study(
             name=name,
             title=self.document.get("title", name),
             description=" ".join(self.document.get("description", "").split()),
             runs=tuple(sorted(runs, key=lambda r: (r.workers, r.dataset, r.batch_size, r.seed))),
-            execution=execution,
+            execution=self._with_target(execution, tuning),
             fallback=fallback,
-            tuning=self._tuning(runs),
+            tuning=tuning,
         )
+
+    def _with_target(self, execution: dict[str, Any], tuning: Tuning | None) -> dict[str, Any]:
+        """[execution], with the target that [tune] names."""
+        if tuning is None or not tuning.settings.target:
+            return execution
+        if "target_accuracy" in execution:
+            words = "target_accuracy of [execution] is the same setting: leave out one of them"
+            self.complaints.refuse("tune", 0, "target", f"target and {words}")
+        return {**execution, "target_accuracy": list(tuning.settings.target)}
 
     def _tuning(self, runs: list[Training]) -> Tuning | None:
         """What [tune] and [space.OPTIMIZER] say; None without [tune]."""

@@ -17,6 +17,7 @@ from largebatch.settings.training import Training
 from largebatch.studies.estimate import ROUGH_ROWS, Timing
 from largebatch.terminal.progress import duration
 from largebatch.terminal.table import align
+from largebatch.terminal.words import counted
 
 Datasets = Mapping[tuple[str, int, int, bool], Dataset]  # by Training.data
 
@@ -118,9 +119,10 @@ def format_tasks(tasks: Sequence[Task], timing: Timing, jobs: int) -> str:
     rows += [[t.name, t.state, str(t.epochs_left), _time(_seconds(t, timing))] for t in tasks]
     states = Counter("to go on with" if t.epochs_done and not t.ended else t.state for t in tasks)
     total = duration(sum(_seconds(task, timing) for task in tasks) / jobs)
+    runs, stand = counted(len(tasks), "run"), ", ".join(f"{n} {state}" for state, n in states.items())
     return (
-        f"{align(rows)}\n{len(tasks)} runs: {', '.join(f'{n} {state}' for state, n in states.items())}; "
-        f"{sum(t.epochs_left for t in tasks)} epochs to do, about {total} ({timing.basis})"
+        f"{align(rows)}\n{runs}: {stand}; "
+        f"{counted(sum(t.epochs_left for t in tasks), 'epoch')} to do, about {total} ({timing.basis})"
     )
 
 

@@ -53,7 +53,10 @@ class TuningParser:
     def _chosen(self, optimizer: str) -> Space:
         found = self._space(optimizer)
         if not any(dimension.free for dimension in found):
-            self.complaints.refuse(f"space.{optimizer}", 0, "", f"there is nothing to choose for {optimizer}")
+            mend = f"give a setting of [space.{optimizer}] a range or values"
+            self.complaints.refuse(
+                f"space.{optimizer}", 0, "", f"there is nothing to choose for {optimizer}: {mend}"
+            )
         return found
 
     def _space(self, optimizer: str) -> Space:

@@ -105,7 +105,7 @@ def _check_values(key: str, dimension: Dimension, optimizer: str) -> None:
             one.check_type(value)
             one.check(value)
         except UserError as error:
-            raise UserError(f"{key}: {error}") from error
+            raise UserError(str(error) if key == one.name else f"{key}: {error}") from error
 
 
 def _plain(value: Any) -> Any:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from largebatch import data
 from largebatch.bench.breakdown import OUTSIDE, shares
 from largebatch.bench.checkouts import Contestant, Run, summary
-from largebatch.bench.command import in_rounds, varied
+from largebatch.bench.command import BenchRequest, bench, in_rounds, varied
 from largebatch.bench.formulations import Formulation
 from largebatch.bench.formulations import rows as formulation_rows
 from largebatch.bench.tables import MEASURE, as_json, as_markdown, as_text, ratio_rows, rows
 from largebatch.bench.timing import Epoch, Rounds, Timed, contestant, padded, shortened
 from largebatch.cli.main import main
-from largebatch.errors import RunError
+from largebatch.errors import RunError, UserError
+from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
-from tests.support.samples import dataset
+from tests.support.samples import dataset, write_dataset
 
 OWN = Timed(
     "largebatch, local", 2048, 60000, (15.0, 16.0, 14.0), 30.0, (5.0, 5.5, 4.5), (16.5, 16.0, 21.0), 2**31
@@ -202,3 +205,60 @@ def test_requests_that_can_not_be_met(words: str, sentence: str, capsys: pytest.
         main(["bench", *words.split()])
     assert ended.value.code == 2
     assert sentence in capsys.readouterr().err
+
+
+# ---- what can't be measured, or counts for nothing ----
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--network resnet12", "--network resnet12 is unknown; there are lenet, "),
+        ("--network resnet8 --vary hidden=3", "--hidden belongs to --network mlp, not to resnet8"),
+        ("--batch-sizes 0", "--batch-size 0 must be at least 1"),
+        (
+            "--formulations --network resnet8",
+            "--network counts for nothing with --formulations: leave it out",
+        ),
+        ("--formulations --json", "--json counts for nothing with --formulations: leave it out"),
+        ("--breakdown --peers torch", "--peers counts for nothing with --breakdown: leave it out"),
+        ("--scaling --modes local", "--modes counts for nothing with --scaling: leave it out"),
+    ],
+)
+def test_what_is_refused_is_refused_before_any_data_are_read(
+    line: str, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(data, "load", None)
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", *line.split()])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f"largebatch: {words}")
+
+
+@pytest.mark.parametrize("option", ["--network", "--modes", "--peers"])
+@pytest.mark.parametrize("text", ["", ","])
+def test_an_empty_list_of_names_is_refused(
+    option: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["bench", option, text])
+    assert ended.value.code == 2
+    assert f"argument {option}: {text!r} must be names separated by commas" in capsys.readouterr().err
+
+
+def test_sessions_that_take_too_much_memory_are_told_with_options_of_this_command(tmp_path: Path) -> None:
+    write_dataset(tmp_path)
+    much = Execution(memory="4000g")
+    request = BenchRequest(
+        ["local"],
+        [8],
+        [],
+        Rounds(0, 1),
+        much,
+        network="softmax",
+        dataset="idx",
+        data_dir=tmp_path,
+        workers=(1, 2),
+    )
+    with pytest.raises(UserError, match=r"for each of 2 sessions .*; lower it or name fewer of --modes and"):
+        bench(request, print)

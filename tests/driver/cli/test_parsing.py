@@ -23,6 +23,7 @@ from largebatch.cli.parsing import (
 from largebatch.errors import UserError
 from largebatch.settings.execution import Execution
 from largebatch.settings.optimizers import OPTIMIZERS
+from largebatch.settings.simulation import SimulationSettings
 from largebatch.settings.training import Training
 from tests.support.settings import CHOICES, OWNED, SETTINGS
 
@@ -71,6 +72,12 @@ def test_every_help_ends_with_the_default(
     else:
         assert help_text.endswith(f"(default: {defaults.get(field.name, field.default)})")
     assert help_text.count("default") == 1
+
+
+def test_the_help_says_what_a_value_is(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser, SimulationSettings, only=("bits_per_second",))
+    assert option(parser, "pad_to").metavar == "PIXELS"
+    assert not {action.metavar for action in parser._actions} & {"TO", "EVERY", "WORKER", "SECOND", "BATCH"}
 
 
 @pytest.mark.parametrize("name", ["milestones", "power"])

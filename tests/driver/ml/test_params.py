@@ -75,7 +75,7 @@ def test_numbers_of_numpy_and_tuples_become_plain() -> None:
     ("given", "kind", "sentence"),
     [
         ({"batchSize": 0}, UserError, "batchSize 0 must be at least 1"),
-        ({"batchSize": "many"}, UserError, "batchSize = 'many' is not of type int"),
+        ({"batchSize": "many"}, UserError, "batchSize = 'many' must be a whole number"),
         ({"network": "resnet"}, UserError, "network 'resnet' is unknown; choose one of lenet, "),
         (
             {"imageShape": [28, 28]},

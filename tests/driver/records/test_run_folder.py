@@ -181,7 +181,7 @@ def test_settings_of_something_else_are_a_user_error(
     ("part", "values", "words"),
     [
         ("training", {"optimiser": "lars"}, "unknown setting optimiser"),
-        ("training", {"epochs": "3"}, "epochs = '3' is not of type int"),
+        ("training", {"epochs": "3"}, "epochs = '3' must be a whole number"),
         ("training", {"epochs": 0}, "--epochs 0 must be at least 1"),
         ("execution", {"memory": "much"}, "--memory 'much' must be"),
     ],

@@ -300,7 +300,7 @@ def test_a_run_that_was_to_be_shorter_has_no_result_after_more_epochs(tmp_path: 
     record = read_study(study(tmp_path, LARS, short)).after(2)
     assert [(run.status, run.reason) for run in record.runs] == [
         ("finished", ""),
-        ("unfinished", "was trained for 1 epochs"),
+        ("unfinished", "was trained for 1 epoch"),
     ]
 
 

@@ -173,13 +173,16 @@ def test_the_report_has_a_row_per_trial_per_cell_and_per_final_run(tmp_path: Pat
     )
     assert "By equal updates\nbatch size" in written.text and "claims" not in written.text
     page = written.page.read_text()
+    assert "Which line at which batch size" not in page, "who is ahead is said once"
     assert "Which optimizer at which batch size" in page and "largebatch tune small" in page
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_a_study_of_which_nothing_has_ended_has_a_report_too(tmp_path: Path) -> None:
     folder = write_tuned(tmp_path / "study", [SGD, LARS], {})
-    assert "2 of 2 cells are not decided yet" in report(folder).text
+    text = report(folder).text
+    assert "2 of 2 cells are not decided yet" in text
+    assert "8 trials, 0 of which diverged; 0 of 6 final runs have ended." in text
     assert len(csv(folder, "trials.csv")) == 8 and len(csv(folder, "results.csv")) == 0
 
 

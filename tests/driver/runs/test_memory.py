@@ -53,7 +53,9 @@ def test_a_heap_that_may_be_too_small_is_remarked_with_a_remedy() -> None:
     assert check(training, Execution(memory=f"{enough}m"), images) == []
     (remark,) = check(training, Execution(memory="512m"), images)
     assert remark.startswith(f"About {need / GB:.1f} GB of heap are the least for this, --memory is 512m: ")
-    assert "raise --memory or lower --micro-batch" in remark
+    assert remark.endswith("; raise --memory or lower --micro-batch.")
+    (remark,) = check(dataclasses.replace(training, network="resnet8"), Execution(memory="512m"), images)
+    assert remark.endswith("; raise --memory."), "another --micro-batch would train another network"
 
 
 def test_training_data_that_the_driver_cannot_permute_are_refused_with_the_heap_that_can() -> None:

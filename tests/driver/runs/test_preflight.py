@@ -133,6 +133,23 @@ def test_zeros_around_images_make_them_large_enough_but_never_cut_them() -> None
         check(dataclasses.replace(lenet, pad_to=8), Execution(), dataset(side=16))
 
 
+def test_images_too_small_for_a_network_get_told_of_the_zeros_that_mend_it() -> None:
+    resnet = dataclasses.replace(SMALL, network="resnet8")
+    words = "--network resnet8 needs images of at least 8 x 8, tiny has 5 x 5: --pad-to 8 or more puts zeros "
+    with pytest.raises(UserError, match=words):
+        check(resnet, Execution(), dataset(side=5))
+    assert check(dataclasses.replace(resnet, pad_to=8), Execution(), dataset(side=5)) == []
+
+
+def test_a_run_that_leaves_out_the_test_part_is_not_told_that_the_data_lack_it() -> None:
+    alone = dataclasses.replace(dataset(), test=None)
+    wanted = Execution(target_accuracy=(0.5,))
+    with pytest.raises(UserError, match=r"part, which tiny lacks: give --validation-rows$"):
+        check(SMALL, wanted, alone)
+    with pytest.raises(UserError, match=r"part, and --no-test-part leaves none: give --validation-rows$"):
+        check(dataclasses.replace(SMALL, test_part=False), wanted, alone)
+
+
 @pytest.mark.parametrize(("padding", "side"), [("same", 4), ("valid", 16)])
 def test_images_too_small_for_lenet_are_refused(padding: str, side: int) -> None:
     training = dataclasses.replace(SMALL, network="lenet", padding=padding)
@@ -152,8 +169,8 @@ def test_a_batch_of_more_than_all_rows_is_refused_with_the_largest() -> None:
 
 def test_a_batch_of_more_rows_than_validation_leaves_is_refused_with_the_largest() -> None:
     training = dataclasses.replace(SMALL, batch_size=36, validation_rows=6)
-    words = "--batch-size 36 is more than the 34 training rows that --validation-rows 6 leaves of tiny hold"
-    with pytest.raises(UserError, match=f"{words} for 4 workers; the largest is 32"):
+    words = "--batch-size 36 is more than the 34 training rows that --validation-rows 6 leaves of tiny: with"
+    with pytest.raises(UserError, match=f"{words} --workers 4 the largest is 32"):
         check(training, Execution(), cut_validation(dataset(), 6))
     fitting = dataclasses.replace(training, batch_size=32)
     assert check(fitting, Execution(), cut_validation(dataset(), 6)) == []
@@ -161,7 +178,7 @@ def test_a_batch_of_more_rows_than_validation_leaves_is_refused_with_the_largest
 
 def test_a_batch_that_a_sample_of_the_training_rows_no_longer_holds_says_so() -> None:
     training = dataclasses.replace(SMALL, batch_size=36, train_rows=20)
-    words = "--batch-size 36 is more than the 20 training rows that --train-rows 20 takes of tiny hold"
+    words = "--batch-size 36 is more than the 20 training rows that --train-rows 20 takes of tiny: with "
     with pytest.raises(UserError, match=words):
         check(training, Execution(), cut(dataset(), 0, 20))
 

@@ -278,7 +278,7 @@ def test_unknown_settings_are_named() -> None:
     ],
 )
 def test_values_of_another_type_are_refused(name: str, value: object) -> None:
-    with pytest.raises(UserError, match=rf"^{name} = .* is not of type ") as refusal:
+    with pytest.raises(UserError, match=rf"^{name} = .* must be ") as refusal:
         Training.from_mapping({name: value})
     assert_one_sentence(str(refusal.value))
 

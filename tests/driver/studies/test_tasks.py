@@ -16,7 +16,7 @@ from largebatch.settings.execution import Execution
 from largebatch.settings.selection import select
 from largebatch.settings.study import Study, run_name
 from largebatch.settings.training import Training
-from largebatch.studies.estimate import ROUGH_ROWS, ROUGH_S, Timing
+from largebatch.studies.estimate import Timing
 from largebatch.studies.remaining import Remaining
 from largebatch.studies.tasks import Task, format_tasks, measured, survey
 from tests.support.samples import dataset
@@ -133,8 +133,14 @@ def task(training: Training, done: int = 0, rows: int = 1000) -> Task:
     return Task(training, RunFolder(Path(run_name(training))), rows, None, done)
 
 
-def test_without_a_measurement_the_estimate_is_rough() -> None:
-    assert Timing().epoch(BASE, ROUGH_ROWS * 2) == ROUGH_S * 2
+def test_without_a_measurement_the_estimate_is_rough_and_of_the_network() -> None:
+    timing = Timing()
+    lenet, resnet8 = (dataclasses.replace(BASE, network=name) for name in ("lenet", "resnet8"))
+    assert timing.epoch(lenet, 60_000) == 25
+    assert timing.epoch(resnet8, 60_000) == 300
+    assert timing.basis == "not measured yet: 2400 images/s for lenet, 200 images/s for resnet8"
+    timing.add(resnet8, 1000, 10)
+    assert timing.basis == "as 1 epoch took here; not measured yet: 2400 images/s for lenet"
 
 
 def test_estimates_come_from_the_nearest_batch_size_of_the_same_network() -> None:
@@ -165,8 +171,8 @@ def test_a_plan_shows_states_and_adds_up() -> None:
     ]
     timing = Timing()
     assert format_tasks(tasks, timing, 1).endswith(
-        "3 runs: 1 new, 1 to go on with, 1 finished; 5 epochs to do, about 2s "
-        "(nothing is measured yet: 25 s are taken for 60000 images)"
+        "3 runs: 1 new, 1 to go on with, 1 finished; 5 epochs to do, about 0s "
+        "(not measured yet: 10000 images/s for softmax)"
     )
     timing.add(BASE, 1000, 60)
     lines = format_tasks(tasks, timing, 2).splitlines()
@@ -177,7 +183,7 @@ def test_a_plan_shows_states_and_adds_up() -> None:
         ["idx-softmax-sgd-b8-e4-s2", "finished", "0", "-"],
     ]
     assert lines[4] == (
-        "3 runs: 1 new, 1 to go on with, 1 finished; 5 epochs to do, about 2m30s (as 1 epochs took here)"
+        "3 runs: 1 new, 1 to go on with, 1 finished; 5 epochs to do, about 2m30s (as 1 epoch took here)"
     )
 
 

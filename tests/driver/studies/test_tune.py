@@ -262,6 +262,51 @@ def test_more_trials_are_added_to_those_that_are_there(stage: Stage, tmp_path: P
         tune(request(tmp_path, "trials = 2"), ignore)
 
 
+# ---- some of the cells ----
+
+
+def test_only_some_cells_are_carried_out_if_asked_and_the_others_later(
+    stage: Stage, tmp_path: Path, undisturbed: Undisturbed
+) -> None:
+    some = dataclasses.replace(request(tmp_path), only={"optimizer": ["lars"], "batch_size": ["20"]})
+    lines = dry_run(some, ignore).splitlines()
+    assert [line.split()[:2] for line in lines[1:-1]] == [["lars", "20"]] * 2
+    assert "compares lars at batch size 20." in explained(some, ignore)
+    said: list[str] = []
+    assert tune(some, said.append) == 0
+    assert any(line.startswith("A small study: 1 cell, local mode, ") for line in said)
+    assert {found[1:3] for found in stage.trained} == {("lars", 20)}
+    assert len(stage.trained) == 18
+    study = read_study(some.out)
+    assert (len(study.tuning), len(study.finals)) == (4, 2), "the folder has the whole study"
+    assert dry_run(some, ignore).splitlines()[-1].startswith("0 epochs to do")
+    assert tune(request(tmp_path), ignore) == 0
+    assert results(tmp_path / "out") == results(undisturbed.out)
+
+
+@pytest.mark.parametrize(
+    ("tuning", "only", "words"),
+    [
+        (
+            HALVING,
+            {"optimizer": ["adam"]},
+            "--only optimizer=adam: no run of small has it; there are sgd",
+        ),
+        (HALVING, {"learning_rate": ["0.1"]}, "--only learning_rate: small chooses it; name cells, by opt"),
+        (
+            'budget = "1h"',
+            {"optimizer": ["lars"]},
+            "--only can't be used yet: with a budget of time, a trial",
+        ),
+    ],
+)
+def test_cells_that_can_not_be_told_apart_are_refused(
+    tmp_path: Path, tuning: str, only: dict[str, list[str]], words: str
+) -> None:
+    with pytest.raises(UserError, match=f"^{words}"):
+        dry_run(dataclasses.replace(request(tmp_path, tuning), only=only), ignore)
+
+
 # ---- budgets ----
 
 
@@ -337,7 +382,7 @@ def test_the_plan_is_explained_in_words(tmp_path: Path) -> None:
         "That makes 4 cells. Each gets 4 trials",
         "A trial of lars draws learning_rate from 0.01 to 1 on a log scale.",
         "A trial trains without 10 of the training rows, is judged by these, and never sees the test part.",
-        "of sgd 8, 4 trials for 1 epochs, then 2 trials for 3 epochs.",
+        "of sgd 8, 4 trials for 1 epoch, then 2 trials for 3 epochs.",
         "The winner is trained anew with 2 seeds on all training rows.",
         "There are 72 epochs to do",
     ):

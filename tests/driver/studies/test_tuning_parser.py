@@ -46,6 +46,11 @@ def test_a_time_may_stand_in_place_of_the_number_of_trials() -> None:
     assert settings.rungs(2) == (1, 2)
 
 
+def test_a_target_of_the_table_is_the_setting_that_every_session_has() -> None:
+    assert study(f"{HEAD}{GRID}{TUNE}target = [0.8, 0.9]\n").execution == {"target_accuracy": [0.8, 0.9]}
+    assert study(HEAD + GRID + TUNE).execution == {}
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -55,11 +60,17 @@ def test_a_time_may_stand_in_place_of_the_number_of_trials() -> None:
         (f'{HEAD}{GRID}[tune]\nbudget = "soon"\n', "line 9: budget 'soon' must be a time such as 2h"),
         (f"{HEAD}{GRID}{TUNE}trails = 3\n", "line 11: unknown setting trails; there are "),
         (f"{HEAD}{GRID}{TUNE}promote_after = [0.5, 0.2]\n", "line 11: promote_after must be fractions"),
+        (f"{HEAD}{GRID}{TUNE}target = 0.9\n", "line 11: target = 0.9 must be a list of numbers"),
+        (f"{HEAD}{GRID}{TUNE}target = [97]\n", "line 11: target 97 must be above 0 and at most 1"),
+        (
+            f"{HEAD}{GRID}{TUNE}target = [0.9]\n[execution]\ntarget_accuracy = [0.9]\n",
+            "line 11: target and target_accuracy of .execution. is the same setting: leave out one of them",
+        ),
         (f"{HEAD}validation_rows = 9\n{GRID}{TUNE}", "line 5: validation_rows is said by"),
         (f"{HEAD}{GRID}seed = [1, 2]\n{TUNE}", "has batch size 64 twice; a study"),
         (f"{HEAD}{GRID}{TUNE}[space.adam]\nbeta1 = 0.9\n", "line 11: no run has the optimizer adam"),
         (f"{HEAD}{GRID}{TUNE}[space.lars]\nbeta1 = 0.9\n", "line 12: beta1 belongs to the optimizers adam"),
-        (f"{HEAD}{GRID}{TUNE}[space.lars]\nmomentum = 0.9\n", "line 11: there is nothing to choose for lars"),
+        (f"{HEAD}{GRID}{TUNE}[space.lars]\nmomentum = 0.9\n", "there is nothing to choose for lars: give "),
         (
             f"{HEAD}momentum = 0.9\n{GRID}{TUNE}[space.lars]\n"
             "one_minus_momentum = { low = 0.1, high = 0.2 }",

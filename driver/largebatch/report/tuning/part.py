@@ -11,6 +11,7 @@ from largebatch.report.statistics import LEAST_SEEDS, paired
 from largebatch.report.tables import shown
 from largebatch.report.tuning.table import Tuned
 from largebatch.settings.training import Training
+from largebatch.terminal.words import counted
 from largebatch.tuning.select import edges
 
 _ANSWER = (
@@ -86,8 +87,7 @@ def _accuracy(one: Tuned | None) -> str:
     if one is None:
         return ABSENT
     if not one.accuracies:
-        failed = one.stands.decided and one.stands.best is None and one.cell.complete
-        return "all trials diverged" if failed else "open"
+        return "all trials diverged" if _all_diverged(one) else "open"
     values = one.accuracies.values()
     between = f" ({min(values):.2%} to {max(values):.2%}, {len(values)} seeds)" if len(values) > 1 else ""
     return f"{_median(one):.2%}{between}"
@@ -174,9 +174,16 @@ def _progress(cells: Sequence[Tuned]) -> str:
     finals = {run.name: run.status for one in cells for run in one.finals}
     diverged = sum(status == Status.DIVERGED for status in trials.values())
     done = sum(status in (Status.FINISHED, Status.DIVERGED) for status in finals.values())
+    # Cells of two budgets that have the same trials have the same final runs.
+    planned = {one.cell.trials: one.cell.seeds for one in cells if not _all_diverged(one)}
     return (
-        f"{len(trials)} trials, {diverged} of which diverged; {done} of {len(finals)} final runs have ended."
+        f"{counted(len(trials), 'trial')}, {diverged} of which diverged; {done} of "
+        f"{counted(sum(planned.values()), 'final run')} have ended."
     )
+
+
+def _all_diverged(one: Tuned) -> bool:
+    return one.stands.decided and one.stands.best is None and one.cell.complete
 
 
 def _undecided(cells: Sequence[Tuned]) -> list[str]:

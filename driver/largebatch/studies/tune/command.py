@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from largebatch.data import Dataset
 from largebatch.errors import UserError
+from largebatch.settings.selection import Only, select
 from largebatch.settings.study import Study
 from largebatch.settings.training import Training
 from largebatch.settings.tuning import Tuned, Tuning
@@ -20,6 +21,7 @@ from largebatch.studies.tune.plan import Plan
 from largebatch.studies.tune.queue import Recorded, TuneQueue
 from largebatch.studies.tune.work import WorkRemaining, format_work, work
 from largebatch.terminal.say import Say
+from largebatch.terminal.words import counted
 from largebatch.tuning.select import standing
 
 
@@ -35,13 +37,33 @@ class CheckedTuning(CheckedStudy):
         self.tuning: Tuning = study.tuning
         return study
 
-    def settle(self, loaded: Mapping[str, Dataset]) -> None:
+    def settle(self, loaded: Mapping[str, Dataset], only: Only) -> None:
         for dataset in loaded.values():
             _check_parts(self.tuning, dataset)
         known = self.tuning.settings.trials or self.folder.recorded_trials
         plan = Plan(self.study, self.tuning, _count_rows(loaded), known)
-        self.recorded = Recorded(plan, self.folder.run)
+        self.recorded = Recorded(plan, self.folder.run, self._wanted(only, known))
         self.study = self.with_trials(self.recorded.tuned)
+
+    def _wanted(self, only: Only, known: int | None) -> Sequence[Training]:
+        """A run of each wanted cell."""
+        chosen = {one.setting for space in self.tuning.spaces.values() for one in space}
+        for name in only:
+            if name in chosen:
+                raise UserError(
+                    f"--only {name}: {self.study.name} chooses it; name cells, by optimizer and batch_size"
+                )
+        if only and known is None:
+            raise UserError(
+                "--only can't be used yet: with a budget of time, a trial of each cell tells how many fit; "
+                "leave it out, or give trials in the table [tune]"
+            )
+        return select(self.study.runs, only, self.study.name)
+
+    def survey(self, only: Only) -> list[Task]:
+        """The trials of the wanted cells, as they stand now."""
+        trials = dict.fromkeys(trial for cell in self.recorded.wanted_cells for trial in cell.trials)
+        return [task_of(trial, self.folder.run(trial), self.datasets) for trial in trials]
 
     def with_trials(self, tuned: Tuned) -> Study:
         """The study whose runs are the trials."""
@@ -59,14 +81,14 @@ class CheckedTuning(CheckedStudy):
         return dataclasses.replace(task_of(run, self.folder.run(run), self.datasets), until=until)
 
     def known_tasks(self) -> list[Task]:
-        """All runs that are known by now, each up to the epoch that it has been promoted to."""
+        """The wanted runs that are known by now, each up to the epoch that it has been promoted to."""
         self.recorded.forget_all()
         tuned = self.recorded.tuned
         goals: dict[Training, int] = {}
         for cell in tuned.cells:
             goals |= standing(cell, self.recorded.curve).goals
         goals |= {run: run.epochs for run in tuned.finals}
-        return [self.task(run, until) for run, until in goals.items()]
+        return [self.task(run, until) for run, until in goals.items() if self.recorded.wants(run)]
 
 
 def dry_run(request: SweepRequest, say: Say) -> str:
@@ -104,8 +126,8 @@ def tune(request: SweepRequest, say: Say) -> int:
 def _start(checked: CheckedTuning, request: SweepRequest, write: Callable[[Tuned], None], say: Say) -> Sweep:
     """The sweep over the runs that are due, announced in a line."""
     parts, tasks = work(checked.recorded), checked.known_tasks()
-    cells = len(checked.recorded.tuned.cells)
-    say(f"{checked.study.title}: {cells} cells, {checked.execution.mode} mode, in {request.out}")
+    cells = counted(len(checked.recorded.wanted_cells), "cell")
+    say(f"{checked.study.title}: {cells}, {checked.execution.mode} mode, in {request.out}")
     for sentence in checked.recorded.plan.left_out:
         say(sentence)
     return Sweep(

@@ -8,6 +8,7 @@ from largebatch.settings.tuning import Cell, TuneSettings
 from largebatch.studies.estimate import Timing
 from largebatch.studies.tune.plan import Plan, distinct
 from largebatch.studies.tune.work import Work, total
+from largebatch.terminal.words import counted
 
 _PROMOTED = (
     "They go on from their checkpoints, and learning rates follow the schedule of all epochs from the start."
@@ -22,11 +23,12 @@ def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str
     """The plan in sentences, a line each."""
     settings = plan.tuning.settings
     cells = distinct(part.cell for part in parts)
+    sizes = _values(cells, "batch_size")
     sentences = [
         f"{plan.study.title}.",
-        f"The study compares {_values(cells, 'optimizer')} at batch sizes {_values(cells, 'batch_size')}.",
+        f"The study compares {_values(cells, 'optimizer')} at batch {'sizes' if ',' in sizes else 'size'} {sizes}.",
         *_budgets(plan),
-        f"That makes {len(cells)} cells. {_trials(settings, cells[0])}",
+        f"That makes {counted(len(cells), 'cell')}. {_trials(settings, cells[0])}",
         *(
             f"A trial of {optimizer} draws {'; '.join(map(str, space))}."
             for optimizer, space in plan.tuning.spaces.items()
@@ -34,8 +36,8 @@ def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str
         _judged_by(settings),
         *_promotion(cells[0]),
         _CHOICE,
-        f"The winner is trained anew with {settings.seeds} seeds on all training rows. Only then the test "
-        "part is looked at.",
+        f"The winner is trained anew with {counted(settings.seeds, 'seed')} on all training rows. Only then "
+        "the test part is looked at.",
         "Optimizers are compared at equal batch size and budget, by the median over the seeds.",
         f"There are {total(parts, timing, jobs)} ({timing.basis}).",
     ]
@@ -71,7 +73,10 @@ def _promotion(cell: Cell) -> list[str]:
     """How trials are compared early, by the example of a cell."""
     if len(cell.rungs) == 1:
         return []
-    stages = [f"{count} trials for {epochs} epochs" for count, epochs in cell.stages(len(cell.trials))]
+    stages = [
+        f"{counted(count, 'trial')} for {counted(epochs, 'epoch')}"
+        for count, epochs in cell.stages(len(cell.trials))
+    ]
     return [
         f"The best {cell.share:.0%} of the trials go on after each stage: of {cell.title}, "
         f"{', then '.join(stages)}. {_PROMOTED}"

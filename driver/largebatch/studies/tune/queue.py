@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from largebatch.errors import UserError
@@ -30,10 +30,14 @@ def read_curve(folder: RunFolder) -> Curve:
 
 @dataclass
 class Recorded:
-    """What is recorded of a study's runs, and the cells and final runs that follow from it."""
+    """What is recorded of a study's runs, and the cells and final runs that follow from it.
+
+    `wanted` has a run of each cell that is to be carried out now.
+    """
 
     plan: Plan
     folder: Callable[[Training], RunFolder]  # of a run
+    wanted: Sequence[Training]
     _curves: dict[Training, Curve] = field(default_factory=dict)
 
     def curve(self, run: Training) -> Curve:
@@ -41,6 +45,10 @@ class Recorded:
         if run not in self._curves:
             self._curves[run] = read_curve(self.folder(run))
         return self._curves[run]
+
+    def wants(self, run: Training) -> bool:
+        """Whether a run is of a wanted cell."""
+        return any((one.optimizer, one.batch_size) == (run.optimizer, run.batch_size) for one in self.wanted)
 
     def forget(self, run: Training) -> None:
         """Read a run's curve again when it is asked for."""
@@ -57,6 +65,11 @@ class Recorded:
         finals = dict.fromkeys(run for cell in cells for run in self.finals(cell))
         return Tuned(cells, tuple(finals))
 
+    @property
+    def wanted_cells(self) -> list[Cell]:
+        """The cells that are to be carried out now."""
+        return [cell for cell in self.plan.cells(self.curve) if self.wants(cell.trials[0])]
+
     def finals(self, cell: Cell) -> list[Training]:
         """The final runs of a cell; none before it is decided."""
         best = standing(cell, self.curve).best
@@ -65,7 +78,7 @@ class Recorded:
     def due(self) -> list[tuple[Training, int]]:
         """Runs to train, and up to which epoch: short trials of all cells first, final runs last."""
         found: dict[Training, tuple[bool, int]] = {}
-        for cell in self.plan.cells(self.curve):
+        for cell in self.wanted_cells:
             stands = standing(cell, self.curve)
             found |= dict.fromkeys(stands.due, (False, stands.rung))
             for run in self.finals(cell):

@@ -14,6 +14,7 @@ from largebatch.studies.tune.plan import distinct
 from largebatch.studies.tune.queue import Recorded
 from largebatch.terminal.progress import duration
 from largebatch.terminal.table import align
+from largebatch.terminal.words import counted
 from largebatch.tuning.select import Curve, standing
 
 
@@ -34,8 +35,8 @@ class Work:
 
 
 def work(recorded: Recorded) -> list[Work]:
-    """The trials and the final runs of each cell. What two budgets share is there once."""
-    return [part for cell in distinct(recorded.tuned.cells) for part in _of_cell(cell, recorded)]
+    """The trials and the final runs of each wanted cell. What two budgets share is there once."""
+    return [part for cell in distinct(recorded.wanted_cells) for part in _of_cell(cell, recorded)]
 
 
 def _of_cell(cell: Cell, recorded: Recorded) -> list[Work]:
@@ -101,7 +102,7 @@ def format_work(parts: Sequence[Work], timing: Timing, jobs: int) -> str:
 def total(parts: Sequence[Work], timing: Timing, jobs: int) -> str:
     """The epochs to do and their time, in words."""
     seconds = sum(_seconds(part, timing) for part in parts) / jobs
-    return f"{sum(part.left for part in parts)} epochs to do, about {duration(seconds)}"
+    return f"{counted(sum(part.left for part in parts), 'epoch')} to do, about {duration(seconds)}"
 
 
 def _seconds(part: Work, timing: Timing) -> float:
@@ -109,4 +110,5 @@ def _seconds(part: Work, timing: Timing) -> float:
 
 
 def _runs(part: Work) -> str:
-    return f"{len(part.cell.trials)} trials" if part.run in part.cell.trials else f"{part.cell.seeds} seeds"
+    cell = part.cell
+    return counted(len(cell.trials), "trial") if part.run in cell.trials else counted(cell.seeds, "seed")
