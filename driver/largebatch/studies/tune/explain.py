@@ -24,9 +24,10 @@ def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str
     settings = plan.tuning.settings
     cells = distinct(part.cell for part in parts)
     sizes = _values(cells, "batch_size")
+    at = f"batch sizes {sizes}" if "," in sizes else f"batch size {sizes}"
     sentences = [
         f"{plan.study.title}.",
-        f"The study compares {_values(cells, 'optimizer')} at batch {'sizes' if ',' in sizes else 'size'} {sizes}.",
+        f"The study compares {_values(cells, 'optimizer')} at {at}.",
         *_budgets(plan),
         f"That makes {counted(len(cells), 'cell')}. {_trials(settings, cells[0])}",
         *(
