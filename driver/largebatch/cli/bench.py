@@ -22,20 +22,9 @@ if TYPE_CHECKING:
     from largebatch.bench.timing import Timed
 
 BENCH_EXECUTION = ("master", "memory", "conf", "secure", "cluster_timeout")
-_DATA = (
-    "data_dir",
-    "dataset",
-    "network",
-    "pad_to",
-    "rows",
-    "batch_sizes",
-    "vary",
-    "workers",
-    "epochs",
-    "warm_up",
-)
+_DATA = ("data_dir", "dataset", "network", "pad_to", "rows", "batch_sizes", "vary", "workers")
 UNUSED = {  # options that count for nothing where something else is measured instead
-    "formulations": (*_DATA, "modes", "peers", "master", "json", "markdown"),
+    "formulations": (*_DATA, "epochs", "warm_up", "modes", "peers", "master", "json", "markdown"),
     "breakdown": ("peers", "json"),
     "scaling": ("modes", "peers", "json"),
 }
