@@ -273,7 +273,9 @@ def test_a_dry_run_lists_the_runs_and_leaves_nothing(largebatch: Run, tmp_path: 
         ["run", "state", "epochs", "to", "do", "time"],
         ["idx-softmax-lars-b16-e3-s1", "new", "3", "0s"],
     ]
-    assert done.stdout.splitlines()[-1].startswith("1 runs: 1 new; 3 epochs to do, about 0s (nothing is ")
+    assert done.stdout.splitlines()[-1].startswith(
+        "1 run: 1 new; 3 epochs to do, about 0s (not measured yet: "
+    )
     assert tree(tmp_path) == before
 
 
