@@ -57,8 +57,9 @@ DML_ROOMS = (
     ("networks", "optimizers", "protocols"),
     ("noise_scale",),
     ("transport", "model"),
-    ("augmentation",),
-    ("worker", "server", "evaluation"),
+    ("augmentation", "evaluation"),
+    ("placements",),
+    ("worker", "server"),
     ("train", "predict", "evaluate"),
     ("bench",),
 )

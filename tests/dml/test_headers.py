@@ -210,5 +210,6 @@ def test_random_numbers_are_drawn_in_four_places() -> None:
         "augmentation.dml": ["rand("],
         "optimizers/extrapolation.dml": ["rand(", "rand("],
         "parameters.dml": ["rand(", "rand("],
-        "train.dml": ["sample("],
+        "placements/driver.dml": ["sample("],
+        "placements/executors.dml": ["sample("],
     }

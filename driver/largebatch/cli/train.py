@@ -35,10 +35,12 @@ def run(options: argparse.Namespace) -> int:
     from largebatch.records.run_folder import RunFolder
     from largebatch.runs import preflight
     from largebatch.runs.job import load_data, train
+    from largebatch.runs.placement import settled
     from largebatch.terminal.table import format_results, format_targets
 
     training, execution = _settings(options)
     dataset = load_data(training, options.data_dir, say)
+    training = settled(training, execution, dataset)
     host: Host = options.host
     host.check_options(given(options, Execution))
     for remark in preflight.check(training, execution, dataset, host=host):

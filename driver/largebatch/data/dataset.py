@@ -185,15 +185,19 @@ def _in_bytes(y: Array) -> Array:
 
 @dataclass(frozen=True)
 class PreparedData:
-    """A data set in SystemDS' binary format: two matrices for each of its parts, in one folder."""
+    """A data set in SystemDS' binary format: two matrices for each of its parts, in one folder.
+
+    With `in_shards` the matrices of all parts are the same two: see dml/placements/executors.dml.
+    """
 
     folder: Path
     images: Images
     parts: tuple[str, ...] = ("train", "test")
+    in_shards: bool = False
 
     def matrix(self, name: str) -> Path:
         """File of a matrix, such as train_images."""
-        return self.folder / name
+        return self.folder / (name.partition("_")[2] if self.in_shards else name)
 
     @property
     def matrices(self) -> dict[str, Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +149,25 @@ def _for_all(execution: Execution, workers: int, scratch: Path) -> dict[str, str
 
 def _slots(master: str, workers: int, wanted: Mapping[str, str]) -> dict[str, str]:
     """Settings that make a cluster give as many slots as there are workers, and no more."""
+    slots, of_executor = _slots_and_cores(wanted)
+    executors = -(-workers // slots)
+    if master.startswith("spark://"):
+        return {"spark.cores.max": str(executors * of_executor)}
+    if master.startswith("local-cluster"):
+        return {}
+    return {"spark.executor.cores": str(of_executor), "spark.executor.instances": str(executors)}
+
+
+def slots_of_executor(master: str, wanted: Mapping[str, str]) -> int:
+    """How many tasks an executor of a cluster runs at once, by a user's settings of Spark."""
+    cores = re.match(r"local-cluster\[\s*\d+\s*,\s*(\d+)", master)
+    if cores:
+        return max(1, int(cores[1]) // _cores(wanted, "spark.task.cpus", 1))
+    return _slots_and_cores(wanted)[0]
+
+
+def _slots_and_cores(wanted: Mapping[str, str]) -> tuple[int, int]:
+    """How many tasks an executor runs at once, and its cores."""
     of_task = _cores(wanted, "spark.task.cpus", 1)
     of_executor = _cores(wanted, "spark.executor.cores", of_task)
     if of_executor < of_task:
@@ -155,12 +175,7 @@ def _slots(master: str, workers: int, wanted: Mapping[str, str]) -> dict[str, st
             f"--conf spark.executor.cores={of_executor} is less than spark.task.cpus={of_task}: "
             "no worker could run"
         )
-    executors = -(-workers // (of_executor // of_task))
-    if master.startswith("spark://"):
-        return {"spark.cores.max": str(executors * of_executor)}
-    if master.startswith("local-cluster"):
-        return {}
-    return {"spark.executor.cores": str(of_executor), "spark.executor.instances": str(executors)}
+    return of_executor // of_task, of_executor
 
 
 def _cores(wanted: Mapping[str, str], name: str, default: int) -> int:

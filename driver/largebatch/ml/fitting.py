@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import threading
 from dataclasses import dataclass, fields
@@ -28,7 +29,8 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.runs import preflight
 from largebatch.runs.job import Job, carry_out
 from largebatch.runs.memory import DENSE_BYTES
-from largebatch.settings.execution import Execution
+from largebatch.runs.placement import settled
+from largebatch.settings.execution import SMALLEST_HEAP, Execution
 from largebatch.settings.training import Training
 from largebatch.settings.values import Settings
 from largebatch.terminal.progress import Progress
@@ -100,6 +102,7 @@ def fit(wanted: Fit, dataset: DataFrame) -> Trained:
         scale = wanted.settings.pixel_scale or wanted.columns.features.scale
         data = as_dataset(rows, image, scale, found.classes)
         del rows
+        wanted = _placed(wanted, data)
         for remark in preflight.check(wanted.training, wanted.execution, data, host=wanted.host):
             wanted.say(remark)
         folder = _folder(wanted, data, Path(scratch))
@@ -126,7 +129,9 @@ def _image(wanted: Fit, found: Survey) -> tuple[int, int, int] | None:
 
 
 def _check_heap(wanted: Fit, found: Survey) -> None:
-    """Raises UserError, before any row moves, if the JVM's heap can't hold the rows as doubles even once."""
+    """Raises UserError, before any row moves, if the JVM is to hold them, and can't as doubles even once."""
+    if wanted.training.data_placement != "driver":
+        return
     need = found.rows * found.width * DENSE_BYTES
     heap = heap_bytes(wanted.host, wanted.execution, wanted.spark)
     if need > heap:
@@ -135,6 +140,13 @@ def _check_heap(wanted: Fit, found: Survey) -> None:
             f"that trains has a heap of {heap / 2**30:.1f} GB: {wanted.host.more_memory(wanted.execution)}, "
             "or take fewer rows"
         )
+
+
+def _placed(wanted: Fit, data: Dataset) -> Fit:
+    """The fit with a placement of the rows in place of `auto`."""
+    heap = heap_bytes(wanted.host, wanted.execution, wanted.spark)
+    execution = dataclasses.replace(wanted.execution, memory=f"{max(heap, SMALLEST_HEAP) // 2**20}m")
+    return dataclasses.replace(wanted, training=settled(wanted.training, execution, data))
 
 
 def _folder(wanted: Fit, data: Dataset, scratch: Path) -> RunFolder:

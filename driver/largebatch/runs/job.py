@@ -23,7 +23,7 @@ from largebatch.records.result import EpochRow, Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.records.targets import reached
 from largebatch.runs import preflight
-from largebatch.runs.prepare import prepare
+from largebatch.runs.placement import placed, settled
 from largebatch.runs.program import train_arguments
 from largebatch.runs.snapshots import evaluate_snapshots, stops
 from largebatch.runs.versions import versions
@@ -94,6 +94,9 @@ class Job:
     on_epoch: Callable[[EpochRow], None] = _ignore
     new_progress: NewProgress | None = None
     prepared_in: Path | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "training", settled(self.training, self.execution, self.dataset))
 
     @property
     def last_epoch(self) -> int:
@@ -176,14 +179,14 @@ class _Attempt:
 
     def _run_program(self, session: Session, statistics: bool) -> None:
         job = self._job
-        prepared = prepare(job.dataset, session, job.prepared_in)
-        for stop in stops(job.training, len(job.dataset.train), self._done, job.last_epoch):
-            if self._epoch < stop:
-                self._train_until(stop, prepared, session, statistics)
-            if self._folder.evaluations.waiting():
-                evaluate_snapshots(job.training, job.execution.mode, self._folder, prepared, session)
-            if self._epoch < stop:
-                return  # it diverged
+        with placed(job.training, job.dataset, session, job.prepared_in) as prepared:
+            for stop in stops(job.training, len(job.dataset.train), self._done, job.last_epoch):
+                if self._epoch < stop:
+                    self._train_until(stop, prepared, session, statistics)
+                if self._folder.evaluations.waiting():
+                    evaluate_snapshots(job.training, job.execution.mode, self._folder, prepared, session)
+                if self._epoch < stop:
+                    return  # it diverged
 
     @property
     def _epoch(self) -> int:

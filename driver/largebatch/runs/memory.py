@@ -9,11 +9,14 @@ import numpy as np
 from largebatch.data import Dataset
 from largebatch.data.dataset import Images, Part
 from largebatch.engine.machine import available_memory
+from largebatch.engine.master import in_process
 from largebatch.errors import UserError
 from largebatch.settings.execution import Execution
 from largebatch.settings.networks import PADDINGS
 from largebatch.settings.training import Training
 
+# Heap for the workers' shares of the rows, in sizes of these: on Spark 4.2 was too little and 6.9 enough.
+COPIES_OF_SHARES = {"spark": 7.0, "local": 4.0}
 COPIES_OF_DATA = 3  # the training images as read, permuted, and cut for the workers
 JVM_BASE_BYTES = 200 * 2**20  # SystemDS, Spark, what the optimizer works on, and gaps between large arrays
 
@@ -44,7 +47,7 @@ def memory_remarks(
 ) -> list[str]:
     """A remark if the heap may be too small. Raises UserError if the machine has less than the heaps take."""
     heap, there = execution.memory_bytes, available_memory()
-    need = heap_bytes(training, execution.mode, dataset)
+    need = heap_bytes(training, execution.mode, dataset, execution.master)
     if there is not None and heap * sessions.number > there:
         wanted, remedy = f"--memory {execution.memory}", "lower it"
         if sessions.number > 1:
@@ -61,18 +64,24 @@ def memory_remarks(
     return []
 
 
-def check_data_fit(training: Training, execution: Execution, dataset: Dataset) -> None:
-    """Raises UserError if SystemDS would permute the training data on Spark for want of memory in the driver.
-
-    What paramserv gets from Spark can have its columns mixed up: see dml/transport/arrival.dml, which stops
-    a run where that has happened.
-    """
+def fit_driver(training: Training, execution: Execution, dataset: Dataset) -> bool:
+    """Whether SystemDS would permute the training data in the driver, not on Spark for want of memory."""
     need = driver_bytes(training, dataset.train, dataset.images)
-    if execution.mode == "spark" and need > execution.memory_bytes:
+    return execution.mode != "spark" or need <= execution.memory_bytes
+
+
+def check_data_fit(training: Training, execution: Execution, dataset: Dataset) -> None:
+    """Raises UserError if the driver is to permute the training data, and lacks the memory for it.
+
+    What paramserv then gets from Spark can have its columns mixed up: dml/transport/arrival.dml stops a run
+    where that has happened.
+    """
+    if training.data_placement == "driver" and not fit_driver(training, execution, dataset):
+        need = driver_bytes(training, dataset.train, dataset.images)
         raise UserError(
             f"--memory {execution.memory} does not hold the {len(dataset.train)} training rows of "
             f"{dataset.title}: SystemDS would move them to Spark, which can mix up their columns; "
-            f"raise it to at least {-(-need // 2**20)}m"
+            f"raise it to at least {-(-need // 2**20)}m, or give --data-placement executors"
         )
 
 
@@ -86,24 +95,47 @@ def driver_bytes(training: Training, train: Part, images: Images) -> int:
     return int(2 * DENSE_BYTES * numbers / PLANNED_SHARE)
 
 
-def heap_bytes(training: Training, mode: str, dataset: Dataset) -> int:
+def heap_bytes(training: Training, mode: str, dataset: Dataset, master: str | None = None) -> int:
     """Estimate of the smallest heap that is enough for a run, all workers in the driver's JVM.
+
+    If executors hold the rows and are JVMs of their own, the driver's heap needs little beside the model.
 
     With less the run fails, or is slow: SystemDS writes matrices to disk, Java collects garbage all the time.
     Above the micro-batch the estimate does not depend on the batch size.
     """
+    if training.data_placement == "executors":
+        if mode == "spark" and master is not None and not in_process(master):
+            return JVM_BASE_BYTES
+        shares = COPIES_OF_SHARES[mode] * training.workers * share_bytes(training.workers, dataset)
+        return JVM_BASE_BYTES + int(shares) + maps_bytes(training, dataset.images)
     train, images = dataset.train, dataset.images.padded(training.pad_to)
     stored = {name: _stored_bytes(part, images.pixels) for name, part in dataset.parts.items()}
     data = (COPIES_OF_DATA - 1) * stored["train"] + sum(stored.values())
     if mode == "spark":  # it puts the workers' rows together as dense matrices
         numbers = len(train) * images.pixels // (4 if packable(train, images.pixels) else 1)
         data += DENSE_BYTES * numbers - stored["train"]
+    return JVM_BASE_BYTES + data + maps_bytes(training, dataset.images)
+
+
+def maps_bytes(training: Training, size: Images) -> int:
+    """What the maps of the workers' micro-batches take, of images of a size before zeros are put around."""
+    images = size.padded(training.pad_to)
     rows_at_a_time = min(training.rows_at_a_time, training.batch_size // training.workers)
     network = training.architecture
     values_per_pixel = network.values_per_pixel + FURTHER_CHANNEL * (images.channels - 1)
     values_per_row = images.height * images.width * values_per_pixel + network.values_per_row
-    maps = DENSE_BYTES * rows_at_a_time * training.workers * values_per_row
-    return JVM_BASE_BYTES + data + maps
+    return DENSE_BYTES * rows_at_a_time * training.workers * values_per_row
+
+
+def share_bytes(workers: int, dataset: Dataset) -> int:
+    """Bytes of a worker's share of all parts, four bytes of images packed into a number if they can be."""
+    rows = sum(-(-len(part) // workers) for part in dataset.parts.values())
+    return DENSE_BYTES * rows * dataset.images.pixels // (4 if all_packable(dataset) else 1)
+
+
+def all_packable(dataset: Dataset) -> bool:
+    """Whether a share holds four pixels as a number."""
+    return all(packable(part, dataset.images.pixels) for part in dataset.parts.values())
 
 
 def packable(part: Part, pixels: int) -> bool:

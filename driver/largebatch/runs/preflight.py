@@ -11,6 +11,7 @@ from largebatch.engine.master import choose_master
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.secret import shared_secret
 from largebatch.errors import UserError
+from largebatch.runs.executor_memory import share_remarks
 from largebatch.runs.memory import DENSE_BYTES, ONE, Sessions, check_data_fit, memory_remarks
 from largebatch.settings.execution import Execution
 from largebatch.settings.protocols import PROTOCOLS
@@ -39,6 +40,7 @@ def check(
         shared_secret(execution, master.url)
         check_data_fit(training, execution, dataset)
         said += [master.remark, *memory_remarks(training, execution, dataset, sessions)]
+        said += share_remarks(training, execution, dataset)
     return [remark for remark in said if remark]
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from largebatch.data.dataset import Images, PreparedData
 from largebatch.files.names import Argument
+from largebatch.records.metrics import PARTS
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from largebatch.settings.values import declared
@@ -29,7 +30,7 @@ def train_arguments(
 
 
 def evaluate_arguments(
-    training: Training, data: PreparedData, part: str, weights: Path
+    training: Training, mode: str, data: PreparedData, part: str, weights: Path
 ) -> dict[str, Argument]:
     """The arguments of evaluate.dml for weights in a file, on a part of the data."""
     return {
@@ -37,7 +38,9 @@ def evaluate_arguments(
         **training.dml_arguments(),
         "images": str(data.matrix(f"{part}_images")),
         "labels": str(data.matrix(f"{part}_labels")),
+        "part": PARTS.index(part) + 1,
         "weights": str(weights),
+        **declared(Execution)["mode"].arguments(mode),
         **moments_argument(weights),
     }
 

@@ -35,7 +35,7 @@ def evaluate_snapshots(
         weights = folder.evaluations.weights(update).resolve()
         session.run(
             "evaluate.dml",
-            evaluate_arguments(training, prepared, part, weights),
+            evaluate_arguments(training, mode, prepared, part, weights),
             single_node=mode == "local",
             on_line=lines.append,
         )

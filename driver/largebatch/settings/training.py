@@ -25,6 +25,7 @@ INITIALIZATIONS = (
 )  # fmt: skip
 
 
+PLACEMENTS = ("driver", "executors", "auto")
 LONGEST_PATH = 1000
 _NAMED = Text(NAME, "letters, digits, '.', '_' and '-', 64 at most; or a path, with a slash in it")
 _SIDES = re.compile(r"[1-9][0-9]{0,3}(x[1-9][0-9]{0,3})?")
@@ -129,6 +130,12 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
     )
     epochs: int = setting(10, "passes over the training rows", Whole(low=1))
     workers: int = setting(4, "parallel batches: workers of the parameter server", Whole(low=1))
+    data_placement: str = setting(
+        "driver",
+        "who holds the rows: the driver, which permutes all of them for every epoch, or the executors: each "
+        "worker then has a share, from which it draws its batches; auto: executors if --memory is too little",
+        Choice(PLACEMENTS),
+    )
     initialization: str = setting(
         "he_normal",
         "start values of the weights; those of biases are 0, but for uniform_fan_in",

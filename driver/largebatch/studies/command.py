@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from largebatch.errors import RunError, UserError
 from largebatch.records.study_folder import StudyFolder
 from largebatch.runs import preflight
 from largebatch.runs.memory import Sessions
+from largebatch.runs.placement import settled
 from largebatch.settings.execution import Execution
 from largebatch.settings.selection import Only
 from largebatch.settings.study import Study, run_name
@@ -61,6 +63,7 @@ class CheckedStudy:
         self.execution = Execution.from_mapping(self.study.execution).updated(request.execution)
         self.folder = StudyFolder(request.out, request.runs)
         loaded = self._load(request, say, download=download)
+        self.study = _placed(self.study, self.execution, loaded)
         self.settle(loaded, request.only)
         self.datasets = self._cut(loaded)
         self.folder.check(self.study)
@@ -143,6 +146,14 @@ class CheckedStudy:
                 remarks |= dict.fromkeys(found)
         for remark in remarks:
             say(remark)
+
+
+def _placed(study: Study, execution: Execution, loaded: Mapping[str, Dataset]) -> Study:
+    """The study whose runs have a placement of their data in place of `auto`, as far as these are known."""
+    runs = (
+        settled(run, execution, loaded[run.source]) if run.source in loaded else run for run in study.runs
+    )
+    return dataclasses.replace(study, runs=tuple(runs))
 
 
 def dry_run(request: SweepRequest, say: Say) -> str:

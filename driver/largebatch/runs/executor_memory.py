@@ -1,0 +1,57 @@
+"""The memory that executors need for the workers' shares of the rows, estimated before a run starts."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from largebatch.data import Dataset
+from largebatch.engine.conf import slots_of_executor
+from largebatch.engine.master import choose_master, in_process
+from largebatch.errors import UserError
+from largebatch.runs.memory import COPIES_OF_SHARES, share_bytes
+from largebatch.settings.execution import Execution
+from largebatch.settings.spark import parse
+from largebatch.settings.training import Training
+
+TOO_LITTLE, ENOUGH = (
+    4.2,
+    COPIES_OF_SHARES["spark"],
+)  # of an executor's heap, in sizes of the shares that it holds
+DEFAULT_MEMORY = "1g"  # of an executor
+UNITS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def share_remarks(training: Training, execution: Execution, dataset: Dataset) -> list[str]:
+    """A remark if executors may have too little memory. Raises UserError if they have."""
+    master = choose_master(execution.master, training.workers).url
+    if training.data_placement != "executors" or execution.mode == "local" or in_process(master):
+        return []
+    conf = parse(execution.conf)
+    heap = _bytes(conf.get("spark.executor.memory", DEFAULT_MEMORY))
+    shares = min(slots_of_executor(master, conf), training.workers)
+    held = shares * share_bytes(training.workers, dataset)
+    if heap >= ENOUGH * held:
+        return []
+    wanted = _mb(ENOUGH * held)
+    more = math.ceil(training.workers * ENOUGH * held / heap)
+    text = (
+        f"the rows that an executor holds are {_mb(held)} MB, for which its heap must have about "
+        f"{wanted} MB, not {_mb(heap)}: give --conf spark.executor.memory={wanted}m, or spread them over "
+        f"--workers {more}"
+    )
+    if heap < TOO_LITTLE * held:
+        raise UserError(text)
+    return [f"It may run out of memory: {text}."]
+
+
+def _mb(size: float) -> int:
+    return math.ceil(size / 2**20)
+
+
+def _bytes(memory: str) -> int:
+    """Bytes of Spark's notation, whose unit is a megabyte if none is given."""
+    found = re.fullmatch(r"(\d+)(?:([kmgt])b?)?", memory.strip().lower())
+    if found is None:
+        raise UserError(f"--conf spark.executor.memory={memory} must be a number with m or g, such as 2g")
+    return int(found[1]) * UNITS[found[2] or "m"]
