@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,13 @@ import pytest
 from largebatch.data import Dataset
 from largebatch.data.dataset import Part
 from largebatch.files.blocks import SIDE, write_blocks
+from largebatch.files.matrices import read_matrix
+from largebatch.records.run_folder import RunFolder
+from largebatch.runs.job import Job
+from largebatch.runs.placement import deal_of
 from largebatch.runs.program import evaluate_arguments, train_arguments
 from largebatch.runs.shards import Ints, deal, written
+from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.harness import DML, Matrix
 from tests.support.training import Data, Trained, Trainer, train_in_numpy
@@ -20,11 +26,12 @@ from tests.support.training import Data, Trained, Trainer, train_in_numpy
 pytestmark = pytest.mark.systemds
 
 TWIN = 1e-9
-COLOUR, GREY, FEATURES = (3, 8, 12), (1, 8, 8), (23,)
+COLOUR, GREY, FEATURES, BLOCKS = (3, 8, 12), (1, 8, 8), (23,), (2300,)
 SETTINGS: dict[str, Any] = {
     "data_placement": "executors", "network": "softmax", "optimizer": "sgd_momentum",
     "learning_rate": 0.05, "batch_size": 48, "epochs": 2,
 }  # fmt: skip
+AUGMENTED: dict[str, Any] = {"pad_to": 12, "augment": "standard", "evaluate_every": 3}
 
 
 def part(rows: int, shape: tuple[int, ...], kind: str, seed: int) -> Part:
@@ -42,12 +49,33 @@ def dataset(shape: tuple[int, ...] = GREY, kind: str = "uint8", rows: int = 123)
     return Dataset("made", "made up", *parts)
 
 
-def carry_out(
-    dml: DML, folder: Path, training: Training, data: Dataset, mode: str = "local", **more: Any
-) -> Trained:
-    """`more` are arguments of train.dml."""
-    with written(data, training.workers, training.seed, folder / "data") as files:
-        return Trained(folder, dml.train(**train_arguments(training, mode, files, folder, None) | more))
+class Runs:
+    """Trainings on rows of a shape and kind. Equal ones run once."""
+
+    def __init__(self, dml: DML, root: Path) -> None:
+        self.dml, self._root = dml, root
+        self._known: dict[str, Trained] = {}
+
+    def __call__(
+        self, training: Training, data: Dataset, mode: str = "local", *, resume: Path | None = None
+    ) -> Trained:
+        """The training of a data set, in one of SystemDS' modes."""
+        key = repr((training, data.train.X.shape, data.train.X.dtype, mode, resume))
+        if key not in self._known:
+            out = self._root / str(len(self._known))
+            if resume is not None:  # it finds them there, as in the folder that it goes on in
+                out.mkdir()
+                shutil.copy(resume.parents[1] / "columns", out)
+            with written(data, training, home=out / "data") as files:
+                lines = self.dml.train(**train_arguments(training, mode, files, out, resume))
+            self._known[key] = Trained(out, lines)
+        return self._known[key]
+
+
+@pytest.fixture(scope="module")
+def runs(dml: DML, tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    """Trains in the JVM of all tests of DML."""
+    return Runs(dml, tmp_path_factory.mktemp("shards"))
 
 
 def names(trained: Trained) -> list[str]:
@@ -71,9 +99,11 @@ def orders(dml: DML, training: Training, data: Dataset) -> Ints:
     k = training.workers
     numbers = {"rows": len(data.train) // k, "workers": k, "epochs": training.epochs, "seed": training.seed}
     drawn = dml.call("draws.dml", {}, ("orders",), **numbers)["orders"].astype(int) - 1
-    own = [dealt[:, 1] for dealt in deal(data, k, training.seed)]
-    drawn_rows = [own[i % k][order] for i, order in enumerate(drawn.T)]  # of each epoch, worker by worker
-    return np.stack([np.concatenate(drawn_rows[i : i + k]) for i in range(0, len(drawn_rows), k)], axis=1)
+    columns = []
+    for epoch, of_epoch in enumerate(np.split(drawn, training.epochs, axis=1), start=1):
+        dealt = deal(data, k, training.seed, deal_of(training, epoch))
+        columns.append(np.concatenate([own[order, 1] for own, order in zip(dealt, of_epoch.T, strict=True)]))
+    return np.stack(columns, axis=1)
 
 
 def as_matrices(data: Dataset) -> Data:
@@ -100,19 +130,21 @@ def test_matrices_that_are_written_in_pieces_are_read_as_they_are(
     [
         (FEATURES, "float64", {"workers": 3}, "local"),
         pytest.param(COLOUR, "uint8", {"network": "lenet"}, "local", marks=pytest.mark.slow),
-        pytest.param(FEATURES, "float32", {"micro_batch": 5}, "spark", marks=pytest.mark.slow),
+        pytest.param(
+            BLOCKS, "float32", {"micro_batch": 5}, "spark", marks=[pytest.mark.slow, pytest.mark.spark]
+        ),
     ],
 )
 def test_a_training_equals_one_in_numpy_on_the_rows_that_are_drawn(
-    dml: DML, train: Trainer, tmp_path: Path,
+    runs: Runs, train: Trainer, tmp_path: Path,
     shape: tuple[int, ...], kind: str, settings: dict[str, Any], mode: str,
 ) -> None:  # fmt: skip
     training, data = Training(**SETTINGS | settings), dataset(shape, kind)
-    found = carry_out(dml, tmp_path, training, data, mode=mode)
-    with written(data, training.workers, training.seed, tmp_path / "data") as files:
+    found = runs(training, data, mode)
+    with written(data, training, home=tmp_path / "data") as files:
         values = {"padding": 2} | train_arguments(training, mode, files, tmp_path, None)
     w, _ = train.start(values, len(data.train))
-    parameters, metrics = train_in_numpy(values, as_matrices(data), w, orders(dml, training, data))
+    parameters, metrics = train_in_numpy(values, as_matrices(data), w, orders(runs.dml, training, data))
     np.testing.assert_allclose(found.parameters(), parameters, rtol=0, atol=TWIN)
     np.testing.assert_allclose(figures(found, but="validation"), metrics, rtol=TWIN)
     assert np.abs(parameters[:, 0] - w).max() > 1e4 * TWIN
@@ -128,68 +160,76 @@ def test_a_worker_draws_every_row_once_in_an_epoch_and_in_another_order_in_the_n
 
 @pytest.mark.slow
 @pytest.mark.spark
-@pytest.mark.parametrize("columns", [20, 2300])
-def test_spark_gives_the_same_as_local_to_the_last_bit(dml: DML, tmp_path: Path, columns: int) -> None:
+@pytest.mark.parametrize(
+    ("shape", "kind", "settings"), [(BLOCKS, "float32", {"micro_batch": 5}), (GREY, "uint8", AUGMENTED)]
+)
+def test_spark_gives_the_same_as_local_to_the_last_bit(
+    runs: Runs, shape: tuple[int, ...], kind: str, settings: dict[str, Any]
+) -> None:
     """Also with rows of three blocks of columns, whose order decides what is learnt."""
-    training, data = Training(**SETTINGS), dataset((columns,), "float64")
-    local, spark = (carry_out(dml, tmp_path / mode, training, data, mode=mode) for mode in ("local", "spark"))
+    training, data = Training(**SETTINGS | settings), dataset(shape, kind)
+    local, spark = (runs(training, data, mode) for mode in ("local", "spark"))
     np.testing.assert_array_equal(spark.parameters(), local.parameters())
     np.testing.assert_allclose(figures(spark), figures(local), rtol=1e-12)  # norms are sums by many threads
 
 
 @pytest.mark.slow
 @pytest.mark.spark
-def test_images_are_augmented_by_the_workers_that_hold_them(dml: DML, tmp_path: Path) -> None:
+def test_images_are_augmented_by_the_workers_that_hold_them(runs: Runs) -> None:
     """Images of 8 x 8 with zeros around them; evaluations have them as they are."""
-    padded = SETTINGS | {"pad_to": 12}
-    plain, local, spark = (
-        carry_out(dml, tmp_path / name, Training(**padded, augment=augment), dataset(), mode=mode)
-        for name, augment, mode in (
-            ("plain", "none", "local"), ("local", "standard", "local"), ("spark", "standard", "spark"),
-        )
-    )  # fmt: skip
-    np.testing.assert_array_equal(spark.parameters(), local.parameters())
-    assert not np.allclose(plain.parameters(), local.parameters(), rtol=1e-3)
+    augmented = runs(Training(**SETTINGS | AUGMENTED), dataset())
+    plain = runs(Training(**SETTINGS | AUGMENTED | {"augment": "none"}), dataset())
+    assert not np.allclose(plain.parameters(), augmented.parameters(), rtol=1e-3)
 
 
 @pytest.mark.slow
-def test_a_training_that_goes_on_equals_one_that_was_not_interrupted(dml: DML, tmp_path: Path) -> None:
-    training, data = Training(**SETTINGS), dataset()
-    whole = carry_out(dml, tmp_path / "whole", training, data)
-    carry_out(dml, tmp_path / "parts", training, data, until=1)
-    half = tmp_path / "parts" / "checkpoints" / "1"
-    parts = carry_out(dml, tmp_path / "parts", training, data, resume=str(half))
-    np.testing.assert_array_equal(parts.parameters(), whole.parameters())
-    np.testing.assert_array_equal(figures(parts), figures(whole))
+def test_a_training_that_goes_on_equals_one_that_was_not_interrupted(runs: Runs) -> None:
+    training, data = Training(**SETTINGS | AUGMENTED), dataset()
+    whole = runs(training, data)
+    half = runs(training, data, resume=whole.checkpoint(1))
+    np.testing.assert_array_equal(half.parameters(), whole.parameters())
+    np.testing.assert_array_equal(figures(half), figures(whole))
 
 
 @pytest.mark.slow
-def test_a_worker_that_waits_for_no_other_draws_the_same_batches(dml: DML, tmp_path: Path) -> None:
+def test_rows_move_between_workers_from_epoch_to_epoch(runs: Runs, train: Trainer, tmp_path: Path) -> None:
+    training, data, local = Training(**SETTINGS, reshuffle_every=1), dataset(), Execution(mode="local")
+    folder = RunFolder.create(tmp_path / "run", training, local, data)
+    Job(training, local, data, folder, prepared_in=tmp_path).carry_out(runs.dml.session)
+    with written(data, training, home=tmp_path) as files:
+        values = train_arguments(training, "local", files, tmp_path, None)
+    w, _ = train.start({"padding": 2} | values, len(data.train))
+    parameters, _ = train_in_numpy(values, as_matrices(data), w, orders(runs.dml, training, data))
+    found = read_matrix(folder.checkpoint(2) / "parameters")
+    np.testing.assert_allclose(found, parameters, rtol=0, atol=TWIN)
+
+
+@pytest.mark.slow
+def test_a_worker_that_waits_for_no_other_draws_the_same_batches(runs: Runs) -> None:
     """Of a single worker: updates then do not depend on timing."""
     found = [
-        carry_out(dml, tmp_path / protocol, Training(**SETTINGS, workers=1, protocol=protocol), dataset())
+        runs(Training(**SETTINGS, workers=1, protocol=protocol), dataset())
         for protocol in ("hardsync", "async")
     ]
     np.testing.assert_array_equal(found[0].parameters(), found[1].parameters())
 
 
 @pytest.mark.slow
-def test_workers_that_do_not_wait_push_a_gradient_for_each_batch(dml: DML, tmp_path: Path) -> None:
-    training = Training(**SETTINGS, protocol="softsync", softsync_n=2)
-    found = carry_out(dml, tmp_path, training, dataset())
+def test_workers_that_do_not_wait_push_a_gradient_for_each_batch(runs: Runs) -> None:
+    found = runs(Training(**SETTINGS, protocol="softsync", softsync_n=2), dataset())
     assert column(found, "pushes") == [12, 24]
     assert column(found, "examples") == [120, 240]
 
 
 @pytest.mark.slow
-def test_weights_within_an_epoch_are_evaluated_on_the_wanted_part(dml: DML, tmp_path: Path) -> None:
-    training, data = Training(**SETTINGS, evaluate_every=3), dataset()
-    found = carry_out(dml, tmp_path, training, data)
+def test_weights_within_an_epoch_are_evaluated_on_the_wanted_part(runs: Runs, tmp_path: Path) -> None:
+    training, data = Training(**SETTINGS | AUGMENTED), dataset()
+    found = runs(training, data)
     lines: list[str] = []
-    with written(data, training.workers, training.seed, tmp_path / "data") as files:
+    with written(data, training, home=tmp_path / "data") as files:
         for name in ("validation", "test"):
-            weights = tmp_path / "snapshots" / "6" / "weights"
+            weights = found.folder / "snapshots" / "6" / "weights"
             arguments = evaluate_arguments(training, "local", files, name, weights)
-            dml.session.run("evaluate.dml", arguments, single_node=True, on_line=lines.append)
+            runs.dml.session.run("evaluate.dml", arguments, single_node=True, on_line=lines.append)
     accuracies = [float(line.split()[2]) for line in lines]
     assert accuracies == [column(found, "validation_accuracy")[1], column(found, "test_accuracy")[1]]

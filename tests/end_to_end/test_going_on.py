@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,14 +48,24 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         yield session
 
 
-@pytest.mark.parametrize("optimizer", ["sgd_momentum", "lars"])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"optimizer": "sgd_momentum"},
+        {"optimizer": "lars"},
+        pytest.param({"data_placement": "executors", "reshuffle_every": 2}, marks=pytest.mark.slow),
+    ],
+)
 def test_jobs_in_turn_give_what_one_job_gives(
-    session: Session, dataset: Dataset, tmp_path: Path, optimizer: str
+    session: Session, dataset: Dataset, tmp_path: Path, settings: dict[str, Any]
 ) -> None:
-    """With a schedule that depends on the number of epochs, which is that of the run, not of a job."""
+    """With a schedule that depends on the number of epochs, which is that of the run, not of a job.
+
+    Rows that workers hold move between them as if there had been one job.
+    """
     training = Training(
-        dataset="idx", network="softmax", optimizer=optimizer, batch_size=200, epochs=4,
-        schedule="polynomial", warmup_epochs=1.5,
+        dataset="idx", network="softmax", batch_size=200, epochs=4, schedule="polynomial",
+        warmup_epochs=1.5, **settings,
     )  # fmt: skip
 
     def folder(name: str) -> RunFolder:

@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
     training, execution = _settings(options)
     dataset = load_data(training, options.data_dir, say)
-    training = settled(training, execution, dataset)
+    training = settled(training, execution, dataset, options.host)
     host: Host = options.host
     host.check_options(given(options, Execution))
     for remark in preflight.check(training, execution, dataset, host=host):

@@ -66,6 +66,10 @@ class Host(ABC):
     def start(self, opening: Opening) -> None:
         """Get SystemDS ready, with a slot for each worker. Raises RunError or UserError if that fails."""
 
+    def heap_bytes(self, execution: Execution) -> int:
+        """The heap of the driver's JVM, in bytes."""
+        return execution.memory_bytes
+
     @abstractmethod
     def more_memory(self, execution: Execution) -> str:
         """How to give the driver's JVM more memory."""

@@ -24,6 +24,7 @@ from largebatch.engine.running_jvm import (
     copy_with_absolute_sources,
     has_system_ds,
     java_version,
+    largest_heap,
     missing_flags,
 )
 from largebatch.engine.versions import JAVA
@@ -95,6 +96,10 @@ class LiveSession(Host):
             blas=str(site.blas) if site.blas and cluster else None,
         )
         wait_for_slots(opening, self._context.master)
+
+    def heap_bytes(self, execution: Execution) -> int:
+        """The heap of the SparkSession's JVM."""
+        return largest_heap(self._context._jvm)
 
     def more_memory(self, execution: Execution) -> str:
         """The setting for it."""

@@ -21,6 +21,11 @@ def java_version(jvm: Any) -> int:
     return int(jvm.java.lang.System.getProperty("java.specification.version").removeprefix("1."))
 
 
+def largest_heap(jvm: Any) -> int:
+    """Bytes that a JVM's heap may grow to."""
+    return int(jvm.java.lang.Runtime.getRuntime().maxMemory())
+
+
 def has_system_ds(jvm: Any) -> bool:
     """Whether a JVM finds SystemDS' classes."""
     from py4j.java_gateway import JavaClass

@@ -19,6 +19,7 @@ from largebatch.engine.running_jvm import (
     copy_with_absolute_sources,
     has_system_ds,
     java_version,
+    largest_heap,
     missing_flags,
 )
 from largebatch.engine.versions import JAVA
@@ -61,6 +62,16 @@ class SubmittedJvm(Host):
         start_application(opening, master, still_effective(conf))
         if execution.mode == "spark":
             wait_for_slots(opening, master)
+
+    def heap_bytes(self, execution: Execution) -> int:
+        """The heap that spark-submit's JVM was started with."""
+        from pyspark.java_gateway import launch_gateway
+
+        gateway = launch_gateway()
+        try:
+            return largest_heap(gateway.jvm)
+        finally:
+            gateway.close()
 
     def more_memory(self, execution: Execution) -> str:
         """The option of spark-submit for it."""

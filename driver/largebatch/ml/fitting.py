@@ -19,7 +19,7 @@ from largebatch.export.watch import watching
 from largebatch.files.places import temporary_directory
 from largebatch.ml.columns import check_frame
 from largebatch.ml.gather import NAME, as_dataset, gather
-from largebatch.ml.sessions import MODES, check_execution, heap_bytes, host_for
+from largebatch.ml.sessions import MODES, check_execution, host_for
 from largebatch.ml.settings import PARAMS, FitSettings
 from largebatch.ml.survey import Columns, Survey, survey
 from largebatch.ml.trained import Trained
@@ -30,7 +30,7 @@ from largebatch.runs import preflight
 from largebatch.runs.job import Job, carry_out
 from largebatch.runs.memory import DENSE_BYTES
 from largebatch.runs.placement import settled
-from largebatch.settings.execution import SMALLEST_HEAP, Execution
+from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from largebatch.settings.values import Settings
 from largebatch.terminal.progress import Progress
@@ -102,7 +102,8 @@ def fit(wanted: Fit, dataset: DataFrame) -> Trained:
         scale = wanted.settings.pixel_scale or wanted.columns.features.scale
         data = as_dataset(rows, image, scale, found.classes)
         del rows
-        wanted = _placed(wanted, data)
+        training = settled(wanted.training, wanted.execution, data, wanted.host)
+        wanted = dataclasses.replace(wanted, training=training)
         for remark in preflight.check(wanted.training, wanted.execution, data, host=wanted.host):
             wanted.say(remark)
         folder = _folder(wanted, data, Path(scratch))
@@ -133,20 +134,13 @@ def _check_heap(wanted: Fit, found: Survey) -> None:
     if wanted.training.data_placement != "driver":
         return
     need = found.rows * found.width * DENSE_BYTES
-    heap = heap_bytes(wanted.host, wanted.execution, wanted.spark)
+    heap = wanted.host.heap_bytes(wanted.execution)
     if need > heap:
         raise UserError(
             f"{found.rows} rows of {found.width} numbers are {need / 2**30:.1f} GB as doubles, and the JVM "
             f"that trains has a heap of {heap / 2**30:.1f} GB: {wanted.host.more_memory(wanted.execution)}, "
             "or take fewer rows"
         )
-
-
-def _placed(wanted: Fit, data: Dataset) -> Fit:
-    """The fit with a placement of the rows in place of `auto`."""
-    heap = heap_bytes(wanted.host, wanted.execution, wanted.spark)
-    execution = dataclasses.replace(wanted.execution, memory=f"{max(heap, SMALLEST_HEAP) // 2**20}m")
-    return dataclasses.replace(wanted, training=settled(wanted.training, execution, data))
 
 
 def _folder(wanted: Fit, data: Dataset, scratch: Path) -> RunFolder:

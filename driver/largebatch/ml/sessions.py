@@ -40,13 +40,6 @@ def host_for(session: str, spark: Any) -> Host:
     return LiveSession(spark) if session == "shared" else OWN_JVM
 
 
-def heap_bytes(host: Host, execution: Execution, spark: Any) -> int:
-    """The heap of the JVM that trains, in bytes."""
-    if host.starts_jvm:
-        return execution.memory_bytes
-    return int(spark._jvm.java.lang.Runtime.getRuntime().maxMemory())
-
-
 def check_execution(session: str, execution: Execution) -> None:
     """Raises UserError for settings that the session does not take."""
     if session == "local" and execution.master is not None:

@@ -108,6 +108,7 @@ def sentences(results: pd.DataFrame, cells: pd.DataFrame, comparisons: Sequence[
         *(_gap(name, found) for name, found in values("generalization_error").items() if found),
         *(_time(*item) for item in values("median_epoch_seconds").items()),
         *(_verdicts(comparison) for comparison in comparisons),
+        *_placements(results),
     ]
 
 
@@ -197,6 +198,17 @@ def _time(name: str, seconds: Values) -> str:
     fast, slow = min(seconds, key=seconds.__getitem__), max(seconds, key=seconds.__getitem__)
     text = f"{name}: an epoch of training takes {seconds[fast]:.1f} s at batch size {fast}"
     return f"{text}." if fast == slow else f"{text}, {seconds[slow]:.1f} s at {slow}."
+
+
+def _placements(results: pd.DataFrame) -> list[str]:
+    """Why runs differ whose data are placed differently; nothing if the driver has those of all."""
+    shared = Counter(results.get("data_placement", ()))["executors"]
+    if not shared:
+        return []
+    return [
+        f"In {shared} of {len(results)} runs the workers held the rows (data placement executors). "
+        "Such a run differs from one with placement driver by the order of the rows."
+    ]
 
 
 def _verdicts(comparison: Comparison) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from largebatch.records.result import EpochRow, Result, Status
 from largebatch.records.run_folder import RunFolder
 from largebatch.records.targets import reached
 from largebatch.runs import preflight
-from largebatch.runs.placement import placed, settled
+from largebatch.runs.placement import deal_of, placed
 from largebatch.runs.program import train_arguments
 from largebatch.runs.snapshots import evaluate_snapshots, stops
 from largebatch.runs.versions import versions
@@ -94,9 +95,6 @@ class Job:
     on_epoch: Callable[[EpochRow], None] = _ignore
     new_progress: NewProgress | None = None
     prepared_in: Path | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "training", settled(self.training, self.execution, self.dataset))
 
     @property
     def last_epoch(self) -> int:
@@ -179,14 +177,16 @@ class _Attempt:
 
     def _run_program(self, session: Session, statistics: bool) -> None:
         job = self._job
-        with placed(job.training, job.dataset, session, job.prepared_in) as prepared:
-            for stop in stops(job.training, len(job.dataset.train), self._done, job.last_epoch):
-                if self._epoch < stop:
-                    self._train_until(stop, prepared, session, statistics)
-                if self._folder.evaluations.waiting():
-                    evaluate_snapshots(job.training, job.execution.mode, self._folder, prepared, session)
-                if self._epoch < stop:
-                    return  # it diverged
+        ends = stops(job.training, len(job.dataset.train), self._done, job.last_epoch)
+        for deal, of_deal in itertools.groupby(ends, functools.partial(deal_of, job.training)):
+            with placed(job.training, deal, job.dataset, session, job.prepared_in) as prepared:
+                for stop in of_deal:
+                    if self._epoch < stop:
+                        self._train_until(stop, prepared, session, statistics)
+                    if self._folder.evaluations.waiting():
+                        evaluate_snapshots(job.training, job.execution.mode, self._folder, prepared, session)
+                    if self._epoch < stop:
+                        return  # it diverged
 
     @property
     def _epoch(self) -> int:

@@ -64,10 +64,9 @@ def memory_remarks(
     return []
 
 
-def fit_driver(training: Training, execution: Execution, dataset: Dataset) -> bool:
-    """Whether SystemDS would permute the training data in the driver, not on Spark for want of memory."""
-    need = driver_bytes(training, dataset.train, dataset.images)
-    return execution.mode != "spark" or need <= execution.memory_bytes
+def fit_driver(training: Training, mode: str, heap: int, dataset: Dataset) -> bool:
+    """Whether SystemDS would permute the training data in the driver, not on Spark for want of heap."""
+    return mode != "spark" or driver_bytes(training, dataset.train, dataset.images) <= heap
 
 
 def check_data_fit(training: Training, execution: Execution, dataset: Dataset) -> None:
@@ -76,7 +75,8 @@ def check_data_fit(training: Training, execution: Execution, dataset: Dataset) -
     What paramserv then gets from Spark can have its columns mixed up: dml/transport/arrival.dml stops a run
     where that has happened.
     """
-    if training.data_placement == "driver" and not fit_driver(training, execution, dataset):
+    fit = fit_driver(training, execution.mode, execution.memory_bytes, dataset)
+    if training.data_placement == "driver" and not fit:
         need = driver_bytes(training, dataset.train, dataset.images)
         raise UserError(
             f"--memory {execution.memory} does not hold the {len(dataset.train)} training rows of "

@@ -1,13 +1,13 @@
 """The rows of a data set as workers hold them: a file of images and a file of labels, with a shard for each.
 
 dml/placements/executors.dml says what is in them. Parts are numbered in the order of PARTS, from 1. The files
-depend on the seed and on the number of workers, so each job writes its own, and removes them.
+depend on the seed, on the number of workers, and on how often rows have moved between these. So each job
+writes its own, and removes them.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,9 +18,11 @@ from largebatch.data.dataset import Array, Dataset, PreparedData
 from largebatch.errors import RunError
 from largebatch.files.blocks import SIDE, write_blocks
 from largebatch.files.matrices import Matrix
+from largebatch.files.passing import passing_folder
 from largebatch.files.places import cache_dir
 from largebatch.records.metrics import PARTS
 from largebatch.runs.memory import all_packable
+from largebatch.settings.training import Training
 
 MOST_IMAGES = 8  # in a row, as in dml/transport/folding.dml
 MOST_COLUMNS = 8000  # of a row of several images: paramserv puts rows together from blocks of 1000 columns
@@ -29,29 +31,31 @@ Ints = npt.NDArray[np.int64]
 
 
 @contextmanager
-def written(dataset: Dataset, workers: int, seed: int, home: Path | None = None) -> Iterator[PreparedData]:
-    """The two files, in a folder of their own that lies in `home`, by default in the user's cache.
+def written(
+    dataset: Dataset, training: Training, number: int = 0, home: Path | None = None
+) -> Iterator[PreparedData]:
+    """The two files of a deal, by its number, in a folder in `home`, by default in the user's cache.
 
     The folder is removed afterwards. Raises RunError if the files can't be written.
     """
     home = home or cache_dir() / "prepared"
     try:
         home.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=home, prefix="shards-", ignore_cleanup_errors=True) as folder:
-            data = PreparedData(Path(folder), dataset.images, tuple(dataset.parts), in_shards=True)
-            _write(dataset, workers, seed, data)
+        with passing_folder(home, "shards-") as folder:
+            data = PreparedData(folder, dataset.images, tuple(dataset.parts), in_shards=True)
+            _write(dataset, deal(dataset, training.workers, training.seed, number), data)
             yield data
     except OSError as error:
         raise RunError(f"{home} cannot be written: {error.strerror or error}") from error
 
 
-def deal(dataset: Dataset, workers: int, seed: int) -> list[Ints]:
+def deal(dataset: Dataset, workers: int, seed: int, number: int = 0) -> list[Ints]:
     """Rows for each worker, of shape (n, 2): number of the part, row in the part.
 
-    Training rows come first, in an order drawn by the seed: equally many, but for one that may be left over.
-    The other parts follow in order.
+    Training rows come first, in an order drawn by the seed and the deal's number: equally many, but for one
+    that may be left over. The other parts follow in order.
     """
-    order = permutation(len(dataset.train), seed)
+    order = permutation(len(dataset.train), seed, number)
     shares = {name: np.array_split(np.arange(len(part)), workers) for name, part in dataset.parts.items()}
     shares["train"] = [order[worker::workers] for worker in range(workers)]
     return [
@@ -63,9 +67,9 @@ def deal(dataset: Dataset, workers: int, seed: int) -> list[Ints]:
     ]  # fmt: skip
 
 
-def permutation(rows: int, seed: int) -> Ints:
+def permutation(rows: int, *seeds: int) -> Ints:
     """An order of rows, the same with all versions of NumPy, unlike those that it draws itself."""
-    return np.argsort(np.random.PCG64(seed).random_raw(rows), kind="stable")
+    return np.argsort(np.random.PCG64(seeds).random_raw(rows), kind="stable")
 
 
 def images_in_a_row(most: int, numbers: int) -> int:
@@ -80,8 +84,7 @@ def _numbered(dataset: Dataset) -> list[tuple[int, str]]:
     return [(number, name) for number, name in enumerate(PARTS, start=1) if name in dataset.parts]
 
 
-def _write(dataset: Dataset, workers: int, seed: int, data: PreparedData) -> None:
-    dealt = deal(dataset, workers, seed)
+def _write(dataset: Dataset, dealt: Sequence[Ints], data: PreparedData) -> None:
     packs = all_packable(dataset)
     numbers = dataset.images.pixels // (4 if packs else 1)
     most = max(map(len, dealt))
@@ -93,7 +96,7 @@ def _write(dataset: Dataset, workers: int, seed: int, data: PreparedData) -> Non
     write_blocks(data.matrix("train_images"), shape, _pieces(dataset, rows, images, packs, sums))
     labels = np.column_stack([
         np.column_stack([_classes(dataset, rows), rows[:, 0]]).reshape(shape[0], -1),
-        np.repeat(np.arange(1, workers + 1), shape[0] // workers),
+        np.repeat(np.arange(1, len(dealt) + 1), shape[0] // len(dealt)),
         np.concatenate(sums),
     ])  # fmt: skip
     pieces = (labels[first : first + SIDE] for first in range(0, len(labels), SIDE))

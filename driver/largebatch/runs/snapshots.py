@@ -15,13 +15,15 @@ MOST_WAITING = 500  # snapshots that wait for their evaluation, unless a single 
 
 
 def stops(training: Training, rows: int, done: int, last: int) -> list[int]:
-    """The epochs after which training pauses for the snapshots to be evaluated; the last one is among them.
+    """The epochs after which training pauses, for snapshots to be evaluated or rows to move between workers.
 
-    `done` epochs are done already, and the training set has `rows` rows.
+    The last one is among them. `done` epochs are done already, and the training set has `rows` rows.
     """
     of_epoch = snapshots_per_epoch(training, rows)
     epochs = max(1, MOST_WAITING // of_epoch) if of_epoch else last
-    return [*range(done + epochs, last, epochs), last]
+    every = training.reshuffle_every or last
+    moves = range((done // every + 1) * every, last, every)
+    return sorted({*range(done + epochs, last, epochs), *moves, last})
 
 
 def evaluate_snapshots(

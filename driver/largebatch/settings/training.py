@@ -14,6 +14,7 @@ from largebatch.data.paths import is_path, short_name
 from largebatch.files.names import NAME
 from largebatch.settings.networks import NETWORKS, NetworkSettings
 from largebatch.settings.optimizers import OptimizerSettings
+from largebatch.settings.placements import PlacementSettings
 from largebatch.settings.protocols import PROTOCOLS, ProtocolSettings
 from largebatch.settings.ranges import LARGEST, Choice, Real, Text, Whole
 from largebatch.settings.schedules import ScheduleSettings
@@ -25,7 +26,6 @@ INITIALIZATIONS = (
 )  # fmt: skip
 
 
-PLACEMENTS = ("driver", "executors", "auto")
 LONGEST_PATH = 1000
 _NAMED = Text(NAME, "letters, digits, '.', '_' and '-', 64 at most; or a path, with a slash in it")
 _SIDES = re.compile(r"[1-9][0-9]{0,3}(x[1-9][0-9]{0,3})?")
@@ -113,7 +113,9 @@ def _numbers(text: str | None) -> list[int]:
 
 
 @dataclass(frozen=True)
-class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSettings, DataSettings):
+class Training(
+    ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSettings, PlacementSettings, DataSettings
+):
     """What is trained. Equal settings give equal results; defaults are Table 1 of the paper.
 
     The fields are those of the families, the last one first, and those below. batch_size is the global batch:
@@ -130,12 +132,6 @@ class Training(ProtocolSettings, ScheduleSettings, OptimizerSettings, NetworkSet
     )
     epochs: int = setting(10, "passes over the training rows", Whole(low=1))
     workers: int = setting(4, "parallel batches: workers of the parameter server", Whole(low=1))
-    data_placement: str = setting(
-        "driver",
-        "who holds the rows: the driver, which permutes all of them for every epoch, or the executors: each "
-        "worker then has a share, from which it draws its batches; auto: executors if --memory is too little",
-        Choice(PLACEMENTS),
-    )
     initialization: str = setting(
         "he_normal",
         "start values of the weights; those of biases are 0, but for uniform_fan_in",

@@ -63,7 +63,7 @@ class CheckedStudy:
         self.execution = Execution.from_mapping(self.study.execution).updated(request.execution)
         self.folder = StudyFolder(request.out, request.runs)
         loaded = self._load(request, say, download=download)
-        self.study = _placed(self.study, self.execution, loaded)
+        self.study = _placed(self.study, self.execution, loaded, request.host)
         self.settle(loaded, request.only)
         self.datasets = self._cut(loaded)
         self.folder.check(self.study)
@@ -148,10 +148,11 @@ class CheckedStudy:
             say(remark)
 
 
-def _placed(study: Study, execution: Execution, loaded: Mapping[str, Dataset]) -> Study:
+def _placed(study: Study, execution: Execution, loaded: Mapping[str, Dataset], host: Host) -> Study:
     """The study whose runs have a placement of their data in place of `auto`, as far as these are known."""
     runs = (
-        settled(run, execution, loaded[run.source]) if run.source in loaded else run for run in study.runs
+        settled(run, execution, loaded[run.source], host) if run.source in loaded else run
+        for run in study.runs
     )
     return dataclasses.replace(study, runs=tuple(runs))
 

@@ -93,7 +93,7 @@ def test_sizes(wanted: list[int], text: str) -> None:
     assert summary.sizes(wanted, [1, 2, 4, 8]) == text
 
 
-def sentences(accuracies: dict[str, dict[int, float]]) -> str:
+def sentences(accuracies: dict[str, dict[int, float]], **settings: str) -> str:
     """The summary for made-up test accuracies, without the first sentence."""
     rows = [
         {
@@ -106,6 +106,7 @@ def sentences(accuracies: dict[str, dict[int, float]]) -> str:
             "train_accuracy": value,
             "generalization_error": 0.0,
             "median_epoch_seconds": 1.0,
+            **settings,
         }
         for line, values in accuracies.items()
         for size, value in values.items()
@@ -122,6 +123,12 @@ def test_how_far_the_batch_can_grow() -> None:
     )
     assert "B: test accuracy is below 90% already at batch size 8 (50.00%)." in text
     assert "C keeps a test accuracy of 90% or more up to batch size 16 (98.00%), the largest that has" in text
+
+
+def test_runs_whose_workers_held_the_rows_are_told_of() -> None:
+    words = "In 1 of 1 runs the workers held the rows"
+    assert words in sentences({"A": {8: 0.95}}, data_placement="executors")
+    assert words not in sentences({"A": {8: 0.95}}, data_placement="driver")
 
 
 def test_where_lines_cross() -> None:

@@ -10,12 +10,14 @@ import pytest
 
 from largebatch.data import Dataset
 from largebatch.data.dataset import Part
+from largebatch.engine.own import OWN_JVM, OwnJvm
 from largebatch.errors import RunError, UserError
 from largebatch.runs.executor_memory import share_remarks
 from largebatch.runs.memory import heap_bytes, share_bytes
-from largebatch.runs.placement import settled
+from largebatch.runs.placement import deal_of, settled
 from largebatch.runs.preflight import check
 from largebatch.runs.shards import deal, images_in_a_row, permutation, written
+from largebatch.runs.snapshots import stops
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.samples import dataset
@@ -41,10 +43,11 @@ def test_every_row_of_every_part_is_dealt_once(workers: int) -> None:
 
 
 def test_the_seed_decides_who_gets_which_training_rows() -> None:
-    one, same, other = (np.concatenate(deal(parts(123, 31, 9), 4, seed)) for seed in (7, 7, 8))
+    drawn = [(7, 0), (7, 0), (8, 0), (7, 1), (8, 1)]
+    one, same, *others = (np.concatenate(deal(parts(123, 31, 9), 4, *seeds)) for seeds in drawn)
     np.testing.assert_array_equal(one, same)
-    assert not np.array_equal(one, other)
-    assert permutation(6, 1).tolist() == [2, 4, 5, 0, 3, 1], "with all versions of NumPy"
+    assert len({order.tobytes() for order in (one, *others)}) == 4
+    assert permutation(6, 1, 0).tolist() == [2, 4, 5, 0, 3, 1], "with all versions of NumPy"
 
 
 @pytest.mark.parametrize(
@@ -57,18 +60,18 @@ def test_a_row_has_as_many_images_as_leave_two_rows_and_few_columns(
 
 
 def test_files_are_there_only_as_long_as_they_are_needed(tmp_path: Path) -> None:
-    with written(dataset(), 4, 1, tmp_path) as data:
+    with written(dataset(), ON_EXECUTORS, home=tmp_path) as data:
         files = {path.name for path in data.folder.iterdir()}
-        assert files == {"images", "images.mtd", "labels", "labels.mtd"}
+        assert files == {"images", "images.mtd", "labels", "labels.mtd", "lock"}
         assert set(data.matrices.values()) == {data.folder / "images", data.folder / "labels"}
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
 
 
 def test_a_folder_that_cannot_be_written_is_a_run_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(RunError, match=r"file cannot be written: "),
-        written(dataset(), 4, 1, tmp_path / "file"),
+        written(dataset(), ON_EXECUTORS, home=tmp_path / "file"),
     ):
         pass
 
@@ -133,7 +136,44 @@ def test_only_the_driver_that_holds_the_rows_has_to_hold_them() -> None:
 )
 def test_auto_is_executors_if_the_driver_lacks_the_memory(memory: str, mode: str, placement: str) -> None:
     images = dataset(rows=400, side=321)
+    auto = dataclasses.replace(ON_EXECUTORS, data_placement="auto", reshuffle_every=2)
+    found = settled(auto, Execution(mode=mode, memory=memory), images, OWN_JVM)
+    every = 2 if placement == "executors" else 0
+    assert found == dataclasses.replace(auto, data_placement=placement, reshuffle_every=every)
+    assert settled(found, Execution(memory="512m"), images, OWN_JVM) == found, "a run keeps its placement"
+
+
+class Joined(OwnJvm):
+    """A JVM that runs already, with a heap of its own."""
+
+    def heap_bytes(self, execution: Execution) -> int:
+        return 2**29
+
+
+def test_auto_asks_the_jvm_that_trains_for_its_memory() -> None:
     auto = dataclasses.replace(ON_EXECUTORS, data_placement="auto")
-    found = settled(auto, Execution(mode=mode, memory=memory), images)
-    assert found == dataclasses.replace(auto, data_placement=placement)
-    assert settled(found, Execution(memory="512m"), images) == found, "a run keeps its placement"
+    found = settled(auto, Execution(memory="8g"), dataset(rows=400, side=321), Joined())
+    assert found.data_placement == "executors"
+
+
+@pytest.mark.parametrize(
+    ("every", "done", "stops_at"),
+    [(0, 0, [7]), (2, 0, [2, 4, 6, 7]), (2, 3, [4, 6, 7]), (3, 3, [6, 7]), (9, 0, [7]), (1, 7, [7])],
+)
+def test_rows_move_between_workers_after_every_so_many_epochs(
+    every: int, done: int, stops_at: list[int]
+) -> None:
+    training = dataclasses.replace(ON_EXECUTORS, reshuffle_every=every)
+    assert stops(training, 100, done, 7) == stops_at
+
+
+def test_a_training_that_goes_on_has_the_rows_of_one_that_was_not_interrupted() -> None:
+    training = dataclasses.replace(ON_EXECUTORS, reshuffle_every=2)
+    assert [deal_of(training, epoch) for epoch in range(1, 8)] == [0, 0, 1, 1, 2, 2, 3]
+    assert {deal_of(ON_EXECUTORS, epoch) for epoch in range(1, 8)} == {0}
+
+
+def test_rows_that_the_driver_holds_do_not_move_between_workers() -> None:
+    words = "--reshuffle-every belongs to --data-placement executors or auto, not to driver"
+    with pytest.raises(UserError, match=f"^{words}"):
+        Training.from_given({"reshuffle_every": 2})

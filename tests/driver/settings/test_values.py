@@ -62,7 +62,7 @@ def test_rows_list_settings_of_their_kind(choice: str, row: str) -> None:
 
 
 def test_what_is_chosen_by_name_is_known() -> None:
-    assert set(CHOICES) == {"network", "optimizer", "schedule", "rate_rule", "protocol"}
+    assert set(CHOICES) == {"network", "optimizer", "schedule", "rate_rule", "protocol", "data_placement"}
 
 
 # ---- whose settings are ----
