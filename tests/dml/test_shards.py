@@ -114,6 +114,16 @@ def as_matrices(data: Dataset) -> Data:
     return Data(X["train"], y["train"], X["test"], y["test"])
 
 
+def twin(
+    dml: DML, train: Trainer, training: Training, data: Dataset, folder: Path
+) -> tuple[Matrix, Matrix, Matrix]:
+    """Start values, and parameters and metrics after the last epoch, of the training in NumPy."""
+    with written(data, training, home=folder / "data") as files:
+        values = {"padding": 2} | train_arguments(training, "local", files, folder, None)
+    w, _ = train.start(values, len(data.train))
+    return w, *train_in_numpy(values, as_matrices(data), w, orders(dml, training, data))
+
+
 @pytest.mark.parametrize("shape", [(5, 3), (SIDE + 1, 2 * SIDE)])
 def test_matrices_that_are_written_in_pieces_are_read_as_they_are(
     dml: DML, tmp_path: Path, shape: tuple[int, int]
@@ -141,10 +151,7 @@ def test_a_training_equals_one_in_numpy_on_the_rows_that_are_drawn(
 ) -> None:  # fmt: skip
     training, data = Training(**SETTINGS | settings), dataset(shape, kind)
     found = runs(training, data, mode)
-    with written(data, training, home=tmp_path / "data") as files:
-        values = {"padding": 2} | train_arguments(training, mode, files, tmp_path, None)
-    w, _ = train.start(values, len(data.train))
-    parameters, metrics = train_in_numpy(values, as_matrices(data), w, orders(runs.dml, training, data))
+    w, parameters, metrics = twin(runs.dml, train, training, data, tmp_path)
     np.testing.assert_allclose(found.parameters(), parameters, rtol=0, atol=TWIN)
     np.testing.assert_allclose(figures(found, but="validation"), metrics, rtol=TWIN)
     assert np.abs(parameters[:, 0] - w).max() > 1e4 * TWIN
@@ -196,10 +203,7 @@ def test_rows_move_between_workers_from_epoch_to_epoch(runs: Runs, train: Traine
     training, data, local = Training(**SETTINGS, reshuffle_every=1), dataset(), Execution(mode="local")
     folder = RunFolder.create(tmp_path / "run", training, local, data)
     Job(training, local, data, folder, prepared_in=tmp_path).carry_out(runs.dml.session)
-    with written(data, training, home=tmp_path) as files:
-        values = train_arguments(training, "local", files, tmp_path, None)
-    w, _ = train.start({"padding": 2} | values, len(data.train))
-    parameters, _ = train_in_numpy(values, as_matrices(data), w, orders(runs.dml, training, data))
+    _, parameters, _ = twin(runs.dml, train, training, data, tmp_path)
     found = read_matrix(folder.checkpoint(2) / "parameters")
     np.testing.assert_allclose(found, parameters, rtol=0, atol=TWIN)
 

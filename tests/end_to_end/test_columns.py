@@ -52,4 +52,11 @@ def test_a_training_on_mixed_columns_stops_before_its_first_checkpoint(found: di
 
 
 def test_the_same_training_in_a_driver_that_holds_the_data_comes_to_its_end(found: dict[str, Any]) -> None:
-    assert found["large"] == {"ended": "finished", "checkpoints": 1}
+    assert (found["large"]["ended"], found["large"]["checkpoints"]) == ("finished", 1)
+
+
+def test_columns_of_rows_that_workers_hold_keep_their_order_in_any_driver(found: dict[str, Any]) -> None:
+    """A row of theirs has eight images, and so five blocks of columns."""
+    assert found["large, on executors"]["ended"] == "finished"
+    assert found["large, on executors"]["weights"]
+    assert found["small, on executors"] == found["large, on executors"]

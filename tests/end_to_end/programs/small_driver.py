@@ -5,6 +5,7 @@ Argument: a folder for the results. Prints what it found, as one JSON object.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ from largebatch.engine.java import JVM_FLAGS, find_java
 from largebatch.engine.live import LiveSession
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
+from largebatch.files.matrices import read_matrix
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs.job import train
 from largebatch.settings.execution import Execution
@@ -52,15 +54,17 @@ def mixed(spark: SparkSession) -> str:
     return notes[0]
 
 
-def training(spark: SparkSession, name: str) -> dict[str, Any]:
-    """How a training ends, and how many updates it has made."""
-    dataset = made_up()
-    folder = RunFolder.create(OUT / name, TRAINING, Execution(), dataset)
+def training(spark: SparkSession, name: str, placement: str = "driver") -> dict[str, Any]:
+    """How a training ends, how many checkpoints it has written, and the weights of the last one."""
+    wanted, dataset = dataclasses.replace(TRAINING, data_placement=placement), made_up()
+    folder = RunFolder.create(OUT / name, wanted, Execution(), dataset)
     try:
-        ended = str(train(TRAINING, Execution(), folder, dataset, LiveSession(spark)).status)
+        ended = str(train(wanted, Execution(), folder, dataset, LiveSession(spark)).status)
     except RunError as error:
         ended = str(error)
-    return {"ended": ended, "checkpoints": len(list((OUT / name).glob("checkpoints/*")))}
+    written = list(folder.path.glob("checkpoints/*"))
+    weights = [float(number) for path in written for number in read_matrix(path / "parameters")[:, 0]]
+    return {"ended": ended, "checkpoints": len(written), "weights": weights}
 
 
 def main() -> None:
@@ -72,9 +76,11 @@ def main() -> None:
     analyzer = spark.sparkContext._jvm.org.apache.sysds.utils.stats.InfrastructureAnalyzer
     enough = analyzer.getLocalMaxMemory()
     found: dict[str, Any] = {"large": training(spark, "large")}  # it also prepares the data
+    found["large, on executors"] = training(spark, "large-shards", "executors")
     analyzer.setLocalMaxMemory(SMALL)
     found["mixed"] = mixed(spark)
     found["small"] = training(spark, "small")
+    found["small, on executors"] = training(spark, "small-shards", "executors")
     analyzer.setLocalMaxMemory(enough)
     spark.stop()
     print(json.dumps(found))
