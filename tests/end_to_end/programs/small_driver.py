@@ -31,6 +31,7 @@ OUT = Path(sys.argv[1])
 TRAINING = Training(dataset="idx", network="softmax", batch_size=1000, epochs=1, workers=2)
 SMALL = 10 * 2**20  # bytes, of which SystemDS plans with 70 %
 CONF = {
+    "spark.default.parallelism": "1",  # so that all blocks of a row are in one partition
     "spark.driver.extraJavaOptions": " ".join(JVM_FLAGS),
     "spark.driver.memory": "600m",
     "spark.jars": str(system_ds_jar()),
