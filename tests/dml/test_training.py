@@ -262,16 +262,17 @@ def test_a_validation_part_is_evaluated_and_changes_nothing_else(train: Trainer,
     np.testing.assert_array_equal(found.parameters(), without.parameters())
 
 
-def evaluated(dml: DML, trained: Trained, update: int) -> list[float]:
-    """Loss and accuracy that evaluate.dml finds on the test part for a snapshot."""
+def evaluated(dml: DML, trained: Trained, update: int, micro_batch: int = 512, alive: int = 0) -> list[float]:
+    """Loss and accuracy that evaluate.dml finds on the test part for a snapshot, after lines of life."""
     names = ("channels", "height", "width", "classes", "workers")
     files = {name: str(trained.folder.parent / f"test_{name}") for name in ("images", "labels")}
     weights = str(trained.folder / "snapshots" / str(update) / "weights")
-    arguments = {name: SETTINGS[name] for name in names} | {"network": "softmax"}
+    arguments = {name: SETTINGS[name] for name in names} | {"network": "softmax", "micro_batch": micro_batch}
     lines: list[str] = []
     named = {"images": files["images"], "labels": files["labels"], "weights": weights}
     dml.session.run("evaluate.dml", arguments | named, single_node=True, on_line=lines.append)
-    (line,) = lines
+    *before, line = lines
+    assert before == ["alive"] * alive
     return [float(number) for number in line.removeprefix("evaluated ").split()]
 
 
@@ -281,7 +282,7 @@ def test_snapshots_are_the_weights_of_their_updates_and_change_nothing(dml: DML,
     assert sorted(path.name for path in trained.folder.glob("snapshots/*")) == ["2", "4", "6", "8"]
     at = EPOCH_COLUMNS.index("test_loss")
     assert evaluated(dml, trained, 4) == trained.recorded()[0, at : at + 2].tolist()
-    assert evaluated(dml, trained, 2) != trained.recorded()[0, at : at + 2].tolist()
+    assert evaluated(dml, trained, 2, micro_batch=1, alive=3) != trained.recorded()[0, at : at + 2].tolist()
     assert evaluated(dml, trained, 8) == trained.recorded()[1, at : at + 2].tolist()
     np.testing.assert_array_equal(trained.parameters(), without.parameters())
     np.testing.assert_array_equal(trained.metrics(), without.metrics())

@@ -255,7 +255,7 @@ def test_a_stalled_run_and_one_without_memory_do_not_stop_the_rest(
     assert process.returncode == 1, said
     assert statuses(out) == ["finished", "failed", "failed", "finished"]
     stalled, starved = results(out)[1:3]
-    assert stalled["reason"].startswith(f"stalled: no sign of life for {patience} s; see out/runs/")
+    assert stalled["reason"].startswith(f"stalled: no sign of life for {patience} s; if it was only slow, ")
     assert starved["reason"].startswith("the JVM ran out of memory: raise --memory (now 1g)")
     assert [line.split(": ")[1] for line in said.splitlines() if line.startswith("failed: ")] == [
         run.path.name for run in runs(out)[1:3]

@@ -164,6 +164,7 @@ def test_a_jvm_that_stands_still_is_ended(
     _, told = process.communicate(timeout=TIMEOUT_S)
     assert time.monotonic() - stopped > patience - 1
     assert process.returncode == 1
-    assert f"largebatch: stalled: no sign of life for {patience} s; see run/log.txt" in told
+    assert f"largebatch: stalled: no sign of life for {patience} s; if it was only slow, raise " in told
+    assert "--stall-timeout; see run/log.txt" in told
     trial.assert_nothing_left()
     undisturbed.assert_goes_on_from(trial.folder, (1,))

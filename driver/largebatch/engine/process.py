@@ -112,7 +112,9 @@ class SessionProcess:
                 piece = left.piece()
                 if not selector.select(timeout=piece):
                     if not piece:
-                        raise RunError(f"stalled: no sign of life for {patience:g} s; see {self._log.path}")
+                        slow = "if it was only slow, raise --stall-timeout"
+                        stalled = f"stalled: no sign of life for {patience:g} s; {slow}"
+                        raise RunError(f"{stalled}; see {self._log.path}")
                     continue
                 if self._stop is not None and self._stop.is_set():
                     raise StoppedError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -52,4 +53,6 @@ class TensorBoard:
 
 def open_tracker(path: Path) -> TensorBoard:
     """For the runs of a folder. Raises UserError without tensorboardX."""
+    # It would remark on each number that is none, such as the loss of an epoch that diverged.
+    logging.getLogger("tensorboardX").addHandler(logging.NullHandler())
     return TensorBoard(need("tensorboardX", "track"), path / FOLDER)

@@ -17,6 +17,7 @@ from largebatch.settings.values import declared
 
 _TIMES = ("seconds", "images_per_second", "evaluation_seconds")
 _GRID = ("optimizer", "batch_size", "seed")
+MOST_NAMED = 6  # settings by which a pair is named; more are told by the run's name
 
 
 def compare(a: Path, b: Path) -> Runs | Studies:
@@ -86,15 +87,21 @@ def _plain(value: Any) -> Any:
 
 def _compare_studies(path_a: Path, path_b: Path) -> Studies:
     of_a, of_b = read_study(path_a), read_study(path_b)
-    names = _matching(of_a.runs, of_b.runs)
-    a, b = ({_key(run, names): run for run in study.runs} for study in (of_a, of_b))
-    shared = [key for key in a if key in b]
-    pairs = tuple(_pair(a[key], b[key], names) for key in shared)
-    return Studies(
-        str(path_a),
-        str(path_b),
-        _in_all(pairs),
-        pairs,
+    found = [_match(of_a.runs, of_b.runs), _match(of_a.finals, of_b.finals)]
+    pairs = tuple(pair for pairs, _, _ in found for pair in pairs)
+    only_a = tuple(name for _, names, _ in found for name in names)
+    only_b = tuple(name for _, _, names in found for name in names)
+    return Studies(str(path_a), str(path_b), _in_all(pairs), pairs, only_a, only_b)
+
+
+def _match(
+    of_a: Sequence[RunRecord], of_b: Sequence[RunRecord]
+) -> tuple[tuple[Pair, ...], tuple[str, ...], tuple[str, ...]]:
+    """Pairs of runs that match, and the names of those that only one of two studies has."""
+    names = _matching(of_a, of_b)
+    a, b = ({_key(run, names): run for run in runs} for runs in (of_a, of_b))
+    return (
+        tuple(_pair(a[key], b[key], names) for key in a if key in b),
         tuple(run.name for key, run in a.items() if key not in b),
         tuple(run.name for key, run in b.items() if key not in a),
     )
@@ -121,7 +128,7 @@ def _value(run: RunRecord, name: str) -> Any:
 def _pair(a: RunRecord, b: RunRecord, names: Sequence[str]) -> Pair:
     settings = (
         ", ".join(f"{name.replace('_', ' ')} {tables.shown(_value(a, name))}" for name in names)
-        if len(names) < 6
+        if len(names) <= MOST_NAMED
         else a.name
     )
     runs = _compare_runs(a, b, a.name, b.name)

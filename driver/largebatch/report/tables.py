@@ -17,6 +17,7 @@ from largebatch.records.metrics import GROUP_COLUMNS
 from largebatch.records.reading import RunRecord, StudyRecord
 from largebatch.records.result import Status
 from largebatch.settings.optimizers import OPTIMIZERS
+from largebatch.settings.study import telling
 from largebatch.settings.training import Training
 from largebatch.settings.values import declared
 
@@ -60,7 +61,7 @@ def _free(optimizer: str, trainings: Sequence[Training]) -> list[str]:
     for training in trainings:
         if training.optimizer == optimizer:
             settings.setdefault(training.batch_size, []).append(training.to_mapping())
-    names = [name for name in declared(Training) if name not in _WITHIN_A_LINE]
+    names = telling((name for name in declared(Training) if name not in _WITHIN_A_LINE), trainings)
     return [
         name
         for name in names

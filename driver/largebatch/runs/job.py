@@ -215,7 +215,7 @@ class _Attempt:
                 self._job.on_epoch(row)
             finally:
                 self._progress.epoch(row.to_mapping())
-        else:
+        elif kind != "alive":
             self._progress.note(rest)
 
     def _status(self, last: EpochRow) -> Status:

@@ -93,7 +93,7 @@ def _check_images(training: Training, dataset: Dataset) -> None:
         raise UserError(
             f"--network {training.network}{padding} needs images of at least "
             f"{smallest} x {smallest}, {dataset.title} has {images.height} x {images.width}: "
-            f"--pad-to {smallest} or more puts zeros around them"
+            f"--pad-to {max(smallest, images.height, images.width)} or more puts zeros around them"
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,15 +28,30 @@ class Study:
 
     @property
     def varied(self) -> list[str]:
-        """Names of the settings that are not equal in all runs."""
+        """Names of the settings that are not equal in all runs, and tell them apart."""
         mappings = [run.to_mapping() for run in self.runs]
-        return [name for name in mappings[0] if any(m[name] != mappings[0][name] for m in mappings)]
+        names = [name for name in mappings[0] if any(m[name] != mappings[0][name] for m in mappings)]
+        return telling(names, self.runs)
 
     def on(self, dataset: str) -> Study:
         """The same study on another data set."""
         return dataclasses.replace(
             self, runs=tuple(dataclasses.replace(run, dataset=dataset) for run in self.runs)
         )
+
+
+OF_THE_NETWORK = ("micro_batch", "adapt_biases", "decay_biases")  # their defaults come with the network
+
+
+def telling(names: Iterable[str], runs: Collection[Training]) -> list[str]:
+    """The settings of some names but for those that all runs have as their networks bring them."""
+    brought = {run.network: Training(network=run.network) for run in runs}
+    return [
+        name
+        for name in names
+        if name not in OF_THE_NETWORK
+        or any(getattr(run, name) != getattr(brought[run.network], name) for run in runs)
+    ]
 
 
 def run_name(training: Training) -> str:

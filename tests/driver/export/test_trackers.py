@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import time
 from pathlib import Path
@@ -64,6 +65,8 @@ def test_a_run_in_tensorboard(study: Path) -> None:
     run = only_run(study)
     export(run, "tensorboard", None, print)
     assert len({step for _, step in scalars(run / "tensorboard")}) == 3
+    kinds = [type(handler) for handler in logging.getLogger("tensorboardX").handlers]
+    assert logging.NullHandler in kinds, "losses that are no numbers are not remarked on"
 
 
 # ---- refusals ----

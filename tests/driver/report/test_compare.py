@@ -15,6 +15,7 @@ from largebatch.settings.study import run_name
 from largebatch.settings.training import Training
 from tests.support.study_samples import EXECUTION, finished_study, metrics, write_run, write_study
 from tests.support.tables import read_csv
+from tests.support.tuned import base, cell, write_tuned
 
 LARS = Training(batch_size=1024, epochs=3)
 SGD = Training(optimizer="sgd_momentum", batch_size=1024, epochs=3)
@@ -208,3 +209,13 @@ def test_execution_is_compared_where_both_have_begun(tmp_path: Path) -> None:
     b = write_study(tmp_path / "b", [LARS])
     write_run(b / "runs" / LARS.name, LARS, execution=Execution(mode=EXECUTION.mode, memory="2g"))
     assert [(d.name, d.a, d.b) for d in studies(a, b).settings] == [("memory", "1g", "2g")]
+
+
+def test_studies_that_tune_are_compared_by_their_final_runs_too(tmp_path: Path) -> None:
+    sgd = cell(2, (2,), of=base("sgd_momentum", 8, epochs=2))
+    ended = {trial: ("finished", [0.5, 0.6]) for trial in sgd.trials}
+    finals = {run: ("finished", [0.7, 0.8]) for run in sgd.finals(sgd.trials[0])}
+    a, b = (write_tuned(tmp_path / name, [sgd], {**ended, **finals}) for name in "ab")
+    found = studies(a, b)
+    assert len(found.pairs) == 2 + 3 and all(pair.runs.identical for pair in found.pairs)
+    assert [pair.test_accuracy for pair in found.pairs] == [(None, None)] * 2 + [(0.8, 0.8)] * 3

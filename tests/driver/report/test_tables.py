@@ -36,6 +36,15 @@ def test_what_varies_with_the_batch_size_makes_no_line(tmp_path: Path) -> None:
     assert names(*scaled, folder=tmp_path) == ["LARS", "LARS"]
 
 
+def test_what_a_network_brings_is_named_only_where_a_run_has_it_otherwise(tmp_path: Path) -> None:
+    both = [Training(network=network) for network in ("lenet", "resnet8")]
+    assert names(*both, folder=tmp_path / "both") == ["LARS, network lenet", "LARS, network resnet8"]
+    other = Training(network="resnet8", micro_batch=32)
+    assert names(*both, other, folder=tmp_path / "other")[1:] == [
+        "LARS, network resnet8, micro batch 64", "LARS, network resnet8, micro batch 32",
+    ]  # fmt: skip
+
+
 def test_cells_are_means_over_the_seeds_that_finished(tmp_path: Path) -> None:
     trainings = [Training(batch_size=1024, epochs=2, seed=seed) for seed in (1, 2, 3)]
     folder = study(tmp_path, *trainings)

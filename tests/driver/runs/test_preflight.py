@@ -139,6 +139,12 @@ def test_images_too_small_for_a_network_get_told_of_the_zeros_that_mend_it() -> 
     with pytest.raises(UserError, match=words):
         check(resnet, Execution(), dataset(side=5))
     assert check(dataclasses.replace(resnet, pad_to=8), Execution(), dataset(side=5)) == []
+    wide = dataset(side=4)
+    wide = dataclasses.replace(
+        wide, train=dataclasses.replace(wide.train, X=np.tile(wide.train.X, 5)), test=None
+    )
+    with pytest.raises(UserError, match="tiny has 4 x 20: --pad-to 20 or more puts zeros "):
+        check(resnet, Execution(), wide)
 
 
 def test_a_run_that_leaves_out_the_test_part_is_not_told_that_the_data_lack_it() -> None:

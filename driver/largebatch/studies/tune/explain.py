@@ -33,6 +33,7 @@ def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str
         *(
             f"A trial of {optimizer} draws {'; '.join(map(str, space))}."
             for optimizer, space in plan.tuning.spaces.items()
+            if any(cell.trials[0].optimizer == optimizer for cell in cells)
         ),
         _judged_by(settings),
         *_promotion(cells[0]),
