@@ -9,15 +9,13 @@ from largebatch.data import Dataset
 from largebatch.engine.conf import slots_of_executor
 from largebatch.engine.master import choose_master, in_process
 from largebatch.errors import UserError
-from largebatch.runs.memory import COPIES_OF_SHARES, share_bytes
+from largebatch.runs.memory import COPIES_OF_SHARES, bytes_of_rows, share_bytes
 from largebatch.settings.execution import Execution
 from largebatch.settings.spark import parse
 from largebatch.settings.training import Training
 
-TOO_LITTLE, ENOUGH = (
-    4.2,
-    COPIES_OF_SHARES["spark"],
-)  # of an executor's heap, in sizes of the shares that it holds
+# Of an executor's heap, in sizes of the shares that it holds.
+TOO_LITTLE, ENOUGH = 4.2, COPIES_OF_SHARES["spark"]
 DEFAULT_MEMORY = "1g"  # of an executor
 UNITS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -31,18 +29,25 @@ def share_remarks(training: Training, execution: Execution, dataset: Dataset) ->
     heap = _bytes(conf.get("spark.executor.memory", DEFAULT_MEMORY))
     shares = min(slots_of_executor(master, conf), training.workers)
     held = shares * share_bytes(training.workers, dataset)
-    if heap >= ENOUGH * held:
+    maps = shares * bytes_of_rows(training, dataset.images, training.rows_at_a_time)  # when it evaluates
+    if heap >= ENOUGH * held + maps:
         return []
-    wanted = _mb(ENOUGH * held)
-    more = math.ceil(training.workers * ENOUGH * held / heap)
+    wanted = _mb(ENOUGH * held + maps)
     text = (
-        f"the rows that an executor holds are {_mb(held)} MB, for which its heap must have about "
-        f"{wanted} MB, not {_mb(heap)}: give --conf spark.executor.memory={wanted}m, or spread them over "
-        f"--workers {more}"
+        f"an executor holds {_mb(held)} MB of rows, and its heap must have about {wanted} MB, "
+        f"not {_mb(heap)}: give --conf spark.executor.memory={wanted}m"
+        f"{_remedies(training, heap - maps, ENOUGH * held)}"
     )
     if heap < TOO_LITTLE * held:
         raise UserError(text)
     return [f"It may run out of memory: {text}."]
+
+
+def _remedies(training: Training, left: float, wanted: float) -> str:
+    """What else helps, if maps leave so many bytes to the rows: more workers, or smaller micro-batches."""
+    if left > 0:
+        return f", or spread them over --workers {math.ceil(training.workers * wanted / left)}"
+    return "" if training.architecture.norms else ", or lower --micro-batch"
 
 
 def _mb(size: float) -> int:

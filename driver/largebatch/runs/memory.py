@@ -119,12 +119,16 @@ def heap_bytes(training: Training, mode: str, dataset: Dataset, master: str | No
 
 def maps_bytes(training: Training, size: Images) -> int:
     """What the maps of the workers' micro-batches take, of images of a size before zeros are put around."""
-    images = size.padded(training.pad_to)
-    rows_at_a_time = min(training.rows_at_a_time, training.batch_size // training.workers)
-    network = training.architecture
+    rows = min(training.rows_at_a_time, training.batch_size // training.workers)
+    return training.workers * bytes_of_rows(training, size, rows)
+
+
+def bytes_of_rows(training: Training, size: Images, rows: int) -> int:
+    """What the maps of so many rows take."""
+    images, network = size.padded(training.pad_to), training.architecture
     values_per_pixel = network.values_per_pixel + FURTHER_CHANNEL * (images.channels - 1)
     values_per_row = images.height * images.width * values_per_pixel + network.values_per_row
-    return DENSE_BYTES * rows_at_a_time * training.workers * values_per_row
+    return DENSE_BYTES * rows * values_per_row
 
 
 def share_bytes(workers: int, dataset: Dataset) -> int:

@@ -22,7 +22,9 @@ from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.samples import dataset
 
-ON_EXECUTORS = Training(dataset="idx", network="softmax", batch_size=8, data_placement="executors")
+ON_EXECUTORS = Training(
+    dataset="idx", network="softmax", batch_size=8, micro_batch=2, data_placement="executors"
+)
 
 
 def parts(train: int, test: int, validation: int) -> Dataset:
@@ -97,6 +99,14 @@ def test_executors_with_too_little_memory_are_refused_with_what_is_enough() -> N
         share_remarks(ON_EXECUTORS, of_memory("40m"), images)
     for factor, said in ((5, 1), (7.1, 0)):
         assert len(share_remarks(ON_EXECUTORS, of_memory(f"{int(factor * share / 2**10)}k"), images)) == said
+
+
+def test_executors_evaluate_rows_by_the_micro_batch_whatever_the_batch() -> None:
+    images, lenet = dataset(rows=2000, side=100), dataclasses.replace(ON_EXECUTORS, network="lenet")
+    assert share_remarks(dataclasses.replace(lenet, micro_batch=50), of_memory("150m"), images) == []
+    (said,) = share_remarks(dataclasses.replace(lenet, micro_batch=512), of_memory("150m"), images)
+    assert said.startswith("It may run out of memory: an executor holds ")
+    assert said.endswith("m, or lower --micro-batch.")
 
 
 def test_an_executor_without_a_setting_has_a_gigabyte_and_with_two_cores_holds_two_shares() -> None:
