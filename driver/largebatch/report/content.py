@@ -37,6 +37,11 @@ class Content:
     by_batch_size: bool = True  # whether results are shown by batch size
     more: Mapping[str, pd.DataFrame] = field(default_factory=dict)  # further files, by name without .csv
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether a part that leads says which line is the best: then no other table does."""
+        return any(part.leads for part in self.parts)
+
 
 @dataclass(frozen=True)
 class Cell:

@@ -44,13 +44,15 @@ def _figures(content: Content) -> list[str]:
     drawn = [_figure(figure) for figure in content.figures if figure.section == "batch-size"]
     if not drawn:
         return []
+    figures = ["## Accuracy against batch size", *drawn]
+    if content.is_answered:
+        return figures
     rows = [
         [_plain(cell.text) + (f" ({cell.note})" if cell.note else "") for cell in row]
         for row in accuracy_table(content.cells)
     ]
     return [
-        "## Accuracy against batch size",
-        *drawn,
+        *figures,
         f"{accuracy_title(content.cells)}: mean over the seeds, with the lowest and the highest.",
         table.markdown(rows),
     ]

@@ -26,6 +26,13 @@ def test_a_run_that_never_reached_the_target_counts_as_endless_in_the_median() -
     assert found[["updates_min", "updates_max"]].to_numpy().tolist() == [[10, 30], [10, 10], [10, 60]]
 
 
+def test_a_target_that_less_than_half_of_the_runs_reach_is_not_called_unreached() -> None:
+    made = table({"sgd": {64: [10, 30, NEVER], 128: [10, NEVER, NEVER], 256: [NEVER, NEVER]}})
+    (part,) = Targets(made.assign(part="test"), steps.medians(made)).part()
+    cells = [row[2] for row in part.tables[0].rows[1:]]
+    assert cells == ["30 (2 of 3)", "not by half (1 of 3)", "never (0 of 2)"]
+
+
 @pytest.mark.parametrize(
     ("updates", "knee"),
     [

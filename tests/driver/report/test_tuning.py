@@ -13,6 +13,7 @@ from largebatch.errors import UserError
 from largebatch.records.reading import read_study
 from largebatch.report import figures, rates
 from largebatch.report.content import ABSENT
+from largebatch.report.figures import Figure
 from largebatch.report.statistics import paired
 from largebatch.report.tuning import table
 from largebatch.report.tuning.part import part
@@ -146,7 +147,11 @@ def test_a_study_that_tunes_is_drawn_by_rates_and_by_budgets(tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_the_report_has_a_row_per_trial_per_cell_and_per_final_run(tmp_path: Path) -> None:
+def test_the_report_has_a_row_per_trial_per_cell_and_per_final_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = Figure("accuracy", "batch-size", "Accuracy", "", "<svg></svg>", "<svg></svg>", b"")
+    monkeypatch.setattr(figures, "draw", lambda *tables: [drawn])
     both = dataclasses.replace(SGD, budget=UPDATES)  # equal epochs are equal updates here
     ended = {**trials(SGD), **trials(LARS), **judged(LARS, 0.95, 0.96, 0.97), **judged(SGD, 0.9, 0.9, 0.91)}
     folder = write_tuned(tmp_path / "study", [SGD, LARS, both], ended)
@@ -174,6 +179,9 @@ def test_the_report_has_a_row_per_trial_per_cell_and_per_final_run(tmp_path: Pat
     assert "By equal updates\nbatch size" in written.text and "claims" not in written.text
     page = written.page.read_text()
     assert "Which line at which batch size" not in page, "who is ahead is said once"
+    assert "Mean over the seeds, with the lowest and the highest; the best of a batch size" not in page
+    assert "mean over the seeds" not in (folder / "report.md").read_text()
+    assert 'id="claims"' not in page, "the runs are none of the paper's kind"
     assert "Which optimizer at which batch size" in page and "largebatch tune small" in page
 
 

@@ -76,5 +76,6 @@ class Targets:
 
 
 def _cell(row: pd.Series[Any]) -> str:
-    steps_taken = "never" if math.isinf(row["updates"]) else f"{row['updates']:.0f}"
+    missed = "not by half" if row["reached"] else "never"
+    steps_taken = missed if math.isinf(row["updates"]) else f"{row['updates']:.0f}"
     return f"{steps_taken} ({row['reached']:.0f} of {row['runs']:.0f})"
