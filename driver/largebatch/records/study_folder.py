@@ -86,9 +86,10 @@ class StudyFolder:
                 "name another folder by --out"
             )
         if self._foreign(study):
+            spaces = ", or give the [space.OPTIMIZER] that it was begun with" if study.tuning else ""
             raise UserError(
                 f"{self.path} holds the study {study.name!r} with other runs ({self._differences(study)}): "
-                "name another folder by --out"
+                f"name another folder by --out{spaces}"
             )
 
     def write(self, study: Study, execution: Execution, tuned: Tuned | None = None) -> None:

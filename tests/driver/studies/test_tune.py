@@ -258,7 +258,7 @@ def test_more_trials_are_added_to_those_that_are_there(stage: Stage, tmp_path: P
     before = {run.name for run in read_study(tmp_path / "out").runs}
     assert tune(request(tmp_path, "trials = 3"), ignore) == 0
     assert before < {run.name for run in read_study(tmp_path / "out").runs}
-    with pytest.raises(UserError, match="with other runs"):
+    with pytest.raises(UserError, match=r"with other runs .*, or give the \[space.OPTIMIZER\] that it was "):
         tune(request(tmp_path, "trials = 2"), ignore)
 
 
