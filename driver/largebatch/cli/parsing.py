@@ -201,7 +201,7 @@ def variants(values: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
     known = declared(Training)
     for name, _ in values:
         if name not in known:
-            raise UserError(f"--vary {name}: there is no such setting")
+            raise UserError(f"--vary {name}: there is no such setting; `largebatch train --help` lists them")
     several = {name: [_value(known[name], text) for text in texts] for name, texts in grouped(values).items()}
     return [dict(zip(several, chosen, strict=True)) for chosen in itertools.product(*several.values())]
 

@@ -21,7 +21,9 @@ def select(runs: Sequence[Training], only: Only, study: str) -> list[Training]:
     """
     for name, texts in only.items():
         if name not in declared(Training):
-            raise UserError(f"--only {name}={texts[0]}: there is no such setting")
+            raise UserError(
+                f"--only {name}={texts[0]}: there is no such setting; `largebatch train --help` lists them"
+            )
         there = list(dict.fromkeys(getattr(run, name) for run in runs))
         for text in texts:
             if not any(_is(value, text) for value in there):

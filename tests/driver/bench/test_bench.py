@@ -192,7 +192,7 @@ def test_parts_of_an_epoch_are_read_off_the_statistics() -> None:
         ("--modes cluster", "--modes cluster is unknown; there are spark, local"),
         ("--peers keras", "--peers keras is unknown; there are torch, upstream"),
         ("--epochs 0", "--epochs must be at least 1"),
-        ("--vary colour=red", "--vary colour: there is no such setting"),
+        ("--vary colour=red", "--vary colour: there is no such setting; `largebatch train"),
         ("--vary momentum=much", "--vary momentum=much: must be a number"),
         ("--vary deterministic=perhaps", "--vary deterministic=perhaps: must be true or false"),
         ("--rows 0", "--rows must be at least 1"),

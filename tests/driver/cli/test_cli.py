@@ -222,7 +222,7 @@ def test_a_run_is_not_resumed_on_other_data(largebatch: Run, work: Path, tmp_pat
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("--only colour=red", "--only colour=red: there is no such setting"),
+        ("--only colour=red", "--only colour=red: there is no such setting; `largebatch train"),
         ("--only batch_size=9", "--only batch_size=9: no run of small has it; there are 8, 16"),
         ("--memory 900000g", "small, run idx-softmax-lars-b8-e3-s1: --memory 900000g is more than the "),
         ("--memory 600m --jobs 4000", "--memory 600m for each of 4000 sessions is more than the "),

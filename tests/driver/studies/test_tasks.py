@@ -57,7 +57,7 @@ def test_only_runs_that_have_one_of_each_settings_values(only: dict[str, list[st
 @pytest.mark.parametrize(
     ("only", "words"),
     [
-        ({"colour": ["red"]}, "--only colour=red: there is no such setting"),
+        ({"colour": ["red"]}, "--only colour=red: there is no such setting; `largebatch train"),
         ({"batch_size": ["8", "32"]}, "--only batch_size=32: no run of small has it; there are 8, 16, 40"),
         ({"batch_size": ["many"]}, "--only batch_size=many: no run of small has it"),
         ({"optimizer": ["sgd"], "learning_rate": ["1"]}, "no run of small has all that --only asks for"),
