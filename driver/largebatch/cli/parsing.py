@@ -26,6 +26,7 @@ METAVARS = {
     "micro_batch": "ROWS",
     "pad_to": "PIXELS",
     "reference_batch": "ROWS",
+    "reshuffle_every": "EPOCHS",
     "softsync_n": "N",
 }
 
