@@ -99,7 +99,7 @@ def test_a_loss_that_is_no_number_ends_the_run(
     spoiled = f"""{{
     {line}
     {CLOCK}
-    if (as.scalar(at[1,1]) == {AT} & as.scalar(y[1,2]) == 3)
+    if (as.scalar(at[1,1]) == {AT} & as.scalar(y[1,1]) == 3)
       sums[1,1] = 0.0 / 0.0
     print("computed after " + as.scalar(at[1,1]))
   }}"""

@@ -47,9 +47,9 @@ Modify = Callable[..., str]  # from edits to the PYTHONPATH of a copy of the pro
 
 def in_worker(statements: str, since: int | None = None) -> Edit:
     """Worker 3 carries out some DML in update AT, or as soon as some updates have been made."""
-    line = "  X = folding::unfold(features, length(features) / nrow(y))"
+    line = "  worker = as.integer(as.scalar(y[1,1]))"
     moment = f"== {AT}" if since is None else f">= {since}"
-    when = f"if (as.scalar(at[1,1]) {moment} & as.scalar(y[1,2]) == 3)"
+    when = f"if (as.scalar(at[1,1]) {moment} & worker == 3)"
     return Edit("dml/worker.dml", line, f"{line}{CLOCK}  {when} {{\n    {statements}\n  }}")
 
 

@@ -94,11 +94,9 @@ class SessionProcess:
 
     def _send(self, message: Mapping[str, Any]) -> None:
         assert self._process.stdin is not None  # noqa: S101 - it is a pipe
-        try:
+        with contextlib.suppress(BrokenPipeError):  # it has died; why is told where its output ends
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            raise RunError(f"the session's process has ended; see {self._log.path}") from None
 
     def _lines(self, patience: float) -> Iterator[str]:
         """Lines for this program, as they arrive; all others go to the log."""
