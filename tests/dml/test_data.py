@@ -15,6 +15,7 @@ from largebatch.runs.prepare import prepare
 from largebatch.runs.program import train_arguments
 from largebatch.settings.training import Training
 from tests.support.harness import DML
+from tests.support.images import part
 from tests.support.training import Data, Trained, Trainer, train_in_numpy
 
 pytestmark = pytest.mark.systemds
@@ -22,15 +23,6 @@ pytestmark = pytest.mark.systemds
 # Two epochs are four updates of 21000 parameters: roundings of 1e-16 grow to some 1e-13.
 TWIN = 1e-9
 COLOUR, FEATURES = (3, 8, 12), (24,)  # no two sides are equal: none can be taken for another
-
-
-def part(rows: int, shape: tuple[int, ...], kind: str, seed: int) -> Part:
-    """Noise of 0..255, or of about 1 for floats, brighter at a place of its class."""
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, 4, rows)
-    X = rng.integers(0, 128, (rows, *shape)).astype(np.float64)
-    X.reshape(rows, -1)[np.arange(rows), 5 * y] += 100
-    return Part((X if kind == "uint8" else X / 99).astype(kind), y)
 
 
 def dataset(shape: tuple[int, ...], kind: str) -> Dataset:

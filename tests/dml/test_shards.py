@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from largebatch.data import Dataset
-from largebatch.data.dataset import Part
 from largebatch.files.blocks import SIDE, write_blocks
 from largebatch.files.matrices import read_matrix
 from largebatch.records.run_folder import RunFolder
@@ -21,6 +20,7 @@ from largebatch.runs.shards import Ints, deal, written
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.harness import DML, Matrix
+from tests.support.images import part
 from tests.support.training import Data, Trained, Trainer, train_in_numpy
 
 pytestmark = pytest.mark.systemds
@@ -32,15 +32,6 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 0.05, "batch_size": 48, "epochs": 2,
 }  # fmt: skip
 AUGMENTED: dict[str, Any] = {"pad_to": 12, "augment": "standard", "evaluate_every": 3}
-
-
-def part(rows: int, shape: tuple[int, ...], kind: str, seed: int) -> Part:
-    """Noise of 0..255, or of about 1 for floats, brighter at a place of its class."""
-    rng = np.random.default_rng(seed)
-    y = rng.integers(0, 4, rows)
-    X = rng.integers(0, 128, (rows, *shape)).astype(np.float64)
-    X.reshape(rows, -1)[np.arange(rows), 5 * y] += 100
-    return Part((X if kind == "uint8" else X / 99).astype(kind), y)
 
 
 def dataset(shape: tuple[int, ...] = GREY, kind: str = "uint8", rows: int = 123) -> Dataset:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from largebatch.engine.java import ENGLISH, JVM_FLAGS
-from largebatch.engine.master import choose_master, in_process, is_here
+from largebatch.engine.master import LOCAL_CLUSTER, choose_master, in_process, is_here
 from largebatch.engine.user import NAME
 from largebatch.engine.worker_failures import JVM_FLAG as LOG_OF_EXCEPTIONS
 from largebatch.errors import UserError
@@ -160,9 +159,9 @@ def _slots(master: str, workers: int, wanted: Mapping[str, str]) -> dict[str, st
 
 def slots_of_executor(master: str, wanted: Mapping[str, str]) -> int:
     """How many tasks an executor of a cluster runs at once, by a user's settings of Spark."""
-    cores = re.match(r"local-cluster\[\s*\d+\s*,\s*(\d+)", master)
-    if cores:
-        return max(1, int(cores[1]) // _cores(wanted, "spark.task.cpus", 1))
+    cluster = LOCAL_CLUSTER.fullmatch(master)
+    if cluster:
+        return max(1, int(cluster[2]) // _cores(wanted, "spark.task.cpus", 1))
     return _slots_and_cores(wanted)[0]
 
 

@@ -16,6 +16,8 @@ STANDALONE_PORT = 7077
 CONNECT_S = 10.0  # for a machine to accept a connection
 RETRY_S = 0.5
 _LOOPBACK = re.compile(r"spark://(127\.[0-9.]+|localhost|\[::1\]):")
+# Executors, cores and MB of each.
+LOCAL_CLUSTER = re.compile(r"local-cluster\[\s*(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\]")
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ def choose_master(master: str | None, workers: int) -> Master:
         return Master(f"local[{workers}]")
     if in_process(master):
         return _local(master, workers)
-    cluster = re.fullmatch(r"local-cluster\[\s*(\d{1,9})\s*,\s*(\d{1,9})\s*,\s*(\d{1,9})\s*\]", master)
+    cluster = LOCAL_CLUSTER.fullmatch(master)
     if cluster:
         slots = int(cluster[1]) * int(cluster[2])
         if slots < workers:
