@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import Any, Literal
@@ -89,6 +90,12 @@ def test_what_a_training_cannot_do_without_is_told_before_it_begins(
     with pytest.raises(RunError) as caught:
         train(synthetic(rows), network="softmax", **changes)
     assert words in str(caught.value)
+
+
+def test_labels_that_are_fewer_than_images_are_told(train: Trainer) -> None:
+    data = dataclasses.replace(synthetic(), y_train=synthetic().y_train[:-1])
+    with pytest.raises(RunError, match="there are 239 labels for 240 images"):
+        train(data, network="softmax")
 
 
 def test_no_note_when_all_rows_take_part(train: Trainer) -> None:

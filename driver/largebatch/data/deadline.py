@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 from largebatch.errors import RunError
+from largebatch.patience import Patience
 
 T = TypeVar("T")
 
@@ -16,8 +17,8 @@ def within(seconds: float, what: str, work: Callable[[], T]) -> T:
     """The result of `work`, or what it raises. Raises RunError if it takes longer than `seconds`.
 
     The limit holds wherever the work waits: for a name, a connection, a header, a body. The timeouts of
-    sockets do not: each begins anew with every byte. Work that is given up goes on in a thread that holds
-    no process up, so it must be bounded in memory.
+    sockets do not: each begins anew with every byte. Time in which this process was stopped does not count.
+    Work that is given up goes on in a thread that holds no process up, so it must be bounded in memory.
     """
     future: Future[T] = Future()
 
@@ -28,9 +29,10 @@ def within(seconds: float, what: str, work: Callable[[], T]) -> T:
             future.set_exception(error)
 
     threading.Thread(target=carry_out, name=what, daemon=True).start()
-    try:
-        return future.result(seconds)
-    except TimeoutError:
-        if future.done():  # the work's own, such as a socket's
-            raise
-        raise RunError(f"{what} took longer than {seconds:g} s") from None
+    left = Patience(seconds)
+    while True:
+        piece = left.piece()
+        if wait([future], piece).done:
+            return future.result()
+        if not piece:
+            raise RunError(f"{what} took longer than {seconds:g} s")

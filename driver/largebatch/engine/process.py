@@ -17,9 +17,9 @@ from typing import Any
 
 from largebatch.engine.causes import DIED, NOT_STARTED, OUT_OF_MEMORY, cause_in, of_action, with_cause
 from largebatch.engine.log import Log
-from largebatch.engine.patience import Patience
 from largebatch.engine.stop import Stop, StoppedError
 from largebatch.errors import RunError
+from largebatch.patience import Patience
 
 OnLine = Callable[[str], None]
 MARK = "largebatch "  # begins the lines for this program; all other lines go to the log

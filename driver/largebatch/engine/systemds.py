@@ -13,11 +13,11 @@ import numpy as np
 
 from largebatch.engine.live import NAME
 from largebatch.engine.output_relay import OutputRelay
-from largebatch.engine.patience import Patience
 from largebatch.engine.submitted import check_jvm, settings_of
 from largebatch.engine.user import NAME as USER
 from largebatch.engine.user import is_nameless
 from largebatch.errors import RunError
+from largebatch.patience import Patience
 from largebatch.settings.spark import is_secret
 
 POLL_S = 0.5  # between two counts of the slots

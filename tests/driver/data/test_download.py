@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import itertools
 import socket
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.client import HTTPMessage
@@ -12,6 +14,7 @@ from urllib.error import URLError
 
 import pytest
 
+from largebatch import patience
 from largebatch.data import download
 from largebatch.data.deadline import within
 from largebatch.errors import RunError
@@ -90,6 +93,20 @@ def test_work_in_time_gives_its_result_or_what_it_raises() -> None:
         with pytest.raises(type(error)) as caught:
             within(60, "the file", lambda: raise_(error))  # noqa: B023 - called at once
         assert caught.value is error
+
+
+def test_time_in_which_the_program_was_stopped_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, third = itertools.count(), threading.Event()
+
+    def stopped_for_an_hour_again_and_again() -> float:
+        number = next(looks)
+        if number == 3:
+            third.set()
+        return 3600.0 * number
+
+    monkeypatch.setattr(patience, "PIECE_S", 0.01)
+    monkeypatch.setattr(time, "monotonic", stopped_for_an_hour_again_and_again)
+    assert within(0.5, "the file", third.wait)
 
 
 def raise_(error: Exception) -> None:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from largebatch.engine.patience import PIECE_S, Patience
+from largebatch.patience import PIECE_S, Patience
 
 
 class Clock:
