@@ -52,10 +52,10 @@ def save(url: str, file: IO[bytes], size: int) -> None:
 
     Raises RunError as `fetch` does; large files have more time.
     """
-    from tqdm import tqdm
+    from largebatch.terminal.bars import Bar
 
     limit = max(FILE_TIMEOUT_S, size / SLOWEST)
-    with tqdm(total=size, unit="B", unit_scale=True, disable=None) as bar:  # disabled unless on a terminal
+    with Bar(total=size, unit="B", unit_scale=True, disable=None) as bar:  # disabled unless on a terminal
 
         def write(chunk: bytes) -> None:
             file.write(chunk)

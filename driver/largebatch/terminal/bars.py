@@ -10,7 +10,12 @@ import threading
 from importlib.util import find_spec
 from typing import Any, TextIO
 
-from tqdm import tqdm
+try:
+    from tqdm import tqdm
+except ValueError:  # a variable of its own has no number where one is wanted
+    for _name in [name for name in os.environ if name.startswith("TQDM_")]:
+        del os.environ[_name]
+    from tqdm import tqdm
 
 
 class Bar(tqdm):  # type: ignore[type-arg]  # tqdm takes none at run time

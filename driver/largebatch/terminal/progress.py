@@ -7,12 +7,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TextIO
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING, Any, TextIO
 
 from largebatch.terminal.bars import LOCK, bar_for
 from largebatch.terminal.say import say
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 REFRESH_S = 0.2
 BAR_FORMAT = "{desc}  |{bar}|  update {n}/{total}{postfix}"

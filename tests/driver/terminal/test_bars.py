@@ -8,6 +8,7 @@ import os
 import pty
 import shutil
 import struct
+import subprocess
 import sys
 import termios
 from types import ModuleType
@@ -47,3 +48,11 @@ def test_a_notebook_that_has_widgets_gets_their_bar(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("tqdm.auto.tqdm", tqdm_notebook)
     assert bars.bar_for(sys.stderr) is tqdm_notebook
     assert bars.bar_for(io.StringIO()) is None, "a file stays a file"
+
+
+@pytest.mark.parametrize("given", ["TQDM_MININTERVAL=often", "TQDM_NCOLS=wide"])
+def test_variables_that_tqdm_cannot_read_stop_no_command(given: str) -> None:
+    command = [sys.executable, "-c", "from largebatch.terminal import progress"]
+    variables = dict([given.split("=")])
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
