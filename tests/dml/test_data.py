@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from largebatch.data import Dataset
-from largebatch.data.dataset import Array, Part, PreparedData
+from largebatch.data.dataset import Part, PreparedData
+from largebatch.data.stored import Array
 from largebatch.runs.preflight import updates_per_epoch
 from largebatch.runs.prepare import prepare
 from largebatch.runs.program import train_arguments

@@ -40,7 +40,7 @@ class Torch:
         self.name = f"PyTorch, {dtype}"
         self.images = len(dataset.train)
         data = sitting.folder / f"{dtype}.npz"
-        np.savez(data, images=dataset.train.X, labels=dataset.train.y)
+        np.savez(data, images=np.asarray(dataset.train.X), labels=dataset.train.y)
         words = {
             "data": data, "network": network, "dtype": dtype, "batch-size": self.batch_size,
             "threads": os.cpu_count() or 1, "classes": dataset.classes,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
+import numpy as np
+
 from largebatch.data import Dataset
 from largebatch.data.dataset import Part
 from largebatch.engine.machine import peak_resident
@@ -205,7 +207,7 @@ def padded(dataset: Dataset, side: int) -> Dataset:
     """The training part with zeros around its images, so many pixels a side as `--pad-to` gives them."""
     if not side:
         return dataset
-    train = Part(with_zeros(dataset.train.X, side), dataset.train.y)
+    train = Part(with_zeros(np.asarray(dataset.train.X), side), dataset.train.y)
     return Dataset(dataset.name, dataset.title, train, least_classes=dataset.classes)
 
 

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from largebatch.data import cifar_files, class_folders, idx_folder, npz, parquet
+from largebatch.data import cifar_files, class_folders, idx_folder, npy_files, npz, parquet
 from largebatch.data.dataset import Dataset, Part, Parts, Reading
 from largebatch.data.paths import refuse_options, short_name
 from largebatch.data.rows import check_classes
+from largebatch.data.stored import Array, mapped
 from largebatch.errors import UserError
 from largebatch.files.names import slip
 from largebatch.terminal.say import Say
 
 FORMATS = (  # the first one that fits counts
     npz.FORMAT,
+    npy_files.FORMAT,
     idx_folder.FORMAT,
     cifar_files.FORMAT,
     parquet.FORMAT,
@@ -50,11 +52,15 @@ def _in_colour(arrays: Parts) -> Parts:
     """The parts, grey images with three channels if those of another part have three."""
     if {X.shape[1] for X, _ in arrays.values() if X.ndim == 4} != {1, 3}:
         return arrays
-    return {part: (np.broadcast_to(X, (len(X), 3, *X.shape[2:])), y) for part, (X, y) in arrays.items()}
+    return {part: (mapped(X, _three_channels), y) for part, (X, y) in arrays.items()}
+
+
+def _three_channels(X: Array) -> Array:
+    return np.broadcast_to(X, (len(X), 3, *X.shape[2:]))
 
 
 def _wanted() -> str:
     return (
-        "a .npz or .parquet file is wanted, or a folder of Parquet, IDX or CIFAR files, or one with a folder "
-        "of PNG or JPEG pictures for each class"
+        "a .npz or .parquet file is wanted, or a folder of .npy, Parquet, IDX or CIFAR files, or one with a "
+        "folder of PNG or JPEG pictures for each class"
     )

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from largebatch.data.dataset import Array, Format, Parts, Reading, UInt8Array
+from largebatch.data.dataset import Format, Parts, Reading, UInt8Array
+from largebatch.data.stored import Array
 from largebatch.errors import UserError
 from largebatch.terminal.say import Say
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from largebatch.data.dataset import Array, Format, Parts, Reading
+from largebatch.data.dataset import Format, Parts, Reading, UInt8Array
 from largebatch.data.decode import SUFFIXES, decode, stack
+from largebatch.data.stored import Array, Rows
 from largebatch.errors import UserError
 from largebatch.terminal.say import Say
 
@@ -31,17 +32,20 @@ def read(path: Path, reading: Reading, say: Say) -> Parts:
     return {part: _part(folder, names, reading) for part, folder in folders.items()}
 
 
-def _part(folder: Path, names: list[str], reading: Reading) -> tuple[Array, Array]:
-    files: list[Path] = []
-    labels: list[int] = []
-    for of_class in _classes(folder):
-        if of_class.name not in names:
-            raise UserError(f"{of_class} is a class without training pictures")
-        pictures = _pictures(of_class)
-        files += pictures
-        labels += [names.index(of_class.name)] * len(pictures)
-    X = stack(((str(file), decode(file, str(file), reading)) for file in files), str(folder))
-    return X, np.array(labels)
+def _part(folder: Path, names: list[str], reading: Reading) -> tuple[Rows, Array]:
+    of_class: list[int] = []  # how many
+
+    def pictures() -> Iterator[tuple[str, UInt8Array]]:
+        for files in map(_pictures, folders):
+            of_class.append(len(files))
+            yield from ((str(file), decode(file, str(file), reading)) for file in files)
+
+    folders = _classes(folder)
+    unknown = [found for found in folders if found.name not in names]
+    if unknown:
+        raise UserError(f"{unknown[0]} is a class without training pictures")
+    X = stack(pictures())
+    return X, np.repeat([names.index(found.name) for found in folders], of_class)
 
 
 def _classes(folder: Path) -> list[Path]:

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from largebatch.data.look import Look
+from largebatch.data.stored import Array, Rows, blocks, taken
 from largebatch.errors import UserError
 from largebatch.terminal.say import Say
 
-Array = npt.NDArray[Any]
 UInt8Array = npt.NDArray[np.uint8]
 
 KINDS = (np.uint8, np.float32, np.float64)  # of the numbers in X
@@ -52,12 +52,12 @@ class Images:
 class Part:
     """Rows of a data set.
 
-    X holds images of shape (N, channels, height, width), or features of shape (N, D). Its type is uint8,
-    float32 or float64. y holds the class of each row, of shape (N,): whole numbers from 0. Raises UserError
-    for other arrays.
+    X holds images of shape (N, channels, height, width), or features of shape (N, D), in memory or in files.
+    Its type is uint8, float32 or float64. y holds the class of each row, of shape (N,): whole numbers from 0.
+    Raises UserError for other arrays.
     """
 
-    X: Array
+    X: Rows
     y: Array
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class Part:
                 f"y is of type {self.y.dtype} and shape {self.y.shape}; it must hold whole numbers from 0, "
                 f"one for each of the {len(self.X)} rows of X"
             )
-        if self.X.dtype != np.uint8 and not np.isfinite(self.X).all():
+        if self.X.dtype != np.uint8 and not all(np.isfinite(block).all() for block in blocks(self.X)):
             raise UserError("X has numbers that are not finite: leave out or mend these rows")
 
     def __len__(self) -> int:
@@ -81,7 +81,15 @@ class Part:
     @cached_property
     def nonzero(self) -> int:
         """Numbers in X that are not zero."""
-        return int(np.count_nonzero(self.X))
+        return sum(int(np.count_nonzero(block)) for block in blocks(self.X))
+
+    @cached_property
+    def in_bytes(self) -> bool:
+        """Whether X has whole numbers 0..255 alone."""
+        return self.X.dtype == np.uint8 or all(
+            bool(block.min() >= 0 and block.max() <= BYTE_SCALE and (np.floor(block) == block).all())
+            for block in blocks(self.X)
+        )
 
     @cached_property
     def look(self) -> Look:
@@ -90,7 +98,7 @@ class Part:
 
     def rows(self, which: slice | npt.NDArray[np.intp]) -> Part:
         """The part with these rows only, in this order."""
-        return Part(self.X[which], self.y[which])
+        return Part(taken(self.X, which), self.y[which])
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,13 +166,13 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 (hex) over the set's name and the name, shape, type and values of each array."""
         digest = hashlib.sha256(f"{self.name}\n".encode())
-        parts = self.parts
-        fields = {f"{name}_images": _without_one_channel(part.X) for name, part in parts.items()}
-        fields |= {f"{name}_labels": _in_bytes(part.y) for name, part in parts.items()}
+        fields: dict[str, Rows] = {f"{name}_images": part.X for name, part in self.parts.items()}
+        fields |= {f"{name}_labels": _in_bytes(part.y) for name, part in self.parts.items()}
         for field, array in fields.items():
             kind = "" if array.dtype == np.uint8 else f" {array.dtype}"
-            digest.update(f"{field} {array.shape}{kind}\n".encode())
-            digest.update(np.ascontiguousarray(array).data.cast("B"))
+            digest.update(f"{field} {_without_one_channel(array.shape)}{kind}\n".encode())
+            for block in blocks(array):
+                digest.update(np.ascontiguousarray(block).data.cast("B"))
         return digest.hexdigest()
 
 
@@ -173,9 +181,9 @@ def _with_channels(X: Array) -> Array:
     return X[:, None] if X.ndim == 3 else X
 
 
-def _without_one_channel(X: Array) -> Array:
+def _without_one_channel(shape: tuple[int, ...]) -> tuple[int, ...]:
     """The reverse, for fingerprints: those in run folders were made before data sets had channels."""
-    return X[:, 0] if X.ndim == 4 and X.shape[1] == 1 else X
+    return (shape[0], *shape[2:]) if len(shape) == 4 and shape[1] == 1 else shape
 
 
 def _in_bytes(y: Array) -> Array:
@@ -220,7 +228,7 @@ class Reading:
     shape: tuple[int, int, int] | None = None
 
 
-Parts = dict[str, tuple[Array, Array]]  # X and y of "train", "test", "validation", as a file has them
+Parts = dict[str, tuple[Rows, Array]]  # X and y of "train", "test", "validation", as a file has them
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -10,7 +11,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from largebatch.data.dataset import Reading, UInt8Array
-from largebatch.data.idx import MAX_BYTES
+from largebatch.data.spool import Spool
+from largebatch.data.stored import Rows
 from largebatch.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -70,27 +72,37 @@ def pixels(image: Image.Image, shown: str, reading: Reading) -> UInt8Array:
     return found[None] if found.ndim == 2 else found.transpose(2, 0, 1)
 
 
-def stack(pictures: Iterable[tuple[str, UInt8Array]], where: str) -> UInt8Array:
+def stack(pictures: Iterable[tuple[str, UInt8Array]]) -> Rows:
     """Named pictures as (N, channels, height, width): three channels if any of them has three.
 
-    Raises UserError if their sizes differ, or if they are more than can be read.
+    They are taken one by one. Raises UserError if their sizes differ, RunError if a file for them can't be
+    written.
     """
-    found: list[UInt8Array] = []
-    first, size = "", 0
+    kept, channels = Spool(), array("B")
+    first, size = "", (0, 0)
     for name, picture in pictures:
-        if found and picture.shape[1:] != found[0].shape[1:]:
+        first, size = (first, size) if first else (name, picture.shape[1:])
+        if picture.shape[1:] != size:
             raise UserError(
-                f"{name} has {_size(picture)} pixels but {first} {_size(found[0])}: "
+                f"{name} has {_size(picture.shape[1:])} pixels but {first} {_size(size)}: "
                 "--resize gives all pictures one size"
             )
-        first = first or name
-        found.append(picture)
-        size += picture.size
-        if size > MAX_BYTES:
-            raise UserError(f"{where} has more than the {MAX_BYTES} bytes of pixels that are read: --resize")
-    channels = max(picture.shape[0] for picture in found)
-    return np.stack([np.broadcast_to(picture, (channels, *picture.shape[1:])) for picture in found])
+        channels.append(len(picture))
+        kept.write(picture)
+    return _alike(kept, channels, size)
 
 
-def _size(picture: UInt8Array) -> str:
-    return f"{picture.shape[1]} x {picture.shape[2]}"
+def _alike(kept: Spool, channels: array[int], size: tuple[int, int]) -> Rows:
+    """Pictures of so many channels each, all with those of the one that has most."""
+    most = max(channels)
+    if most == min(channels):
+        return kept.rows((len(channels), most, *size))
+    maps, coloured, done = kept.rows((sum(channels), *size)), Spool(), 0
+    for own in channels:
+        coloured.write(np.broadcast_to(maps[done : done + own], (most, *size)))
+        done += own
+    return coloured.rows((len(channels), most, *size))
+
+
+def _size(size: tuple[int, ...]) -> str:
+    return f"{size[0]} x {size[1]}"

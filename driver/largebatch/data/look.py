@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
+
+from largebatch.data.stored import Rows, blocks, ends
 
 MIDDLE_OF_BYTES = 127.5
-ROWS = 1000  # that are looked at at a time
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Look:
     light: float
 
     @classmethod
-    def of(cls, X: npt.NDArray[Any]) -> Self:
+    def of(cls, X: Rows) -> Self:
         """The look of images of shape (N, ...), of bytes or floats."""
-        lowest, highest = float(X.min()), float(X.max())
+        lowest, highest = ends(X)
         middle = MIDDLE_OF_BYTES if X.dtype == np.uint8 else (lowest + highest) / 2
         return cls(lowest, highest, share_above(X, middle))
 
@@ -45,7 +45,6 @@ class Look:
         return None
 
 
-def share_above(X: npt.NDArray[Any], limit: float) -> float:
+def share_above(X: Rows, limit: float) -> float:
     """The share of the numbers in X that are above a limit, 0..1."""
-    above = sum(int(np.count_nonzero(X[i : i + ROWS] > limit)) for i in range(0, len(X), ROWS))
-    return above / X.size
+    return sum(int(np.count_nonzero(block > limit)) for block in blocks(X)) / X.size

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from largebatch.data.dataset import Array, Format, Parts, Reading
+from largebatch.data.dataset import Format, Parts, Reading
 from largebatch.data.idx import MAX_BYTES
 from largebatch.data.npy import read_header
 from largebatch.data.rows import as_classes, as_rows
+from largebatch.data.stored import Array, Rows
 from largebatch.errors import UserError
 from largebatch.terminal.say import Say
 
@@ -44,7 +45,7 @@ def read(path: Path, reading: Reading, say: Say) -> Parts:
         raise UserError(f"{path} cannot be read as an .npz file: {error}") from error
 
 
-def _part(archive: zipfile.ZipFile, path: Path, x: str, y: str, reading: Reading) -> tuple[Array, Array]:
+def _part(archive: zipfile.ZipFile, path: Path, x: str, y: str, reading: Reading) -> tuple[Rows, Array]:
     X = as_rows(_array(archive, path, x), reading.shape, f"{path}: {x}")
     return X, as_classes(_array(archive, path, y), len(X), f"{path}: {y}")
 
@@ -57,7 +58,10 @@ def _array(archive: zipfile.ZipFile, path: Path, name: str) -> Array:
     except KeyError:
         raise UserError(f"{path} lacks {name}") from None
     if entry.file_size > MAX_BYTES:
-        raise UserError(f"{shown} is too large: {entry.file_size} bytes, more than {MAX_BYTES}")
+        raise UserError(
+            f"{shown} is too large: {entry.file_size} bytes, more than {MAX_BYTES}: unpack "
+            f"{path.name}, and name the folder of its .npy files"
+        )
     with archive.open(entry) as stored:
         shape, fortran, dtype = read_header(stored, shown)
         if dtype.hasobject:

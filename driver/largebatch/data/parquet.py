@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from largebatch.data.dataset import Array, Format, Parts, Reading
+from largebatch.data.dataset import Format, Parts, Reading
 from largebatch.data.decode import STARTS, decode, stack
 from largebatch.data.idx import MAX_BYTES
 from largebatch.data.rows import as_classes, as_rows
+from largebatch.data.stored import Array, Rows
 from largebatch.errors import UserError
 from largebatch.terminal.say import Say
 
@@ -108,7 +109,7 @@ def _plain(column: Any) -> Any:
     return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
 
 
-def _part(tables: list[pa.Table], names: list[str], reading: Reading, file: Path) -> tuple[Array, Array]:
+def _part(tables: list[pa.Table], names: list[str], reading: Reading, file: Path) -> tuple[Rows, Array]:
     X = _features(tables, reading, file)
     y = np.concatenate([_labels(table, names, file) for table in tables])
     return X, as_classes(y, len(X), f"{file}: the labels")
@@ -126,11 +127,11 @@ def _labels(table: pa.Table, names: list[str], file: Path) -> Array:
     return np.array([numbers[value] for value in values])
 
 
-def _features(tables: list[pa.Table], reading: Reading, file: Path) -> Array:
+def _features(tables: list[pa.Table], reading: Reading, file: Path) -> Rows:
     kind = tables[0]["features"].type
     shown = f"{file}: the features"
     if _has_pictures(tables[0]["features"]):
-        return stack(_pictures(tables, reading, file), str(file))
+        return stack(_pictures(tables, reading, file))
     arrays = [_numbers(table["features"], shown) for table in tables]
     if len({array.shape[1:] for array in arrays}) > 1:
         raise UserError(f"{shown} are {kind} of several lengths")

@@ -13,12 +13,13 @@ from typing import IO, Literal
 
 import numpy as np
 
-from largebatch.data.dataset import Array, Images, Reading, UInt8Array
+from largebatch.data.dataset import Images, Reading, UInt8Array
 from largebatch.data.decode import SUFFIXES, decode
 from largebatch.data.idx import MAX_BYTES, read_idx
 from largebatch.data.look import Look
 from largebatch.data.npy import read_header
 from largebatch.data.rows import CHANNELS
+from largebatch.data.stored import Array
 from largebatch.data.unlike import NONE, Adjustment, adjusted
 from largebatch.errors import UserError
 from largebatch.files.names import why_no_folder

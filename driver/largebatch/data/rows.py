@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from largebatch.data.dataset import Array
+from largebatch.data.stored import Array, Rows, ends, mapped
 from largebatch.errors import UserError
 
 CHANNELS = (1, 3)
 
 
-def as_rows(X: Array, shape: tuple[int, int, int] | None, shown: str) -> Array:
+def as_rows(X: Rows, shape: tuple[int, int, int] | None, shown: str) -> Rows:
     """X as images (N, channels, height, width) or features (N, D), of a type that data sets have.
 
     Images may lack the channels, or have them last. `shape` is that of images in flat rows. Whole numbers
@@ -23,20 +23,20 @@ def as_rows(X: Array, shape: tuple[int, int, int] | None, shown: str) -> Array:
     return _typed(_shaped(X, shape, shown))
 
 
-def _shaped(X: Array, shape: tuple[int, int, int] | None, shown: str) -> Array:
+def _shaped(X: Rows, shape: tuple[int, int, int] | None, shown: str) -> Rows:
     if X.ndim == 2 and shape is not None:
         if X.shape[1] != np.prod(shape):
             raise UserError(
                 f"{shown} has rows of {X.shape[1]} numbers; images of --image-shape "
                 f"{'x'.join(map(str, shape))} have {np.prod(shape)}"
             )
-        return X.reshape(-1, *shape)
+        return mapped(X, lambda flat: flat.reshape(-1, *shape))
     if X.ndim == 2:
         return X
     if X.ndim == 3:
-        return X[:, None]
+        return mapped(X, lambda grey: grey[:, None])
     if X.ndim == 4 and X.shape[-1] in CHANNELS:
-        return X.transpose(0, 3, 1, 2)
+        return mapped(X, lambda images: images.transpose(0, 3, 1, 2))
     if X.ndim == 4 and X.shape[1] in CHANNELS:
         return X
     raise UserError(
@@ -45,12 +45,18 @@ def _shaped(X: Array, shape: tuple[int, int, int] | None, shown: str) -> Array:
     )
 
 
-def _typed(X: Array) -> Array:
+def _typed(X: Rows) -> Rows:
+    kind = _kind(X)
+    return mapped(X, lambda rows: np.ascontiguousarray(rows, kind))
+
+
+def _kind(X: Rows) -> type[np.generic]:
     if X.dtype.kind == "f":
-        return np.ascontiguousarray(X, np.float64 if X.dtype.itemsize == 8 else np.float32)
-    if X.dtype == np.uint8 or (X.ndim == 4 and X.min() >= 0 and X.max() <= 255):
-        return np.ascontiguousarray(X, np.uint8)
-    return np.ascontiguousarray(X, np.float64)
+        return np.float64 if X.dtype.itemsize == 8 else np.float32
+    if X.dtype == np.uint8:
+        return np.uint8
+    low, high = ends(X) if X.ndim == 4 else (-1, -1)
+    return np.uint8 if low >= 0 and high <= 255 else np.float64
 
 
 def as_classes(y: Array, count: int, shown: str) -> Array:

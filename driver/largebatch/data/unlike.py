@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from largebatch.data.dataset import BYTE_SCALE, Array, Images
-from largebatch.data.look import MIDDLE_OF_BYTES, ROWS, Look, share_above
+from largebatch.data.dataset import BYTE_SCALE, Images
+from largebatch.data.look import MIDDLE_OF_BYTES, Look, share_above
+from largebatch.data.stored import Array, Rows, ends
 from largebatch.errors import UserError
 
+ROWS = 1000  # that are adjusted at a time
 FAR = 8.0  # times brighter or darker than the training images: no set of images is so by itself
 CLEAR = 0.15  # how far a share of light pixels must be from one half to tell light grounds from dark ones
 
@@ -62,7 +64,7 @@ def _ends(size: Images, trained: Look | None, needed: bool) -> tuple[float, floa
     return trained.lowest, trained.highest
 
 
-def remarks(X: Array, size: Images, trained: Look | None, shown: str) -> list[str]:
+def remarks(X: Rows, size: Images, trained: Look | None, shown: str) -> list[str]:
     """Sentences about images (N, ...) that look unlike those that a model was trained on; most have none.
 
     `trained` is what the training images looked like, None where that is not known. Images that are turned,
@@ -70,7 +72,7 @@ def remarks(X: Array, size: Images, trained: Look | None, shown: str) -> list[st
     """
     if trained is None and not size.in_bytes:
         return []
-    peak = max(abs(float(X.min())), abs(float(X.max())))
+    peak = max(map(abs, ends(X)))
     usual = float(BYTE_SCALE) if trained is None else max(abs(trained.lowest), abs(trained.highest))
     if not peak or not usual:
         return [f"{shown}: all pixels are 0"] if usual else []

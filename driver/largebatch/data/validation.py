@@ -7,7 +7,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from largebatch.data.dataset import Array, Dataset
+from largebatch.data.dataset import Dataset
+from largebatch.data.stored import Array
 from largebatch.errors import UserError
 
 SEED = 20240229  # the same rows are cut off for every run, whatever its seed

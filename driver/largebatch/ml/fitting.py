@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import threading
@@ -18,7 +19,7 @@ from largebatch.export import require_packages
 from largebatch.export.watch import watching
 from largebatch.files.places import temporary_directory
 from largebatch.ml.columns import check_frame
-from largebatch.ml.gather import NAME, as_dataset, gather
+from largebatch.ml.gather import NAME, Pixels, as_dataset, gather, room
 from largebatch.ml.sessions import MODES, check_execution, host_for
 from largebatch.ml.settings import PARAMS, FitSettings
 from largebatch.ml.survey import Columns, Survey, survey
@@ -98,16 +99,21 @@ def fit(wanted: Fit, dataset: DataFrame) -> Trained:
         image = _image(wanted, found)
         _check_heap(wanted, found)
         order = wanted.columns.features.order(wanted.settings.image_layout)
-        rows = gather(dataset, wanted.columns, found, image or (1, 1, found.width), order)
-        scale = wanted.settings.pixel_scale or wanted.columns.features.scale
-        data = as_dataset(rows, image, scale, found.classes)
-        del rows
-        training = settled(wanted.training, wanted.execution, data, wanted.host)
-        wanted = dataclasses.replace(wanted, training=training)
-        for remark in preflight.check(wanted.training, wanted.execution, data, host=wanted.host):
-            wanted.say(remark)
-        folder = _folder(wanted, data, Path(scratch))
-        return _train(wanted, data, folder, scale, Path(scratch))
+        pixels = Pixels(image or (1, 1, found.width), order)
+        with room() if _in_files(wanted, found) else contextlib.nullcontext() as files:
+            rows = gather(dataset, wanted.columns, found, pixels, files)
+            scale = wanted.settings.pixel_scale or wanted.columns.features.scale
+            data = as_dataset(rows, image, scale, found.classes)
+            del rows
+            return _fit_rows(wanted, data, scale, Path(scratch))
+
+
+def _fit_rows(wanted: Fit, data: Dataset, scale: float, scratch: Path) -> Trained:
+    training = settled(wanted.training, wanted.execution, data, wanted.host)
+    wanted = dataclasses.replace(wanted, training=training)
+    for remark in preflight.check(wanted.training, wanted.execution, data, host=wanted.host):
+        wanted.say(remark)
+    return _train(wanted, data, _folder(wanted, data, scratch), scale, scratch)
 
 
 def _image(wanted: Fit, found: Survey) -> tuple[int, int, int] | None:
@@ -131,16 +137,26 @@ def _image(wanted: Fit, found: Survey) -> tuple[int, int, int] | None:
 
 def _check_heap(wanted: Fit, found: Survey) -> None:
     """Raises UserError, before any row moves, if the JVM is to hold them, and can't as doubles even once."""
-    if wanted.training.data_placement != "driver":
-        return
-    need = found.rows * found.width * DENSE_BYTES
-    heap = wanted.host.heap_bytes(wanted.execution)
-    if need > heap:
+    need, heap = _bytes_and_heap(wanted, found)
+    if wanted.training.data_placement == "driver" and need > heap:
         raise UserError(
             f"{found.rows} rows of {found.width} numbers are {need / 2**30:.1f} GB as doubles, and the JVM "
             f"that trains has a heap of {heap / 2**30:.1f} GB: {wanted.host.more_memory(wanted.execution)}, "
             "or take fewer rows"
         )
+
+
+def _in_files(wanted: Fit, found: Survey) -> bool:
+    """Whether executors write the rows to files, so that neither this process nor the JVM ever holds them."""
+    if wanted.training.data_placement == "auto" and wanted.execution.mode == "spark":
+        need, heap = _bytes_and_heap(wanted, found)
+        return need > heap
+    return wanted.training.data_placement == "executors"
+
+
+def _bytes_and_heap(wanted: Fit, found: Survey) -> tuple[int, int]:
+    """Bytes of the rows as doubles, and of the heap of the JVM that trains."""
+    return found.rows * found.width * DENSE_BYTES, wanted.host.heap_bytes(wanted.execution)
 
 
 def _folder(wanted: Fit, data: Dataset, scratch: Path) -> RunFolder:

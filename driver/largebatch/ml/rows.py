@@ -5,7 +5,9 @@ A batch of features comes as a pandas Series of bytes, or of arrays of numbers, 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import pandas as pd
 Array = npt.NDArray[Any]
 
 CHUNK = 2**22  # bytes of features in a cell on the way to the driver
+LABELS = "<u2"
 KINDS = ("uint8", "float32", "float64")  # of numbers on that way, the least one that has them exactly
 
 
@@ -51,13 +54,33 @@ def least_kind(X: Array) -> str:
 
 
 def pack(
-    frames: Iterator[pd.DataFrame], width: int, image: tuple[int, int, int], order: str
+    frames: Iterator[pd.DataFrame],
+    width: int,
+    image: tuple[int, int, int],
+    order: str,
+    folder: str | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Rows in few large cells. `frames` have the columns features, label and validation.
 
-    The cells are kind, features, labels (uint8), validation (uint8), and bad: how many rows have features
-    that are not finite.
+    The cells are kind, features, file, labels (LABELS), validation (uint8), and bad: how many rows have
+    features that are not finite. With a `folder` the features go one after the other to a new file there,
+    and the cells have its name instead.
     """
+    cells = _cells(frames, width, image, order)
+    for cell in cells if folder is None else _filed(cells, folder):
+        yield pd.DataFrame({name: [value] for name, value in cell.items()})
+
+
+def _filed(cells: Iterator[dict[str, Any]], folder: str) -> Iterator[dict[str, Any]]:
+    with (Path(folder) / uuid.uuid4().hex).open("xb") as file:
+        for cell in cells:
+            file.write(cell["features"])
+            yield cell | {"features": b"", "file": file.name}
+
+
+def _cells(
+    frames: Iterator[pd.DataFrame], width: int, image: tuple[int, int, int], order: str
+) -> Iterator[dict[str, Any]]:
     rows = max(1, CHUNK // (8 * width))
     for frame in frames:
         for first in range(0, len(frame), rows):
@@ -65,10 +88,11 @@ def pack(
             X = channels_first(matrix(some["features"], width), image, order)
             bad = int((~np.isfinite(X).all(axis=1)).sum())
             kind = least_kind(X)
-            yield pd.DataFrame({
-                "kind": [kind],
-                "features": [X.astype(kind).tobytes()],
-                "labels": [some["label"].to_numpy().astype(np.uint8).tobytes()],
-                "validation": [some["validation"].to_numpy().astype(np.uint8).tobytes()],
-                "bad": [bad],
-            })  # fmt: skip
+            yield {
+                "kind": kind,
+                "features": X.astype(kind).tobytes(),
+                "file": "",
+                "labels": some["label"].to_numpy().astype(LABELS).tobytes(),
+                "validation": some["validation"].to_numpy().astype(np.uint8).tobytes(),
+                "bad": bad,
+            }

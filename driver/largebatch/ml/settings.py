@@ -14,7 +14,7 @@ from largebatch.settings.ranges import Choice, Real, Whole
 from largebatch.settings.training import DataSettings, Training
 from largebatch.settings.values import NotPassed, Setting, Settings, declared, setting
 
-MOST_CLASSES = 255
+MOST_CLASSES = 2**15
 SESSIONS = ("local", "own", "shared")
 LAYOUTS = ("chw", "hwc")
 _FIT = NotPassed("it concerns the DataFrame, or the Spark program")

@@ -9,7 +9,8 @@ from typing import Self
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from largebatch.data.dataset import Array, Images
+from largebatch.data.dataset import Images
+from largebatch.data.stored import Array
 from largebatch.errors import UserError
 from largebatch.files.matrices import Matrix
 from largebatch.models import forward

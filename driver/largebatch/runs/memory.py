@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from largebatch.data import Dataset
 from largebatch.data.dataset import Images, Part
 from largebatch.engine.machine import available_memory
@@ -147,9 +145,7 @@ def packable(part: Part, pixels: int) -> bool:
 
     `pixels` counts those of an image, with the zeros around it.
     """
-    X = part.X
-    whole_bytes = X.dtype == np.uint8 or bool(X.min() >= 0 and X.max() <= 255 and (np.floor(X) == X).all())
-    return pixels % 4 == 0 and whole_bytes
+    return pixels % 4 == 0 and part.in_bytes
 
 
 def _stored_bytes(part: Part, pixels: int) -> int:

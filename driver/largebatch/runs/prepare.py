@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from largebatch.data import Dataset
-from largebatch.data.dataset import Array, Part, PreparedData
+from largebatch.data.dataset import Part, PreparedData
+from largebatch.data.stored import Array
 from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.files.places import cache_dir
@@ -84,7 +85,7 @@ def _write(dataset: Dataset, session: Session, folder: Path) -> None:
 
 def _matrices(part: Part) -> dict[str, Array]:
     """X as rows, of shape (N, channels*height*width), and the classes, of shape (N, 1)."""
-    rows = part.X.reshape(len(part), -1)
+    rows = np.asarray(part.X).reshape(len(part), -1)
     return {"images": rows, "labels": part.y.astype(np.float64).reshape(-1, 1) + 1}
 
 

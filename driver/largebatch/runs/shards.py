@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from largebatch.data.dataset import Array, Dataset, PreparedData
+from largebatch.data.dataset import Dataset, PreparedData
+from largebatch.data.stored import Array
 from largebatch.errors import RunError
 from largebatch.files.blocks import SIDE, write_blocks
 from largebatch.files.matrices import Matrix

@@ -19,7 +19,8 @@ from PIL import Image
 
 from largebatch.data import Dataset, Reading, load
 from largebatch.data.idx import write_idx
-from largebatch.errors import UserError
+from largebatch.data.stored import StoredRows
+from largebatch.errors import RunError, UserError
 from tests.support.settings import assert_one_sentence
 
 RNG = np.random.default_rng(5)
@@ -55,6 +56,18 @@ def npz(file: Path, first: str = "x_{}", second: str = "y_{}", **replaced: Any) 
     return file
 
 
+def npy(folder: Path, cuts: tuple[int, ...] = (), **replaced: Any) -> Path:
+    """A folder of .npy files, the training rows cut into several."""
+    folder.mkdir()
+    arrays = {"x_train": X[TRAIN].transpose(0, 2, 3, 1), "y_train": Y[TRAIN]} | replaced
+    for name, array in arrays.items():
+        for i, rows in enumerate(np.split(array, cuts)):
+            np.save(folder / (f"{name}-{i}.npy" if cuts else f"{name}.npy"), rows)
+    np.save(folder / "x_test.npy", np.asfortranarray(X[TEST]))
+    np.save(folder / "y_test.npy", Y[TEST])
+    return folder
+
+
 def hub(folder: Path, label: str = "label", image: str = "image") -> Path:
     """As the Hugging Face hub has a set: a struct of bytes and path."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,6 +99,10 @@ WAYS: dict[str, Callable[[Path], Path]] = {
     "npz, MedMNIST": lambda path: npz(path / "set.npz", "{}_images", "{}_labels"),
     "npz, channels first": lambda path: npz(path / "set.npz", x_train=X[TRAIN], x_test=X[TEST].astype(int)),
     "npz, labels in a column": lambda path: npz(path / "set.npz", y_train=Y[TRAIN, None].astype(float)),
+    "npy": lambda path: npy(path / "set"),
+    "npy, several files, whole numbers": lambda path: npy(
+        path / "set", (2, 7), x_train=X[TRAIN].astype(">i4")
+    ),
     "Parquet of the hub": lambda path: hub(path / "set" / "data").parent,
     "Parquet of the hub, CIFAR's names": lambda path: hub(path / "set", "fine_label", "img"),
     "Parquet, one file of pictures": lambda path: parquet(path / "set.parquet", [picture(x) for x in X]),
@@ -106,12 +123,26 @@ def test_grey_pictures_have_one_channel(tmp_path: Path) -> None:
     check(load(str(folders(tmp_path / "set", GREY))), GREY)
 
 
-def test_a_picture_in_colour_makes_all_of_them_colour(tmp_path: Path) -> None:
+@pytest.mark.parametrize("most", [2**28, 100])
+def test_a_picture_in_colour_makes_all_of_them_colour(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Also of pictures that are too many for the memory."""
+    monkeypatch.setattr("largebatch.data.spool.IN_MEMORY", most)
     mixed = folders(tmp_path / "set", GREY)
     (mixed / "train" / "a" / "00.png").write_bytes(picture(X[0]))
     data = load(str(mixed))
-    np.testing.assert_array_equal(data.train.X[0], X[0])
-    np.testing.assert_array_equal(data.train.X[1], np.repeat(GREY[1], 3, axis=0))
+    assert isinstance(data.train.X, StoredRows) == (most == 100)
+    np.testing.assert_array_equal(data.train.X[:1], X[:1])
+    np.testing.assert_array_equal(data.train.X[1:], np.repeat(GREY[1:], 3, axis=1))
+
+
+def test_pictures_that_find_no_room_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("largebatch.data.spool.IN_MEMORY", 100)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.raises(RunError, match=r"prepared cannot hold the pixels: Not a directory; \$XDG_CACHE_HOME"):
+        load(str(folders(tmp_path / "set")))
 
 
 def test_pictures_are_resized_and_made_grey(tmp_path: Path) -> None:

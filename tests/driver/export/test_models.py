@@ -14,7 +14,8 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import load
 
-from largebatch.data.dataset import Array, Images
+from largebatch.data.dataset import Images
+from largebatch.data.stored import Array
 from largebatch.export.onnx_model import onnx_bytes
 from largebatch.export.torch_model import safetensors_bytes
 from largebatch.models.model import Model

@@ -82,7 +82,7 @@ def test_numbers_of_numpy_and_tuples_become_plain() -> None:
             UserError,
             "imageShape [28, 28] must be [channels, height, width], each 1 or more",
         ),
-        ({"numClasses": 256}, UserError, "numClasses 256 must be from 2 to 255"),
+        ({"numClasses": 40000}, UserError, "numClasses 40000 must be from 2 to 32768"),
         ({"session": "cluster"}, UserError, "session 'cluster' is unknown; choose one of local, own, shared"),
         (
             {"batch_size": 8},

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,11 +16,12 @@ import pytest
 from pyspark import cloudpickle
 
 from largebatch.data.dataset import Part
+from largebatch.data.stored import StoredRows
 from largebatch.errors import RunError, UserError
 from largebatch.ml import model as _model  # noqa: F401 - has executors get functions by value
 from largebatch.ml import rows, scoring
 from largebatch.ml.columns import Features
-from largebatch.ml.gather import _Rows, as_dataset, order_of_rows
+from largebatch.ml.gather import _Rows, _StoredRows, as_dataset, order_of_rows
 from largebatch.ml.survey import Columns
 from tests.reference import unstack
 from tests.reference.networks import lenet, residual
@@ -33,11 +35,11 @@ def frame(features: list[Any], labels: list[int], held: list[bool] | None = None
     return pd.DataFrame({**columns, "validation": held or [False] * len(labels)})
 
 
-def gathered(frames: list[pd.DataFrame], width: int, image: tuple[int, int, int] = GREY) -> Part:
-    """What the driver makes of frames that executors pack one by one."""
-    found = _Rows(sum(map(len, frames)), width)
+def gathered(frames: list[pd.DataFrame], width: int, folder: Path | None = None) -> Part:
+    """What the driver makes of frames that executors pack one by one, with a folder into files there."""
+    found = (_Rows if folder is None else _StoredRows)(sum(map(len, frames)), width)
     for one in frames:
-        for cells in rows.pack(iter([one]), width, image, "chw"):
+        for cells in rows.pack(iter([one]), width, GREY, "chw", folder and str(folder)):
             found.add(next(cells.itertuples()))
     return found.part(COLUMNS)
 
@@ -52,7 +54,10 @@ def test_bytes_and_arrays_of_equal_numbers_become_equal_rows() -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 3, 30])
-def test_rows_have_one_order_however_they_are_cut_and_shuffled(pieces: int) -> None:
+@pytest.mark.parametrize("in_files", [False, True])
+def test_rows_have_one_order_however_they_are_cut_and_shuffled(
+    tmp_path: Path, in_files: bool, pieces: int
+) -> None:
     rng = np.random.default_rng(2)
     X, y, held = rng.normal(size=(60, 4)), rng.integers(0, 10, 60), rng.random(60) < 0.2
     X[:7], X[7] = np.floor(X[:7] * 9) % 5, X[8]  # some pieces have bytes, and two rows are equal
@@ -61,11 +66,40 @@ def test_rows_have_one_order_however_they_are_cut_and_shuffled(pieces: int) -> N
     cut = [
         frame(list(X[part]), list(y[part]), list(held[part])) for part in np.array_split(mixed, pieces)
     ] + [frame([], [])]
-    again = gathered(cut, 4)
+    again = gathered(cut, 4, tmp_path if in_files else None)
+    assert isinstance(again.X, StoredRows) == in_files
     np.testing.assert_array_equal(again.X, whole.X)
     np.testing.assert_array_equal(again.y, whole.y)
     assert not np.array_equal(whole.X, X)
     assert sorted(map(tuple, whole.X)) == sorted(map(tuple, X))
+
+
+@pytest.mark.parametrize(("numbers", "scale"), [([0, 7], 255), ([0, 7], 1), ([0, 7], 2), ([0.5, 1], 2)])
+def test_rows_in_files_are_the_same_data_set_as_rows_in_memory(
+    tmp_path: Path, numbers: list[float], scale: float
+) -> None:
+    rng = np.random.default_rng(2)
+    X, y, held = rng.choice(numbers, (60, 4)), rng.integers(0, 300, 60), rng.random(60) < 0.2
+    stored, kept = (
+        as_dataset(gathered([frame(list(X), list(y), list(held))], 4, folder), GREY, scale, 300)
+        for folder in (tmp_path, None)
+    )
+    assert stored.fingerprint == kept.fingerprint
+    assert stored.images == kept.images
+    for part in ("train", "validation"):
+        np.testing.assert_array_equal(stored.parts[part].X, kept.parts[part].X)
+        np.testing.assert_array_equal(stored.parts[part].y, kept.parts[part].y)
+
+
+def test_cells_of_a_file_whose_numbers_are_of_several_types_are_found_in_it(tmp_path: Path) -> None:
+    """Two frames of a task: bytes, floats, and bytes again."""
+    X = np.array([[1, 2, 3, 4], [0.5, 2, 3, 4], [5, 6, 7, 8]])
+    found = _StoredRows(3, 4)
+    frames = (frame([x], [0]) for x in X)
+    for cells in rows.pack(frames, 4, GREY, "chw", str(tmp_path)):
+        found.add(next(cells.itertuples()))
+    assert len(list(tmp_path.iterdir())) == 1
+    assert sorted(map(tuple, np.asarray(found.part(COLUMNS).X))) == sorted(map(tuple, X))
 
 
 def test_the_order_depends_on_the_labels_too() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from largebatch.data import Dataset
+from largebatch.data import Dataset, load
 from largebatch.data.dataset import Part
 from largebatch.engine.own import OWN_JVM, OwnJvm
 from largebatch.errors import RunError, UserError
@@ -76,6 +76,20 @@ def test_a_folder_that_cannot_be_written_is_a_run_error(tmp_path: Path) -> None:
         written(dataset(), ON_EXECUTORS, home=tmp_path / "file"),
     ):
         pass
+
+
+def test_rows_that_lie_in_files_give_the_same_files_to_the_last_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.token_bytes", bytes)  # else each file has a mark of its own
+    kept, found = dataset(), []
+    for name, part in kept.parts.items():
+        np.save(tmp_path / f"x_{name}.npy", part.X)
+        np.save(tmp_path / f"y_{name}.npy", part.y)
+    for data in (kept, load(str(tmp_path))):
+        with written(data, ON_EXECUTORS, home=tmp_path / "home") as files:
+            found.append({path.name: path.read_bytes() for path in files.folder.iterdir()})
+    assert found[0] == found[1]
 
 
 # ---- memory ----
