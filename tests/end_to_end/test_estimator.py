@@ -23,6 +23,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from sklearn.datasets import load_digits
 
+from largebatch.data.stored import StoredRows
 from largebatch.errors import RunError, UserError
 from largebatch.files.places import cache_dir
 from largebatch.ml import LargeBatchClassificationModel, LargeBatchClassifier, session_builder
@@ -133,6 +134,26 @@ def test_all_types_of_columns_give_the_same_rows_in_the_same_order(digits: DataF
     for other in found[1:]:
         np.testing.assert_array_equal(other.X, found[0].X)
         np.testing.assert_array_equal(other.y, found[0].y)
+
+
+def test_executors_write_the_rows_that_they_are_to_hold(
+    spark: SparkSession, digits: DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are those that the driver gathers otherwise, in their order. Nothing is left after a fit."""
+    columns = Columns.of(digits, "bytes", "label", "held")
+    found, pixels = survey(digits, columns, None), Pixels((1, 8, 8), "chw")
+    kept, stored = (gather(digits, columns, found, pixels, folder) for folder in (None, tmp_path))
+    assert isinstance(stored.X, StoredRows)
+    np.testing.assert_array_equal(stored.X, kept.X)
+    np.testing.assert_array_equal(stored.y, kept.y)
+    with pytest.raises(UserError, match=r"cannot write .*/absent, which .*: No such file or directory"):
+        gather(digits, columns, found, pixels, tmp_path / "absent")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    settings = {"featuresCol": "bytes", "validationIndicatorCol": "held", "dataPlacement": "executors"}
+    fitted = estimator(**settings, epochs=3).fit(digits)
+    assert fitted.summary.history["validation_accuracy"].iloc[-1] > 0.9
+    assert [path.name for path in (tmp_path / "cache" / "largebatch" / "prepared").iterdir()] == ["lock"]
 
 
 def test_the_history_has_both_parts_and_a_row_for_each_epoch(model: LargeBatchClassificationModel) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import math
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +18,7 @@ Array = npt.NDArray[Any]
 Step = Callable[[Array], Array]
 
 BLOCK = 2**24  # bytes of rows that are looked at at a time
-ROWS = 1000  # read at a time: each maps some pages around it
+ROWS = 1000  # read at a time from a file whose rows do not lie together
 
 
 @dataclass(frozen=True)
@@ -28,10 +32,16 @@ class Piece:
     fortran: bool = False
 
     def read(self, rows: Array) -> Array:
-        """Some of its rows. Nothing of the file stays in this process' memory. Raises OSError."""
-        order: Any = "F" if self.fortran else "C"
-        there: Array = np.memmap(self.file, self.dtype, "r", self.offset, self.shape, order)
-        return there[rows]
+        """Some of its rows. Nothing else of the file comes into this process' memory. Raises OSError."""
+        if self.fortran:
+            return np.memmap(self.file, self.dtype, "r", self.offset, self.shape, "F")[rows]
+        found = np.empty((len(rows), *self.shape[1:]), self.dtype)
+        size = self.dtype.itemsize * math.prod(self.shape[1:])
+        with self.file.open("rb") if isinstance(self.file, Path) else nullcontext(self.file) as file:
+            for row, place in zip(found.reshape(len(rows), -1), rows.tolist(), strict=True):
+                if os.preadv(file.fileno(), [row.data], self.offset + size * place) < size:
+                    raise OSError(errno.EIO, f"{file.name} has become shorter")
+        return found
 
 
 class StoredRows:
