@@ -20,15 +20,18 @@ pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
 RESUMED = "no process is left; resumed, it loses at most the running epoch and ends equal to the last bit"
 CLUSTER = "local-cluster[4,1,1024]"
+ON_EXECUTORS = ("--data-placement", "executors", "--reshuffle-every", "1")
+SHARES = "the next run has the same rows on the same workers"
 
 
 @pytest.mark.parametrize(
-    ("mode", "victims", "said"),
+    ("mode", "victims", "said", "placement"),
     [
         pytest.param(
             "spark",
             ("driver",),
             None,
+            (),
             id="driver",
             marks=fault(
                 "The driver is killed", "kill -9 of `largebatch train` in epoch 2", RESUMED, quick=True
@@ -38,6 +41,7 @@ CLUSTER = "local-cluster[4,1,1024]"
             "local",
             ("session",),
             "the session's process died (signal 9)",
+            (),
             id="session",
             marks=fault(
                 "The session's process is killed",
@@ -49,6 +53,7 @@ CLUSTER = "local-cluster[4,1,1024]"
             "local",
             ("JVM",),
             "the JVM died (signal 9)",
+            (),
             id="JVM",
             marks=fault(
                 "The JVM is killed",
@@ -61,8 +66,21 @@ CLUSTER = "local-cluster[4,1,1024]"
             "local",
             ("driver", "session"),
             None,
+            (),
             id="driver and session",
             marks=fault("Driver and session are killed at once", "kill -9 of both in epoch 2", RESUMED),
+        ),
+        pytest.param(
+            "local",
+            ("driver",),
+            None,
+            ON_EXECUTORS,
+            id="driver, rows on the workers",
+            marks=fault(
+                "The driver is killed while workers hold the rows",
+                f"{' '.join(ON_EXECUTORS)}; kill -9 of `largebatch train` in epoch 2",
+                f"{RESUMED}; {SHARES}",
+            ),
         ),
     ],
 )
@@ -74,8 +92,9 @@ def test_killed_in_the_middle_of_an_epoch(
     mode: str,
     victims: tuple[str, ...],
     said: str | None,
+    placement: tuple[str, ...],
 ) -> None:
-    process = trial.train("--mode", mode, PYTHONPATH=modified(gate.edit))
+    process = trial.train("--mode", mode, *placement, PYTHONPATH=modified(gate.edit))
     wait_for(process, "epoch 1/3")
     gate.wait(trial.folder.log)
     session = trial.session()
@@ -90,18 +109,36 @@ def test_killed_in_the_middle_of_an_epoch(
     undisturbed.assert_goes_on_from(trial.folder, (1,))
 
 
-@fault(
-    "An executor is killed",
-    f"--master {CLUSTER}; kill -9 of one of the four in epoch 2, while worker 3 computes without end (in a "
-    "copy of the DML) and the others wait for it",
-    f"status 1, the message says that an executor was lost; {RESUMED}",
+@pytest.mark.parametrize(
+    "placement",
+    [
+        pytest.param(
+            (),
+            id="driver holds the rows",
+            marks=fault(
+                "An executor is killed",
+                f"--master {CLUSTER}; kill -9 of one of the four in epoch 2, while worker 3 computes without "
+                "end (in a copy of the DML) and the others wait for it",
+                f"status 1, the message says that an executor was lost; {RESUMED}",
+            ),
+        ),
+        pytest.param(
+            ON_EXECUTORS,
+            id="executors hold the rows",
+            marks=fault(
+                "An executor is killed that holds rows",
+                f"the same with {' '.join(ON_EXECUTORS)}",
+                f"status 1, the message says that an executor was lost; {RESUMED}; {SHARES}",
+            ),
+        ),
+    ],
 )
 def test_an_executor_that_is_killed_ends_the_run(
-    trial: Trial, undisturbed: Undisturbed, modified: Modify, gate: Gate
+    trial: Trial, undisturbed: Undisturbed, modified: Modify, gate: Gate, placement: tuple[str, ...]
 ) -> None:
     announced = in_server('print("update next to the gate")', AT - 1)
     program = modified(gate.edit, announced)
-    process = trial.train("--mode", "spark", "--master", CLUSTER, PYTHONPATH=program)
+    process = trial.train("--mode", "spark", "--master", CLUSTER, *placement, PYTHONPATH=program)
     wait_for(process, "epoch 1/3")
     wait_until(lambda: "update next to the gate" in trial.folder.log.read_text())
     group = trial.session()

@@ -148,12 +148,12 @@ class Undisturbed:
         self._home = home
         self.start_seconds = start_seconds
 
-    def run(self, mode: str) -> RunFolder:
+    def run(self, mode: str, training: Training = TRAINING) -> RunFolder:
         """A run that nothing happened to."""
-        folder = RunFolder(self._home / mode)
+        folder = RunFolder(self._home / f"{mode}-{training.data_placement}")
         if folder.result() is None:
             execution = Execution(mode=mode, memory=MEMORY)
-            self.go_on(RunFolder.create(folder.path, TRAINING, execution, self._dataset))
+            self.go_on(RunFolder.create(folder.path, training, execution, self._dataset))
         return folder
 
     def copy(self, mode: str, folder: Path) -> RunFolder:
@@ -177,7 +177,8 @@ class Undisturbed:
 
     def assert_equal(self, folder: RunFolder) -> None:
         """Metrics and model are those of the run that nothing happened to, to the last bit."""
-        assert_equal_runs(folder.path, self.run(folder.settings()[1].mode).path)
+        training, execution = folder.settings()
+        assert_equal_runs(folder.path, self.run(execution.mode, training).path)
 
 
 def mount(*command: str) -> None:
