@@ -10,7 +10,7 @@ from pathlib import Path
 
 from largebatch.doctor.finding import Finding
 from largebatch.engine.machine import available_memory, cgroup_limit
-from largebatch.files.places import temporary_folder
+from largebatch.files.places import folder_of_sessions
 from largebatch.settings.execution import Execution
 
 GB = 10**9
@@ -59,7 +59,7 @@ def check_writable(folder: Path, mend: str) -> Finding:
 
 def check_temporary_files() -> Finding:
     """The folder for temporary files takes files, has space and allows programs."""
-    folder = temporary_folder()
+    folder = folder_of_sessions()
     status, found, mend = check_writable(folder, "set TMPDIR to a folder that can be written")
     free = shutil.disk_usage(folder).free
     if status == "ok" and free < TEMPORARY_WANTED:

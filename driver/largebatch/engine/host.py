@@ -13,6 +13,7 @@ from largebatch.engine.conf import Site
 from largebatch.engine.jar import system_ds_jar
 from largebatch.engine.java import find_java
 from largebatch.errors import UserError
+from largebatch.files.places import folder_of_sessions
 from largebatch.settings.execution import Execution
 
 
@@ -41,10 +42,11 @@ class Host(ABC):
                 raise UserError(f"--{name} can't be given {self.kind}: {self.refused[name]}")
 
     def require_tools(self) -> None:
-        """Raises UserError if Java, or SystemDS.jar, is missing or of another version."""
+        """Raises UserError if Java, SystemDS.jar or a folder for temporary files is missing or unfit."""
         if self.starts_jvm:
             find_java()
         system_ds_jar()
+        folder_of_sessions()
 
     def occupied(self, execution: Execution, workers: int) -> AbstractContextManager[None]:
         """Whatever the host must check before a session's process starts, and put right after its end."""

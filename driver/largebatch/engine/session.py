@@ -20,8 +20,8 @@ from largebatch.engine.own import OWN_JVM
 from largebatch.engine.process import OnLine, SessionProcess, ignore
 from largebatch.engine.stop import Stop
 from largebatch.engine.user import is_nameless
-from largebatch.files.names import DELIMITERS, Argument, check_path
-from largebatch.files.places import cache_dir, dml_root, temporary_folder
+from largebatch.files.names import Argument, check_path
+from largebatch.files.places import cache_dir, dml_root, folder_of_sessions
 from largebatch.settings.execution import Execution
 
 
@@ -56,9 +56,8 @@ class Session:
         with ExitStack() as resources:
             self._log = Log(self._log_path)
             resources.callback(self._log.close)  # last: on a full disk it fails
-            self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-", dir=temporary_folder()))
+            self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-", dir=folder_of_sessions()))
             resources.callback(shutil.rmtree, self._scratch, ignore_errors=True)
-            check_path(self._scratch, DELIMITERS)
             site = Site(self._scratch, copied_alone(jar, self._scratch), blas, is_nameless())
             shutil.copytree(dml_root() / "dml", self.dml)
             self._programs = self._host.programs(self.dml)

@@ -11,6 +11,7 @@ from largebatch.errors import UserError
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # of data sets, studies: they become parts of paths
 Argument = str | int | float | bool  # of a DML program
 DELIMITERS = "\u00b0\u00b7\u2021\u00b6"  # of operands in SystemDS' instructions, where they can't be escaped
+TEMPORARY = DELIMITERS + ":&<"  # also of jars for Java; and markup: SystemDS' settings are XML
 PATTERNS = "*?[]{}\\"  # patterns in names of files to read: such a file could be written, but not found again
 
 
@@ -32,14 +33,16 @@ def numbered(folder: Path) -> list[int]:
     return sorted(int(name) for name in names if _NUMBER.fullmatch(name))
 
 
-def check_path(path: Path | str, special: str = DELIMITERS + PATTERNS) -> None:
+def check_path(
+    path: Path | str, special: str = DELIMITERS + PATTERNS, mend: str = "take another folder"
+) -> None:
     """Raises UserError for a path, or other text, that SystemDS would take for something else."""
     text = str(path)
     found = "".join(c for c in special if c in text)
     if found:
-        raise UserError(f"{text} has {found} in it, which SystemDS can't have in a path: take another folder")
+        raise UserError(f"{text} has {found} in it, which SystemDS can't have in a path: {mend}")
     if any("\ud800" <= c <= "\udfff" for c in text):
-        raise UserError(f"{text!r} is not Unicode, which SystemDS wants of a path: take another folder")
+        raise UserError(f"{text!r} is not Unicode, which SystemDS wants of a path: {mend}")
 
 
 def why_no_folder(text: str) -> str:

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from largebatch.errors import UserError
+from largebatch.files.names import TEMPORARY, check_path
 
 
 def dml_root() -> Path:
@@ -37,6 +38,13 @@ def temporary_folder() -> Path:
         return Path(tempfile.gettempdir())
     except FileNotFoundError:
         raise UserError("no folder for temporary files can be written: set TMPDIR to one") from None
+
+
+def folder_of_sessions() -> Path:
+    """The folder for temporary files of sessions. Raises UserError also for a path that SystemDS misreads."""
+    folder = temporary_folder()
+    check_path(folder, TEMPORARY, "set TMPDIR to another folder")
+    return folder
 
 
 def temporary_directory(prefix: str = "tmp") -> tempfile.TemporaryDirectory[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from largebatch.errors import UserError
-from largebatch.files.places import cache_dir, temporary_directory
+from largebatch.files.places import cache_dir, folder_of_sessions, temporary_directory
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +75,16 @@ def test_no_folder_for_temporary_files_is_told_in_a_sentence(
     monkeypatch.setenv("HOME", "/")
     with pytest.raises(UserError, match="no folder for temporary files can be written: set TMPDIR to one"):
         place()
+
+
+@pytest.mark.parametrize("name", ["a:b", "a&b", "a<b", "a·b"])
+def test_temporary_files_of_sessions_lie_where_java_and_systemds_can_read_the_path(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    assert folder_of_sessions() == temporary
+    monkeypatch.setattr(tempfile, "tempdir", f"/x/{name}")
+    with pytest.raises(UserError, match=f"/x/{name} has {name[1]} in it, .*: set TMPDIR to another folder"):
+        folder_of_sessions()
 
 
 def test_a_cache_that_others_can_write_is_refused(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
