@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 
 from largebatch.data import Dataset
 from largebatch.engine.conf import slots_of_executor
@@ -20,6 +21,25 @@ DEFAULT_MEMORY = "1g"  # of an executor
 UNITS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
+@dataclass(frozen=True)
+class Need:
+    """Bytes of the rows that an executor holds, and of the maps of its micro-batches."""
+
+    held: int
+    maps: int
+
+    @classmethod
+    def of(cls, training: Training, dataset: Dataset, shares: int = 1) -> Need:
+        """That of an executor with the shares of so many workers."""
+        maps = bytes_of_rows(training, dataset.images, training.rows_at_a_time)  # when it evaluates
+        return cls(shares * share_bytes(training.workers, dataset), shares * maps)
+
+    @property
+    def heap(self) -> float:
+        """Bytes of the heap that is enough."""
+        return ENOUGH * self.held + self.maps
+
+
 def share_remarks(training: Training, execution: Execution, dataset: Dataset) -> list[str]:
     """A remark if executors may have too little memory. Raises UserError if they have."""
     master = choose_master(execution.master, training.workers).url
@@ -28,17 +48,16 @@ def share_remarks(training: Training, execution: Execution, dataset: Dataset) ->
     conf = parse(execution.conf)
     heap = _bytes(conf.get("spark.executor.memory", DEFAULT_MEMORY))
     shares = min(slots_of_executor(master, conf), training.workers)
-    held = shares * share_bytes(training.workers, dataset)
-    maps = shares * bytes_of_rows(training, dataset.images, training.rows_at_a_time)  # when it evaluates
-    if heap >= ENOUGH * held + maps:
+    need = Need.of(training, dataset, shares)
+    if heap >= need.heap:
         return []
-    wanted = _mb(ENOUGH * held + maps)
+    wanted = _mb(need.heap)
     text = (
-        f"an executor holds {_mb(held)} MB of rows, and its heap must have about {wanted} MB, "
+        f"an executor holds {_mb(need.held)} MB of rows, and its heap must have about {wanted} MB, "
         f"not {_mb(heap)}: give --conf spark.executor.memory={wanted}m"
-        f"{_remedies(training, heap - maps, ENOUGH * held)}"
+        f"{_remedies(training, heap - need.maps, ENOUGH * need.held)}"
     )
-    if heap < TOO_LITTLE * held:
+    if heap < TOO_LITTLE * need.held:
         raise UserError(text)
     return [f"It may run out of memory: {text}."]
 
