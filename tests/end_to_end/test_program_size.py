@@ -31,12 +31,14 @@ def program(root: Path, more: int = 0) -> Path:
         home = root / "dml" / folder
         text = (home / "by_name.dml").read_text()
         lines = rf'source\(.*/{name}\.dml"\).*\n|  else if \(\${kind} == "{name}"\)\n.*\n'
-        for new in (f"{name}{i}" for i in range(more)):
+        for i in range(more):
+            new = f"{name}{i}"
             shutil.copy(home / f"{name}.dml", home / f"{new}.dml")
             found = re.findall(lines, text)
             assert len(found) >= 3
             for line in found:
-                text = text.replace(line, line + line.replace(name, new))
+                added = line.replace(name, new)
+                text = text.replace(line, added + line if i % 2 else line + added)
         (home / "by_name.dml").write_text(text)
     return root
 
@@ -53,15 +55,10 @@ def compiled(root: Path) -> tuple[int, set[str]]:
         for matrix, values in (("images", made.X), ("labels", made.y[:, None] + 1)):
             write_matrix(root / f"{name}_{matrix}", values)
             arguments[f"{name}_{matrix}"] = root / f"{name}_{matrix}"
-    command: list[str | Path] = [
-        find_java().home / "bin" / "java",
-        *JVM_FLAGS,
-        "-Xmx400m",
-        "-cp",
-        system_ds_jar(),
-    ]
-    command += ["org.apache.sysds.api.DMLScript", "-f", "dml/train.dml", "-exec", "singlenode"]
-    command += ["-explain", "runtime", "-nvargs", *(f"{name}={value}" for name, value in arguments.items())]
+    command: list[str | Path] = [find_java().home / "bin" / "java", *JVM_FLAGS, "-Xmx400m"]
+    command += ["-cp", system_ds_jar(), "org.apache.sysds.api.DMLScript", "-f", "dml/train.dml"]
+    command += ["-exec", "singlenode", "-explain", "runtime", "-nvargs"]
+    command += [f"{name}={value}" for name, value in arguments.items()]
     run = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr
     size = re.search(r"^PROGRAM \( size CP/\w+ = (\d+)/0 \)$", run.stdout, re.MULTILINE)
