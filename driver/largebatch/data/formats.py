@@ -31,7 +31,8 @@ _KINDS = (
     (b"version https://git-lfs", "a pointer of Git LFS: fetch the file itself by `git lfs pull`"),
 )
 _PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head")
-MOST_NEEDED = max(len(start) for start, _ in _KINDS)
+_TAR, _TAR_AT = b"ustar", 257  # behind the name and the rights of the archive's first file
+MOST_NEEDED = _TAR_AT + len(_TAR)
 
 
 def what_it_is(start: bytes) -> str:
@@ -41,4 +42,6 @@ def what_it_is(start: bytes) -> str:
             return f"; it is {kind}"
     if start.lstrip().lower().startswith(_PAGES):
         return "; it is a web page, perhaps a mirror's complaint: fetch the file again"
+    if start[_TAR_AT:].startswith(_TAR):
+        return "; it is a tar archive: unpack it first"
     return f": it begins with {start[:4].hex()}"

@@ -100,6 +100,10 @@ def test_whether_a_file_is_gzipped_is_seen_by_its_content_not_by_its_name(
 
 OTHERS = {
     "an archive of arrays": (b"PK\x03\x04" + bytes(40), "a zip archive, such as .npz: unpack it first"),
+    "a tar archive": (
+        b"mnist/train-images".ljust(257, b"\0") + b"ustar\x0000",
+        "a tar archive: unpack it first",
+    ),
     "an array": (b"\x93NUMPY\x01\x00", "a .npy file"),
     "a JPEG image": (b"\xff\xd8\xff\xe0\0\x10JFIF", "a JPEG image"),
     "a web page": (b"\n<!DOCTYPE html><title>Sign in</title>", "a web page"),
