@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from largebatch.data.dataset import Format, Parts, Reading
 from largebatch.data.decode import STARTS, decode, stack
 from largebatch.data.idx import MAX_BYTES
 from largebatch.data.rows import as_classes, as_rows
+from largebatch.data.spool import Spool
 from largebatch.data.stored import Array, Rows
 from largebatch.errors import UserError
 from largebatch.terminal.say import Say
 
 FEATURES = ("image", "img", "features", "pixels", "x")  # names of columns; the first that is there counts
 LABELS = ("label", "labels", "fine_label", "y", "target")
+COLUMNS = {"features": FEATURES, "label": LABELS}
 PARTS = {"test": "test", "val": "validation", "dev": "validation"}  # by the beginning of a file's name
 _BATCH = 256  # rows read, or decoded, at a time
 
@@ -44,20 +46,20 @@ def read(path: Path, reading: Reading, say: Say) -> Parts:
     if "train" not in files:
         raise UserError(f"{path} has no file to train on, only for {' and '.join(files)}")
     try:
-        tables = {part: [_table(file) for file in of_part] for part, of_part in files.items()}
+        names = _class_names(files["train"], say)
+        return {part: _part(of_part, names, reading) for part, of_part in files.items()}
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
-    names = _class_names(tables, say)
-    return {part: _part(of_part, names, reading, files[part][0]) for part, of_part in tables.items()}
 
 
-def _table(file: Path) -> pa.Table:
-    """The columns of features and labels, called so."""
+def _table(file: Path, *wanted: str) -> pa.Table:
+    """The columns of features and labels, called so, or those of them that are wanted."""
     stored = pq.ParquetFile(file)
     there = stored.schema_arrow.names
-    features, label = (_column(there, names, file) for names in (FEATURES, LABELS))
-    table = _read(stored, [features, label], file).rename_columns(["features", "label"])
-    for name, column in (("features", features), ("label", label)):
+    columns = {name: _column(there, names, file) for name, names in COLUMNS.items()}
+    columns = {name: column for name, column in columns.items() if not wanted or name in wanted}
+    table = _read(stored, list(columns.values()), file).rename_columns(list(columns))
+    for name, column in columns.items():
         if table[name].null_count:
             raise UserError(
                 f"{file} has {table[name].null_count} rows whose {column} is null: leave them out"
@@ -93,9 +95,9 @@ def _column(there: list[str], names: tuple[str, ...], file: Path) -> str:
     return found
 
 
-def _class_names(tables: dict[str, list[pa.Table]], say: Say) -> list[str]:
+def _class_names(files: list[Path], say: Say) -> list[str]:
     """The names of the classes in order, if labels are texts; else none."""
-    labels = [_plain(table["label"]) for table in tables["train"]]
+    labels = [_plain(_table(file, "label")["label"]) for file in files]
     if not all(pa.types.is_string(y.type) or pa.types.is_large_string(y.type) for y in labels):
         return []
     names = sorted({str(name) for y in labels for name in y.unique().to_pylist()})
@@ -109,10 +111,21 @@ def _plain(column: Any) -> Any:
     return whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole
 
 
-def _part(tables: list[pa.Table], names: list[str], reading: Reading, file: Path) -> tuple[Rows, Array]:
-    X = _features(tables, reading, file)
-    y = np.concatenate([_labels(table, names, file) for table in tables])
-    return X, as_classes(y, len(X), f"{file}: the labels")
+def _part(files: list[Path], names: list[str], reading: Reading) -> tuple[Rows, Array]:
+    """The rows of some files, of which one at a time is in memory."""
+    labels = []
+
+    def columns() -> Iterator[Any]:
+        for table in map(_table, files):
+            labels.append(_labels(table, names, files[0]))
+            yield table["features"]
+
+    if _has_pictures(_table(files[0], "features")["features"]):
+        X = stack(_pictures(columns(), reading, files[0]))
+    else:
+        shown = f"{files[0]}: the features"
+        X = as_rows(_together(columns(), shown), reading.shape, shown)
+    return X, as_classes(np.concatenate(labels), len(X), f"{files[0]}: the labels")
 
 
 def _labels(table: pa.Table, names: list[str], file: Path) -> Array:
@@ -127,17 +140,20 @@ def _labels(table: pa.Table, names: list[str], file: Path) -> Array:
     return np.array([numbers[value] for value in values])
 
 
-def _features(tables: list[pa.Table], reading: Reading, file: Path) -> Rows:
-    kind = tables[0]["features"].type
-    shown = f"{file}: the features"
-    if _has_pictures(tables[0]["features"]):
-        return stack(_pictures(tables, reading, file))
-    arrays = [_numbers(table["features"], shown) for table in tables]
-    if len({array.shape[1:] for array in arrays}) > 1:
-        raise UserError(f"{shown} are {kind} of several lengths")
-    if len({table["features"].type for table in tables}) > 1:
-        raise UserError(f"{shown} are of type {kind}, those of another file are not: write them alike")
-    return as_rows(np.concatenate(arrays), reading.shape, shown)
+def _together(columns: Iterator[Any], shown: str) -> Rows:
+    """The numbers of columns, as an array (N, ...). Raises UserError if they are not alike."""
+    kept, rows = Spool(), 0
+    kind = shape = None
+    for column in columns:
+        numbers = _numbers(column, shown)
+        kind, shape = kind or column.type, shape or numbers.shape[1:]
+        if numbers.shape[1:] != shape:
+            raise UserError(f"{shown} are {kind} of several lengths")
+        if column.type != kind:
+            raise UserError(f"{shown} are of type {kind}, those of another file are not: write them alike")
+        kept.write(numbers)
+        rows += len(numbers)
+    return kept.rows((rows, *numbers.shape[1:]), numbers.dtype)
 
 
 def _has_pictures(column: Any) -> bool:
@@ -153,12 +169,12 @@ def _is_binary(kind: Any) -> bool:
     )
 
 
-def _pictures(tables: list[pa.Table], reading: Reading, file: Path) -> Iterator[tuple[str, Array]]:
+def _pictures(columns: Iterable[Any], reading: Reading, file: Path) -> Iterator[tuple[str, Array]]:
     """Every picture with a name to show."""
     number = 0
-    for table in tables:
-        for batch in table.to_batches(max_chunksize=_BATCH):
-            for cell in batch.column("features").to_pylist():
+    for column in columns:
+        for first in range(0, len(column), _BATCH):
+            for cell in column.slice(first, _BATCH).to_pylist():
                 shown = f"{file}, row {number}"
                 data = cell.get("bytes") if isinstance(cell, dict) else cell
                 if not data or not isinstance(data, bytes):

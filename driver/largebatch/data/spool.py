@@ -7,9 +7,9 @@ import tempfile
 from typing import IO
 
 import numpy as np
+import numpy.typing as npt
 
-from largebatch.data.dataset import UInt8Array
-from largebatch.data.stored import Piece, Rows, StoredRows
+from largebatch.data.stored import Array, Piece, Rows, StoredRows
 from largebatch.errors import RunError
 from largebatch.files.places import cache_dir
 
@@ -17,7 +17,7 @@ IN_MEMORY = 2**28  # bytes
 
 
 class Spool:
-    """Bytes of rows. The file has no name in its folder, and is gone with this process, however it ends.
+    """Numbers of rows. The file has no name in its folder, and is gone with this process, however it ends.
 
     Raises RunError if the file can't be written.
     """
@@ -26,7 +26,7 @@ class Spool:
         self._file: IO[bytes] = io.BytesIO()
         self._in_memory = True
 
-    def write(self, row: UInt8Array) -> None:
+    def write(self, row: Array) -> None:
         """Add a row, or some."""
         folder = cache_dir() / "prepared"
         try:
@@ -42,9 +42,9 @@ class Spool:
                 "cache elsewhere"
             ) from error
 
-    def rows(self, shape: tuple[int, ...]) -> Rows:
-        """All that was written, as an array of shape (N, ...)."""
+    def rows(self, shape: tuple[int, ...], kind: npt.DTypeLike = np.uint8) -> Rows:
+        """All that was written, as an array of shape (N, ...) with numbers of a kind."""
         self._file.seek(0)
         if self._in_memory:
-            return np.frombuffer(self._file.read(), np.uint8).reshape(shape)
-        return StoredRows([Piece(self._file, np.dtype(np.uint8), shape)])
+            return np.frombuffer(self._file.read(), kind).reshape(shape)
+        return StoredRows([Piece(self._file, np.dtype(kind), shape)])

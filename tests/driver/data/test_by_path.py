@@ -137,6 +137,21 @@ def test_a_picture_in_colour_makes_all_of_them_colour(
     np.testing.assert_array_equal(data.train.X[1:], np.repeat(GREY[1:], 3, axis=1))
 
 
+@pytest.mark.parametrize("most", [2**28, 100])
+def test_numbers_in_several_parquet_files_are_one_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Also if they are too many for the memory."""
+    monkeypatch.setattr("largebatch.data.spool.IN_MEMORY", most)
+    rows = X.reshape(9, -1).astype(np.float32) / 7
+    for name, some in (("train-0", slice(0, 4)), ("train-1", slice(4, 9)), ("test", TEST)):
+        parquet(tmp_path / f"{name}.parquet", list(rows[some]), Y[some])
+    data = load(str(tmp_path))
+    assert isinstance(data.train.X, StoredRows) == (most == 100)
+    assert data.train.X.dtype == np.float32
+    check(data, rows)
+
+
 def test_pictures_that_find_no_room_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("largebatch.data.spool.IN_MEMORY", 100)
     (tmp_path / "file").touch()
