@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from largebatch.settings.optimizers import OPTIMIZERS
-from tests.support.training import SETTINGS, Trained, Trainer, dealt_out_to, synthetic
+from tests.support.training import CLASSES, SETTINGS, Trained, Trainer, dealt_out_to, synthetic
 
 pytestmark = pytest.mark.systemds
 
@@ -84,6 +84,24 @@ def test_noise_and_past_gradients_lead_elsewhere(train: Trainer) -> None:
 def test_micro_batches_give_the_same_as_none(train: Trainer, micro_batch: int) -> None:
     """Two updates an epoch, of 32 and 28 rows per worker; 512 is no slicing at all."""
     assert_same(train(batch_size=128, micro_batch=micro_batch), train(batch_size=128, micro_batch=512))
+
+
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_a_worker_whose_gradient_is_zero_takes_nothing_from_the_others(
+    train: Trainer, deterministic: bool
+) -> None:
+    """Blank images, as many of each class, from which softmax starts with a gradient of exactly zero."""
+    rows = SETTINGS["batch_size"]
+    _, orders = train.start(SETTINGS | {"network": "softmax"}, rows)
+    first, *others = np.split(orders[:, 0], SETTINGS["workers"])
+    data = synthetic(rows)
+    for part in others:
+        data.X_train[part] = 0
+        data.y_train[part] = np.arange(len(part)) % CLASSES + 1
+    assert data.X_train[first].any()
+    settings = SGD_MOMENTUM | {"network": "softmax", "epochs": 1, "deterministic": deterministic}
+    found, expected = (train(data, workers=workers, **settings) for workers in (4, 1))
+    np.testing.assert_allclose(found.parameters(), expected.parameters(), rtol=0, atol=ROUNDING)
 
 
 def test_gradients_added_up_as_they_arrive_give_the_same(train: Trainer) -> None:
