@@ -157,9 +157,21 @@ class SystemDS:
             self._input(script, f"${name}", value)
         try:
             self._context.execute(script)
+            if self._spark is not None:  # in the JVM of a live SparkSession others may use SystemDS
+                self._forget()
         finally:
             if self._relay is not None:
                 self._relay.drain()
+
+    def _forget(self) -> None:
+        """Drop what SystemDS holds of a program that has ended, in memory and in files.
+
+        It keeps each worker's part of the data of every call of paramserv (LocalDataPartitioner), and writes
+        those parts to files as memory gets short: all the training data once an epoch.
+        """
+        cache = self._jvm.org.apache.sysds.runtime.controlprogram.caching.CacheableData
+        cache.cleanupCacheDir()
+        cache.initCaching()
 
     def _recompile(self, wanted: bool) -> None:
         """Set whether blocks with matrices of unknown size are compiled again at every execution.
