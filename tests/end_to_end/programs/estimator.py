@@ -19,30 +19,34 @@ from largebatch.errors import RunError
 from largebatch.ml import LargeBatchClassifier
 
 GROUP = "largebatch"  # of the Spark jobs of a fit in this session
+KILLS, PAUSE_S = 5, 10.0
 
 
 def workers_at_work(spark: SparkSession) -> int:
-    """How many tasks of the fit's Spark jobs are at work."""
+    """How many tasks are at work in the last stage of a job of the fit, which is that of the workers."""
     tracker = spark.sparkContext.statusTracker()
     jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(GROUP)]
-    stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
+    stages = [tracker.getStageInfo(max(job.stageIds)) for job in jobs if job]
     return sum(stage.numActiveTasks for stage in stages if stage)
 
 
-def kill_an_executor(spark: SparkSession, over: threading.Event) -> None:
-    """As soon as each of the two has a worker: an executor that has none is replaced, and nothing fails."""
-    context = spark.sparkContext
-    while workers_at_work(spark) < 2 and not over.wait(0.1):
-        pass
-    pattern = f"CoarseGrainedExecutorBackend.*{context.applicationId}"
-    found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=True)  # noqa: S607
-    os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+def kill_executors(spark: SparkSession, over: threading.Event) -> None:
+    """One as soon as each of the two has a worker, and another one later if Spark could do without it."""
+    pattern = f"CoarseGrainedExecutorBackend.*{spark.sparkContext.applicationId}"
+    for _ in range(KILLS):
+        while workers_at_work(spark) < 2 and not over.wait(0.1):
+            pass
+        if over.is_set():
+            return
+        found = subprocess.run(["pgrep", "-f", pattern], capture_output=True, text=True, check=True)  # noqa: S607
+        os.kill(int(found.stdout.split()[0]), signal.SIGKILL)
+        over.wait(PAUSE_S)
 
 
 def failure(spark: SparkSession, table: Any, settings: dict[str, Any]) -> str:
     """What a fit says whose executor is killed."""
     over = threading.Event()
-    killer = threading.Thread(target=kill_an_executor, args=(spark, over))
+    killer = threading.Thread(target=kill_executors, args=(spark, over))
     killer.start()
     try:
         LargeBatchClassifier(**settings | {"session": "shared", "epochs": 1000}).fit(table)
