@@ -16,8 +16,7 @@ from tests.support.training import Trainer
 def dml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DML]:
     """One SystemDS session for all tests of DML, with slots for 8 workers."""
     log = tmp_path_factory.mktemp("session") / "log.txt"
-    short = "spark.driver.extraJavaOptions=-Xmn48m -XX:SoftRefLRUPolicyMSPerMB=0"  # as where memory is short
-    execution = Execution(mode="local", master="local[8]", memory="2g", conf=(short,))
+    execution = Execution(mode="local", master="local[8]", memory="2g")
     with Session(execution, workers=8, log=log) as session:
         yield DML(session)
 

@@ -1,17 +1,17 @@
-"""Inputs of convolutions are there when they are read again, however short memory was in between.
-
-The session drops at every collection of garbage what SystemDS can read again: see conftest.py.
-"""
+"""Inputs of convolutions are there when they are read again, however short memory was in between."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import ModuleType
 
 import numpy as np
 import pytest
 
 from largebatch.engine.openblas import find_native
+from largebatch.engine.session import Session
 from largebatch.errors import RunError
+from largebatch.settings.execution import Execution
 from tests.reference import Floats, parameter_count
 from tests.reference.networks import lenet, resnet8
 from tests.support.harness import DML
@@ -21,6 +21,22 @@ pytestmark = pytest.mark.systemds
 RNG = np.random.default_rng(4)
 SIDE = 32
 FILTERS = RNG.random((2, 25)) + 1
+
+
+SHORT_OF_MEMORY = "spark.driver.extraJavaOptions=-Xmn48m -XX:SoftRefLRUPolicyMSPerMB=0"
+
+
+@pytest.fixture(scope="module")
+def dml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DML]:
+    """A session that drops at every collection of garbage what SystemDS takes to be stored.
+
+    The other tests can't share it: sums of gradients grow in place, and SystemDS would lose them (see
+    docs/systemds.md).
+    """
+    log = tmp_path_factory.mktemp("short_of_memory") / "log.txt"
+    execution = Execution(mode="local", memory="2g", conf=(SHORT_OF_MEMORY,))
+    with Session(execution, workers=1, log=log) as session:
+        yield DML(session)
 
 
 def images(rows: int, share: float) -> Floats:

@@ -103,8 +103,16 @@ def breakdowns(request: BenchRequest, say: Say) -> Iterator[tuple[str, list[list
 
 
 def scalings(request: BenchRequest, say: Say) -> Iterator[tuple[str, list[list[str]]]]:
-    """Titles and tables of times and bytes against workers, in Spark mode; raises as `bench` does."""
-    dataset, trainings = _checked(dataclasses.replace(request, modes=["spark"]), say)
+    """Titles and tables of times and bytes against workers, in Spark mode; raises as `bench` does.
+
+    Each of the request's variants has its own two, and its own model.
+    """
+    for variant in request.variants:
+        yield from _scaling(dataclasses.replace(request, modes=["spark"], variants=[variant]), say)
+
+
+def _scaling(request: BenchRequest, say: Say) -> Iterator[tuple[str, list[list[str]]]]:
+    dataset, trainings = _checked(request, say)
     cores = scaling.cores()
     measured = []
     for training, execution in trainings:
@@ -112,7 +120,7 @@ def scalings(request: BenchRequest, say: Say) -> Iterator[tuple[str, list[list[s
         last = measured[-1]
         say(f"{last.workers} workers, batch size {last.batch_size}: {last.seconds:.2f} s per warm epoch")
     model = scaling.fit(measured, cores)
-    title = f"{last.images} images, {cores} cores. {model}"
+    title = f"{last.images} images, {cores} cores{varied(training, request.variants[0])}. {model}"
     yield title, scaling.measured_rows(measured, model, cores)
     sizes = sorted({one.batch_size for one in measured})
     title = "By that model, on clusters with a core for every worker and one server"

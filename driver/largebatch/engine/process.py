@@ -60,6 +60,7 @@ class SessionProcess:
         self._more_memory = more_memory
         self._output: deque[str] = deque(maxlen=KEPT_LINES)
         self._out_of_memory: list[str] = []  # the lines that tell it
+        self._stalled: str | None = None
         self._buffer = b""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "largebatch.engine.child", str(scratch)],
@@ -80,8 +81,10 @@ class SessionProcess:
         """Have the process carry out an action of engine.systemds; on_line gets the lines it reports.
 
         Raises RunError with the cause if the action fails, if the process dies, and after `patience` seconds
-        without a line.
+        without a line: then the group is killed, and all later requests raise the same.
         """
+        if self._stalled is not None:
+            raise RunError(self._stalled)
         self._output.clear()
         self._send({"do": do, "with": arguments})
         for line in self._lines(patience):
@@ -112,7 +115,9 @@ class SessionProcess:
                     if not piece:
                         slow = "if it was only slow, raise --stall-timeout"
                         stalled = f"stalled: no sign of life for {patience:g} s; {slow}"
-                        raise RunError(f"{stalled}; see {self._log.path}")
+                        self._stalled = f"{stalled}; see {self._log.path}"
+                        self._kill()
+                        raise RunError(self._stalled)
                     continue
                 if self._stop is not None and self._stop.is_set():
                     raise StoppedError
@@ -154,13 +159,16 @@ class SessionProcess:
         """End the group; if `gently`, let the process end its Spark application first."""
         if gently:
             self._ask_to_stop()
-        with contextlib.suppress(ProcessLookupError):  # the group exists as long as any of its processes
-            os.killpg(self._process.pid, signal.SIGKILL)
+        self._kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(BrokenPipeError):
                 if pipe is not None:
                     pipe.close()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):  # the group exists as long as any of its processes
+            os.killpg(self._process.pid, signal.SIGKILL)
 
     def _ask_to_stop(self) -> None:
         assert self._process.stdin is not None and self._process.stdout is not None  # noqa: S101

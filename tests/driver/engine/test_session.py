@@ -202,8 +202,13 @@ def test_a_program_that_stalls_is_stopped_and_so_is_a_jvm_that_hangs(
         os.kill(java_of(session.group), signal.SIGSTOP)  # it can't end by itself any more
         started = time.monotonic()
 
-    with pytest.raises(RunError) as failure, opened(tmp_path, stall_timeout=patience) as session:
-        session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True, on_line=freeze)
+    with opened(tmp_path, stall_timeout=patience) as session:
+        with pytest.raises(RunError) as failure:
+            session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True, on_line=freeze)
+        wait_until_gone(session.group)
+        with pytest.raises(RunError) as later:
+            session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True)
+    assert str(later.value) == str(failure.value)
     assert patience - 1 <= time.monotonic() - started < patience + TIMEOUT_S
     assert str(failure.value) == (
         f"stalled: no sign of life for {patience} s; if it was only slow, raise --stall-timeout; "
