@@ -79,7 +79,7 @@ def test_staleness_is_that_of_equal_workers(
 
 def test_softsync_on_executors_of_their_own(largebatch: Run, bars: Path, tmp_path: Path) -> None:
     """1-softsync, with as many slots as workers; the command, the settings and the result say what it is."""
-    words = ["--master", "local-cluster[4,1,1024]", "--protocol", "softsync", "--epochs", "2", "--json"]
+    words = ["--master", "local-cluster[2,2,1024]", "--protocol", "softsync", "--epochs", "2", "--json"]
     done = largebatch(*train_arguments(bars, tmp_path / "run", *words))
     assert done.returncode == 0, done.stderr
     assert "--protocol softsync: updates depend on timing, so the run is not reproducible." in done.stderr
