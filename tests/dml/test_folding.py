@@ -44,6 +44,14 @@ def test_images_of_a_row_divide_part_and_batch(dml: DML, rows: int, batch: int, 
     np.testing.assert_array_equal(found["unfolded"], X)
 
 
+@pytest.mark.parametrize("images", [1, 4, 8])
+@pytest.mark.parametrize("rows", [[7], [160, 3, 4, 159, 3], list(range(160, 0, -1))])
+def test_rows_are_taken_from_folded_ones_to_the_last_bit(dml: DML, images: int, rows: list[int]) -> None:
+    X = np.random.default_rng(2).normal(size=(160, 6)) * (np.arange(160)[:, None] % 3)
+    found = dml.call("taken.dml", {"X": X, "rows": np.array(rows)[:, None]}, ("taken",), images=images)
+    np.testing.assert_array_equal(found["taken"], X[np.array(rows) - 1])
+
+
 def test_four_neighbours_share_a_number(dml: DML) -> None:
     X = np.random.default_rng(1).integers(0, 256, size=(5, 12))
     X[0], X[1] = 255, 0
