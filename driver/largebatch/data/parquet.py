@@ -23,7 +23,8 @@ from largebatch.terminal.say import Say
 FEATURES = ("image", "img", "features", "pixels", "x")  # names of columns; the first that is there counts
 LABELS = ("label", "labels", "fine_label", "y", "target")
 COLUMNS = {"features": FEATURES, "label": LABELS}
-PARTS = {"test": "test", "val": "validation", "dev": "validation"}  # by the beginning of a file's name
+# By the beginning of a file's name, or else of the nearest folder's.
+PARTS = {"train": "train", "test": "test", "val": "validation", "dev": "validation"}
 _BATCH = 256  # rows read, or decoded, at a time
 
 
@@ -35,21 +36,40 @@ def fits(path: Path) -> bool:
 
 
 def read(path: Path, reading: Reading, say: Say) -> Parts:
-    """The parts of a file or folder. Files whose names begin with test or val are not for training.
+    """The parts of a file or folder, told by how the names of files and folders begin.
 
-    Raises UserError for missing columns, nulls, and rows that are not all of one kind.
+    As in Spark, files without rows count for nothing, nor do names that begin with "_" or ".". Raises
+    UserError for missing columns, nulls, and rows that are not all of one kind.
     """
-    files: dict[str, list[Path]] = {}
-    for file in sorted(path.rglob("*.parquet")) if path.is_dir() else [path]:
-        part = next((part for start, part in PARTS.items() if file.name.startswith(start)), "train")
-        files.setdefault(part if path.is_dir() else "train", []).append(file)
-    if "train" not in files:
-        raise UserError(f"{path} has no file to train on, only for {' and '.join(files)}")
     try:
+        files = _files(path) if path.is_dir() else {"train": [path]}
+        if "train" not in files:
+            raise UserError(f"{path} has no file to train on, only for {' and '.join(files)}")
         names = _class_names(files["train"], say)
         return {part: _part(of_part, names, reading) for part, of_part in files.items()}
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+
+
+def _files(folder: Path) -> dict[str, list[Path]]:
+    """The files of each part that have rows. If none has, all of them."""
+    there = [
+        file
+        for file in sorted(folder.rglob("*.parquet"))
+        if not any(name.startswith(("_", ".")) for name in file.relative_to(folder).parts)
+    ]
+    files: dict[str, list[Path]] = {}
+    for file in [file for file in there if pq.read_metadata(file).num_rows] or there:
+        files.setdefault(_part_of(file.relative_to(folder)), []).append(file)
+    return files
+
+
+def _part_of(file: Path) -> str:
+    for name in reversed(file.parts):
+        for start, part in PARTS.items():
+            if name.lower().startswith(start):
+                return part
+    return "train"
 
 
 def _table(file: Path, *wanted: str) -> pa.Table:
@@ -115,16 +135,16 @@ def _part(files: list[Path], names: list[str], reading: Reading) -> tuple[Rows, 
     """The rows of some files, of which one at a time is in memory."""
     labels = []
 
-    def columns() -> Iterator[Any]:
-        for table in map(_table, files):
-            labels.append(_labels(table, names, files[0]))
-            yield table["features"]
+    def columns() -> Iterator[tuple[Path, Any]]:
+        for file in files:
+            table = _table(file)
+            labels.append(_labels(table, names, file))
+            yield file, table["features"]
 
     if _has_pictures(_table(files[0], "features")["features"]):
-        X = stack(_pictures(columns(), reading, files[0]))
+        X = stack(_pictures(columns(), reading))
     else:
-        shown = f"{files[0]}: the features"
-        X = as_rows(_together(columns(), shown), reading.shape, shown)
+        X = as_rows(_together(columns()), reading.shape, f"{files[0]}: the features")
     return X, as_classes(np.concatenate(labels), len(X), f"{files[0]}: the labels")
 
 
@@ -140,17 +160,20 @@ def _labels(table: pa.Table, names: list[str], file: Path) -> Array:
     return np.array([numbers[value] for value in values])
 
 
-def _together(columns: Iterator[Any], shown: str) -> Rows:
-    """The numbers of columns, as an array (N, ...). Raises UserError if they are not alike."""
+def _together(columns: Iterator[tuple[Path, Any]]) -> Rows:
+    """The numbers of files' columns, as an array (N, ...). Raises UserError if they are not alike."""
     kept, rows = Spool(), 0
     kind = shape = None
-    for column in columns:
+    for file, column in columns:
+        shown = f"{file}: the features"
         numbers = _numbers(column, shown)
         kind, shape = kind or column.type, shape or numbers.shape[1:]
         if numbers.shape[1:] != shape:
             raise UserError(f"{shown} are {kind} of several lengths")
         if column.type != kind:
-            raise UserError(f"{shown} are of type {kind}, those of another file are not: write them alike")
+            raise UserError(
+                f"{shown} are of type {column.type}, those of another file {kind}: write them alike"
+            )
         kept.write(numbers)
         rows += len(numbers)
     return kept.rows((rows, *numbers.shape[1:]), numbers.dtype)
@@ -159,7 +182,7 @@ def _together(columns: Iterator[Any], shown: str) -> Rows:
 def _has_pictures(column: Any) -> bool:
     kind = column.type
     if pa.types.is_struct(kind):
-        return True
+        return bool(kind.get_field_index("bytes") >= 0)
     return _is_binary(kind) and column[0].as_py().startswith(STARTS)
 
 
@@ -169,10 +192,10 @@ def _is_binary(kind: Any) -> bool:
     )
 
 
-def _pictures(columns: Iterable[Any], reading: Reading, file: Path) -> Iterator[tuple[str, Array]]:
+def _pictures(columns: Iterable[tuple[Path, Any]], reading: Reading) -> Iterator[tuple[str, Array]]:
     """Every picture with a name to show."""
-    number = 0
-    for column in columns:
+    for file, column in columns:
+        number = 0
         for first in range(0, len(column), _BATCH):
             for cell in column.slice(first, _BATCH).to_pylist():
                 shown = f"{file}, row {number}"

@@ -152,6 +152,18 @@ def test_numbers_in_several_parquet_files_are_one_set(
     check(data, rows)
 
 
+def test_folders_that_spark_has_written_are_the_parts_of_a_set(tmp_path: Path) -> None:
+    """With a file without rows, and with what a job that failed has left."""
+    rows = X.reshape(9, -1).astype(np.float32) / 7
+    for name, some in (("train", slice(0, 4)), ("train/second", slice(4, 9)), ("test", TEST)):
+        (tmp_path / name / "_temporary" / "0").mkdir(parents=True)
+        parquet(tmp_path / name / "part-00000-c000.snappy.parquet", list(rows[some]), Y[some])
+        parquet(tmp_path / name / "part-00001-c000.snappy.parquet", pa.array([], pa.list_(pa.float32())), [])
+        parquet(tmp_path / name / "_temporary" / "0" / "part-00002.parquet", list(rows[:1]), Y[:1])
+        (tmp_path / name / "_SUCCESS").touch()
+    check(load(str(tmp_path)), rows)
+
+
 def test_pictures_that_find_no_room_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("largebatch.data.spool.IN_MEMORY", 100)
     (tmp_path / "file").touch()
@@ -422,7 +434,19 @@ BAD: dict[str, tuple[Make, str]] = {
         lambda p: (parquet(p / "train0.parquet", [[1.0]] * 9), parquet(p / "train1.parquet", [b"a"] * 9), p)[
             2
         ],
-        "are of type list<element: double>, those of another file are not: write them alike",
+        "train1.parquet: the features are of type binary, those of another file list<element: double>: write",
+    ),
+    "a bad picture in a second file": (
+        lambda p: (
+            parquet(p / "train0.parquet", [picture(x) for x in X]),
+            parquet(p / "train1.parquet", [picture(X[0]), b"none"], [0, 1]),
+            p,
+        )[2],
+        "train1.parquet, row 1 is not a readable PNG or JPEG file: it is of another kind",
+    ),
+    "vectors of Spark ML": (
+        lambda p: parquet(p / "t.parquet", [{"type": 1, "values": [1.0, 2.0]}] * 9),
+        "t.parquet: the features are of type struct<type: int64, values: list<element: double>>; lists of",
     ),
     "a byte order mark before IDX": (
         lambda p: (
