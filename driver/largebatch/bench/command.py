@@ -23,9 +23,11 @@ from largebatch.bench.timing import (
     shortened,
 )
 from largebatch.data import Dataset
+from largebatch.engine.own import OWN_JVM
 from largebatch.errors import UserError
 from largebatch.runs import preflight
 from largebatch.runs.memory import Sessions
+from largebatch.runs.placement import settled
 from largebatch.settings.execution import MODES, Execution
 from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
@@ -141,6 +143,7 @@ def _checked(
     dataset = data.load(request.dataset, request.data_dir, say=say)
     dataset = shortened(dataset, request.rows or len(dataset.train))
     number = len(request.modes) * len(request.workers) if at_once else 1
+    trainings = [(settled(one, execution, dataset, OWN_JVM), execution) for one, execution in trainings]
     sessions = Sessions(number, "name fewer of --modes and --workers")
     for training, execution in trainings:
         for remark in preflight.check(training, execution, dataset, sessions=sessions):

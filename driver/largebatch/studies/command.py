@@ -149,12 +149,18 @@ class CheckedStudy:
 
 
 def _placed(study: Study, execution: Execution, loaded: Mapping[str, Dataset], host: Host) -> Study:
-    """The study whose runs have a placement of their data in place of `auto`, as far as these are known."""
-    runs = (
-        settled(run, execution, loaded[run.source], host) if run.source in loaded else run
-        for run in study.runs
-    )
-    return dataclasses.replace(study, runs=tuple(runs))
+    """The study whose runs have a placement of their data in place of `auto`, as far as these are known.
+
+    Runs that are the same after that are one.
+    """
+    runs = (_settled(run, execution, loaded, host) for run in study.runs)
+    return dataclasses.replace(study, runs=tuple({run_name(run): run for run in runs}.values()))
+
+
+def _settled(run: Training, execution: Execution, loaded: Mapping[str, Dataset], host: Host) -> Training:
+    if run.data_placement != "auto" or run.source not in loaded:
+        return run
+    return settled(run, execution, cut(loaded[run.source], *run.data[1:]), host)
 
 
 def dry_run(request: SweepRequest, say: Say) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from largebatch import data
+from largebatch.bench import breakdown
 from largebatch.bench.breakdown import OUTSIDE, shares
 from largebatch.bench.checkouts import Contestant, Run, summary
-from largebatch.bench.command import BenchRequest, bench, in_rounds, varied
+from largebatch.bench.command import BenchRequest, bench, breakdowns, in_rounds, varied
 from largebatch.bench.formulations import Formulation
 from largebatch.bench.formulations import rows as formulation_rows
 from largebatch.bench.tables import MEASURE, as_json, as_markdown, as_text, ratio_rows, rows
@@ -262,3 +263,19 @@ def test_sessions_that_take_too_much_memory_are_told_with_options_of_this_comman
     )
     with pytest.raises(UserError, match=r"for each of 2 sessions .*; lower it or name fewer of --modes and"):
         bench(request, print)
+
+
+def test_a_placement_that_is_chosen_is_known_before_anything_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_dataset(tmp_path)
+    measured: list[Training] = []
+    monkeypatch.setattr(breakdown, "breakdown", lambda training, *_: measured.append(training))
+    monkeypatch.setattr(breakdown, "rows", lambda _: [])
+    auto = {"data_placement": "auto"}
+    request = BenchRequest(
+        ["local"], [8], [], Rounds(0, 1), Execution(memory="1g"), network="softmax", dataset="idx",
+        data_dir=tmp_path, variants=[auto],
+    )  # fmt: skip
+    assert len(list(breakdowns(request, print))) == 1
+    assert [training.data_placement for training in measured] == ["driver"]

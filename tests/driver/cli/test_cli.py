@@ -298,6 +298,23 @@ def test_a_study_is_checked_on_the_rows_that_validation_leaves(
     assert re.search(words, done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("grid", "count"),
+    [
+        ('data_placement = ["driver", "executors", "auto"]', 2),
+        ('data_placement = ["auto"]\nreshuffle_every = [0, 1]', 1),
+    ],
+)
+def test_runs_that_are_the_same_once_their_placement_is_known_are_one(
+    largebatch: Run, work: Path, grid: str, count: int
+) -> None:
+    fixed = '[fixed]\ndataset = "idx"\nnetwork = "softmax"\nbatch_size = 8\nepochs = 1\n'
+    (work / "placed.toml").write_text(f'name = "placed"\n{fixed}[[grid]]\n{grid}\n')
+    done = largebatch("sweep", "placed.toml", "--data-dir", "data", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert f"{count} run{'s' if count > 1 else ''}: {count} new" in done.stdout
+
+
 def test_a_dry_run_needs_no_data(largebatch: Run, tmp_path: Path) -> None:
     before = tree(tmp_path)
     done = largebatch("sweep", "paper", "--dry-run")
