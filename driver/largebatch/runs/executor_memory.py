@@ -65,7 +65,9 @@ def share_remarks(training: Training, execution: Execution, dataset: Dataset) ->
 def _remedies(training: Training, left: float, wanted: float) -> str:
     """What else helps, if maps leave so many bytes to the rows: more workers, or smaller micro-batches."""
     if left > 0:
-        return f", or spread them over --workers {math.ceil(training.workers * wanted / left)}"
+        enough = range(math.ceil(training.workers * wanted / left), training.batch_size + 1)
+        workers = next((number for number in enough if training.batch_size % number == 0), None)
+        return f", or spread them over --workers {workers}" if workers else ""
     return "" if training.architecture.norms else ", or lower --micro-batch"
 
 
