@@ -7,12 +7,14 @@ import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from largebatch.errors import RunError
 
 Array = npt.NDArray[Any]
 Step = Callable[[Array], Array]
@@ -30,9 +32,32 @@ class Piece:
     shape: tuple[int, ...]
     offset: int = 0
     fortran: bool = False
+    _stamp: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_stamp", self._now())  # it is frozen
+
+    def _now(self) -> tuple[int, ...]:
+        """What differs once another file is there, or another content."""
+        if not isinstance(self.file, Path):
+            return ()
+        found = self.file.stat()
+        return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
     def read(self, rows: Array) -> Array:
-        """Some of its rows. Nothing else of the file comes into this process' memory. Raises OSError."""
+        """Some of its rows. Nothing else of the file comes into this process' memory.
+
+        Raises RunError if the file is gone, or another than it was.
+        """
+        try:
+            if self._now() != self._stamp:
+                raise RunError(f"{self.file} has changed since its rows were first read: begin again with it")
+            return self._read(rows)
+        except OSError as error:
+            shown = self.file if isinstance(self.file, Path) else "a temporary file"
+            raise RunError(f"{shown} can't be read any more: {error.strerror or error}") from error
+
+    def _read(self, rows: Array) -> Array:
         if self.fortran:
             return np.memmap(self.file, self.dtype, "r", self.offset, self.shape, "F")[rows]
         found = np.empty((len(rows), *self.shape[1:]), self.dtype)
@@ -67,7 +92,7 @@ class StoredRows:
         return len(self._order)
 
     def __getitem__(self, which: slice | Array) -> Array:
-        """These rows, read now. Raises OSError."""
+        """These rows, read now. Raises RunError, see `Piece`."""
         places = self._order[which]
         found = np.empty((len(places), *self._pieces[0].shape[1:]), self._kind)
         for first in range(0, len(places), ROWS):

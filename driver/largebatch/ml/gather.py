@@ -65,7 +65,9 @@ def room() -> Iterator[Path]:
         with passing_folder(home, "rows-") as folder:
             yield folder
     except OSError as error:
-        raise RunError(f"{home} cannot be written: {error.strerror or error}") from error
+        raise RunError(
+            f"{home} cannot be written: {error.strerror or error}; $XDG_CACHE_HOME moves the cache elsewhere"
+        ) from error
 
 
 @contextmanager

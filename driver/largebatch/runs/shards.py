@@ -47,7 +47,9 @@ def written(
             _write(dataset, deal(dataset, training.workers, training.seed, number), data)
             yield data
     except OSError as error:
-        raise RunError(f"{home} cannot be written: {error.strerror or error}") from error
+        raise RunError(
+            f"{home} cannot be written: {error.strerror or error}; $XDG_CACHE_HOME moves the cache elsewhere"
+        ) from error
 
 
 def deal(dataset: Dataset, workers: int, seed: int, number: int = 0) -> list[Ints]:

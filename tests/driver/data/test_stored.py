@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from largebatch.data import stored
 from largebatch.data.dataset import Dataset, Part
 from largebatch.data.stored import Array, Piece, StoredRows
 from largebatch.data.validation import cut
+from largebatch.errors import RunError
 from largebatch.runs.memory import all_packable
 
 KINDS = {"uint8": np.uint8, "float32": np.float32, "float64": np.float64}
@@ -43,6 +45,21 @@ def test_rows_are_indexed_as_those_of_an_array(tmp_path: Path) -> None:
     doubled = found.taken(np.array([80, 3])).mapped(lambda some: some.astype(np.float64) * 2)
     assert (doubled.shape, doubled.dtype) == ((2, 2, 3, 4), np.float64)
     np.testing.assert_array_equal(doubled, X[[80, 3]] * 2)
+
+
+def test_a_file_that_is_another_or_gone_is_told(tmp_path: Path) -> None:
+    found = in_files(tmp_path, rows("uint8", 1), "X")
+    (tmp_path / "noise").write_bytes(bytes(5 + 55 * 24))
+    os.utime(tmp_path / "noise", ns=(1, (tmp_path / "X-2").stat().st_mtime_ns))
+    (tmp_path / "noise").replace(tmp_path / "X-2")
+    assert len(found[:35]) == 35
+    with pytest.raises(
+        RunError, match=r"/X-2 has changed since its rows were first read: begin again with it$"
+    ):
+        found[30:40]
+    (tmp_path / "X-1").unlink()
+    with pytest.raises(RunError, match=r"/X-1 can't be read any more: No such file or directory$"):
+        found[:35]
 
 
 @pytest.mark.parametrize("kind", KINDS)
