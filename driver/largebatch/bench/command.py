@@ -109,20 +109,26 @@ def scalings(request: BenchRequest, say: Say) -> Iterator[tuple[str, list[list[s
 
     Each of the request's variants has its own two, and its own model.
     """
-    for variant in request.variants:
-        yield from _scaling(dataclasses.replace(request, modes=["spark"], variants=[variant]), say)
+    dataset, trainings = _checked(dataclasses.replace(request, modes=["spark"]), say)
+    for number, variant in enumerate(request.variants):
+        yield from _scaling(trainings[number :: len(request.variants)], variant, dataset, request.rounds, say)
 
 
-def _scaling(request: BenchRequest, say: Say) -> Iterator[tuple[str, list[list[str]]]]:
-    dataset, trainings = _checked(request, say)
+def _scaling(
+    trainings: Sequence[tuple[Training, Execution]],
+    variant: Mapping[str, Any],
+    dataset: Dataset,
+    rounds: Rounds,
+    say: Say,
+) -> Iterator[tuple[str, list[list[str]]]]:
     cores = scaling.cores()
     measured = []
     for training, execution in trainings:
-        measured.append(scaling.measure(training, execution, dataset, request.rounds))
+        measured.append(scaling.measure(training, execution, dataset, rounds))
         last = measured[-1]
         say(f"{last.workers} workers, batch size {last.batch_size}: {last.seconds:.2f} s per warm epoch")
     model = scaling.fit(measured, cores)
-    title = f"{last.images} images, {cores} cores{varied(training, request.variants[0])}. {model}"
+    title = f"{last.images} images, {cores} cores{varied(training, variant)}. {model}"
     yield title, scaling.measured_rows(measured, model, cores)
     sizes = sorted({one.batch_size for one in measured})
     title = "By that model, on clusters with a core for every worker and one server"

@@ -8,8 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from largebatch.errors import UserError
+from largebatch.errors import RunError, UserError
 from largebatch.files.lock import locked
+from largebatch.files.places import cache_dir
 
 
 @contextlib.contextmanager
@@ -25,6 +26,23 @@ def passing_folder(home: Path, prefix: str) -> Iterator[Path]:
             folder = Path(held.enter_context(new))
             held.enter_context(locked(folder))
         yield folder
+
+
+@contextlib.contextmanager
+def room(prefix: str, home: Path | None = None) -> Iterator[Path]:
+    """Such a folder in `home`, by default that of prepared data in the user's cache.
+
+    Raises RunError if it can't be made, or what is written meanwhile.
+    """
+    home = home or cache_dir() / "prepared"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with passing_folder(home, prefix) as folder:
+            yield folder
+    except OSError as error:
+        raise RunError(
+            f"{home} cannot be written: {error.strerror or error}; $XDG_CACHE_HOME moves the cache elsewhere"
+        ) from error
 
 
 def _remove_left(home: Path, prefix: str) -> None:

@@ -17,9 +17,10 @@ from largebatch.engine.host import Host
 from largebatch.errors import RunError, UserError
 from largebatch.export import require_packages
 from largebatch.export.watch import watching
+from largebatch.files.passing import room
 from largebatch.files.places import temporary_directory
 from largebatch.ml.columns import check_frame
-from largebatch.ml.gather import NAME, Pixels, as_dataset, gather, room
+from largebatch.ml.gather import NAME, Pixels, as_dataset, gather
 from largebatch.ml.sessions import MODES, check_execution, host_for
 from largebatch.ml.settings import PARAMS, FitSettings
 from largebatch.ml.survey import Columns, Survey, survey
@@ -100,7 +101,7 @@ def fit(wanted: Fit, dataset: DataFrame) -> Trained:
         _check_heap(wanted, found)
         order = wanted.columns.features.order(wanted.settings.image_layout)
         pixels = Pixels(image or (1, 1, found.width), order)
-        with room() if _in_files(wanted, found) else contextlib.nullcontext() as files:
+        with room("rows-") if _in_files(wanted, found) else contextlib.nullcontext() as files:
             rows = gather(dataset, wanted.columns, found, pixels, files)
             scale = wanted.settings.pixel_scale or wanted.columns.features.scale
             data = as_dataset(rows, image, scale, found.classes)

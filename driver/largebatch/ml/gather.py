@@ -18,8 +18,6 @@ from pyspark.sql import DataFrame
 from largebatch.data.dataset import BYTE_SCALE, Dataset, Part
 from largebatch.data.stored import Array, Piece, Rows, StoredRows, blocks, mapped, taken
 from largebatch.errors import RunError, UserError
-from largebatch.files.passing import passing_folder
-from largebatch.files.places import cache_dir
 from largebatch.ml.rows import KINDS, LABELS, pack
 from largebatch.ml.survey import Columns, Survey
 
@@ -54,20 +52,6 @@ def gather(
         for cell in cells:
             rows.add(cell)
     return rows.part(columns)
-
-
-@contextmanager
-def room() -> Iterator[Path]:
-    """A folder for files of executors. Raises RunError if it can't be made."""
-    home = cache_dir() / "prepared"
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with passing_folder(home, "rows-") as folder:
-            yield folder
-    except OSError as error:
-        raise RunError(
-            f"{home} cannot be written: {error.strerror or error}; $XDG_CACHE_HOME moves the cache elsewhere"
-        ) from error
 
 
 @contextmanager

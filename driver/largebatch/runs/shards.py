@@ -16,11 +16,9 @@ import numpy.typing as npt
 
 from largebatch.data.dataset import Dataset, PreparedData
 from largebatch.data.stored import Array
-from largebatch.errors import RunError
 from largebatch.files.blocks import SIDE, write_blocks
 from largebatch.files.matrices import Matrix
-from largebatch.files.passing import passing_folder
-from largebatch.files.places import cache_dir
+from largebatch.files.passing import room
 from largebatch.records.metrics import PARTS
 from largebatch.runs.memory import all_packable
 from largebatch.settings.training import Training
@@ -39,17 +37,10 @@ def written(
 
     The folder is removed afterwards. Raises RunError if the files can't be written.
     """
-    home = home or cache_dir() / "prepared"
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        with passing_folder(home, "shards-") as folder:
-            data = PreparedData(folder, dataset.images, tuple(dataset.parts), in_shards=True)
-            _write(dataset, deal(dataset, training.workers, training.seed, number), data)
-            yield data
-    except OSError as error:
-        raise RunError(
-            f"{home} cannot be written: {error.strerror or error}; $XDG_CACHE_HOME moves the cache elsewhere"
-        ) from error
+    with room("shards-", home) as folder:
+        data = PreparedData(folder, dataset.images, tuple(dataset.parts), in_shards=True)
+        _write(dataset, deal(dataset, training.workers, training.seed, number), data)
+        yield data
 
 
 def deal(dataset: Dataset, workers: int, seed: int, number: int = 0) -> list[Ints]:
