@@ -17,7 +17,7 @@ from largebatch.data import (
     svhn,
 )
 from largebatch.data.dataset import Dataset, Reading, Source
-from largebatch.data.paths import is_path, refuse_options
+from largebatch.data.paths import is_path, refuse_options, short_name
 from largebatch.errors import RunError, UserError
 from largebatch.terminal.say import Say
 
@@ -79,7 +79,7 @@ def load(
     if is_path(name):
         from largebatch.data.by_path import load_path
 
-        return load_path(data_dir or Path(name), reading, say)
+        return load_path(data_dir or Path(name), short_name(Path(name)), reading, say)
     source = _source(name)
     refuse_options(reading, (), f"the data set {name}")
     return source.load(data_dir, download, say)

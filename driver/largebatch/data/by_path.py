@@ -8,7 +8,7 @@ import numpy as np
 
 from largebatch.data import cifar_files, class_folders, idx_folder, npy_files, npz, parquet
 from largebatch.data.dataset import Dataset, Part, Parts, Reading
-from largebatch.data.paths import refuse_options, short_name
+from largebatch.data.paths import refuse_options
 from largebatch.data.rows import check_classes
 from largebatch.data.stored import Array, mapped
 from largebatch.errors import UserError
@@ -25,8 +25,11 @@ FORMATS = (  # the first one that fits counts
 )
 
 
-def load_path(path: Path, reading: Reading, say: Say) -> Dataset:
-    """The data set in a file or folder. Raises UserError if it is not there, or not usable."""
+def load_path(path: Path, name: str, reading: Reading, say: Say) -> Dataset:
+    """The data set in a file or folder, called `name`: it keeps the name where it moves to another folder.
+
+    Raises UserError if it is not there, or not usable.
+    """
     try:
         form = next((form for form in FORMATS if form.fits(path)), None)
         if form is None:
@@ -41,9 +44,7 @@ def load_path(path: Path, reading: Reading, say: Say) -> Dataset:
     check_classes(arrays["train"][1], {p: y for p, (_, y) in arrays.items() if p != "train"}, str(path))
     try:
         parts = {name: Part(X, y) for name, (X, y) in _in_colour(arrays).items()}
-        return Dataset(
-            short_name(path), path.name, parts["train"], parts.get("test"), parts.get("validation")
-        )
+        return Dataset(name, path.name, parts["train"], parts.get("test"), parts.get("validation"))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
 

@@ -30,6 +30,11 @@ def fits(path: Path) -> bool:
 def read(path: Path, reading: Reading, say: Say) -> Parts:
     """The parts of a folder. Raises UserError for files without labels, damaged ones, and unlike rows."""
     names = next(names for names in NAMES if _files(path, names["train"][0]))
+    known = {file for pair in names.values() for name in pair for file in _files(path, name).values()}
+    others = sorted(file.name for file in path.glob("*.npy") if file not in known)
+    if others:
+        parts = ", ".join(f"{x}.npy" for x, _ in names.values())
+        say(f"{path}: {', '.join(others)} not read; the parts' files are called {parts}, and so with labels")
     return {part: _part(path, x, y, reading) for part, (x, y) in names.items() if _files(path, x)}
 
 

@@ -141,7 +141,7 @@ def _part(files: list[Path], names: list[str], reading: Reading) -> tuple[Rows, 
             labels.append(_labels(table, names, file))
             yield file, table["features"]
 
-    if _has_pictures(_table(files[0], "features")["features"]):
+    if _has_pictures(files[0]):
         X = stack(_pictures(columns(), reading))
     else:
         X = as_rows(_together(columns()), reading.shape, f"{files[0]}: the features")
@@ -179,11 +179,15 @@ def _together(columns: Iterator[tuple[Path, Any]]) -> Rows:
     return kept.rows((rows, *numbers.shape[1:]), numbers.dtype)
 
 
-def _has_pictures(column: Any) -> bool:
-    kind = column.type
+def _has_pictures(file: Path) -> bool:
+    """Whether the features are pictures, as the first row tells."""
+    stored = pq.ParquetFile(file)
+    column = _column(stored.schema_arrow.names, FEATURES, file)
+    kind = stored.schema_arrow.field(column).type
     if pa.types.is_struct(kind):
         return bool(kind.get_field_index("bytes") >= 0)
-    return _is_binary(kind) and column[0].as_py().startswith(STARTS)
+    first = next(stored.iter_batches(1, columns=[column]), None) if _is_binary(kind) else None
+    return first is not None and (first[column][0].as_py() or b"").startswith(STARTS)
 
 
 def _is_binary(kind: Any) -> bool:

@@ -51,10 +51,16 @@ class Site:
 
 
 def spark_conf(
-    execution: Execution, workers: int, site: Site, submitted: Mapping[str, str] | None = None
+    execution: Execution,
+    workers: int,
+    site: Site,
+    *,
+    submitted: Mapping[str, str] | None = None,
+    of_site: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Spark's settings for a session; `submitted` are those of spark-submit if it has started the JVM.
 
+    `of_site` has what Spark itself reads about executors: see site_settings.
     Raises UserError for a master, or numbers of cores, with which the workers could not all run.
     """
     given = submitted or {}
@@ -65,7 +71,7 @@ def spark_conf(
     if is_here(master):
         ours |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     if not in_process(master):
-        ours |= _slots(master, workers, wanted)
+        ours |= _slots(master, workers, {**(of_site or {}), **wanted})
         if site.jar.name not in f"{wanted.get('spark.jars')},{wanted.get('spark.yarn.dist.jars')}":
             ours["spark.jars"] = str(site.jar)
         if site.blas is not None:  # executors look there before the system's folders
@@ -171,8 +177,7 @@ def _slots_and_cores(wanted: Mapping[str, str]) -> tuple[int, int]:
     of_executor = _cores(wanted, "spark.executor.cores", of_task)
     if of_executor < of_task:
         raise UserError(
-            f"--conf spark.executor.cores={of_executor} is less than spark.task.cpus={of_task}: "
-            "no worker could run"
+            f"spark.executor.cores={of_executor} is less than spark.task.cpus={of_task}: no worker could run"
         )
     return of_executor // of_task, of_executor
 
@@ -180,7 +185,7 @@ def _slots_and_cores(wanted: Mapping[str, str]) -> tuple[int, int]:
 def _cores(wanted: Mapping[str, str], name: str, default: int) -> int:
     text = wanted.get(name, str(default))
     if not text.isdecimal() or int(text) < 1:
-        raise UserError(f"--conf {name}={text} must be a whole number, 1 or more")
+        raise UserError(f"{name}={text} must be a whole number, 1 or more")
     return int(text)
 
 

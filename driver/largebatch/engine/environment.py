@@ -134,6 +134,13 @@ def _settings_of_another_spark(environment: Mapping[str, str], home: Path) -> Pa
     return conf if conf.is_dir() else None
 
 
+def conf_folder(environment: Mapping[str, str]) -> Path:
+    """The folder in which the Spark of a session finds a site's settings; it may be missing."""
+    home = spark_home()
+    given = environment.get("SPARK_CONF_DIR") or _settings_of_another_spark(environment, home)
+    return Path(given or home / "conf")
+
+
 def _is_another_spark(entry: str, home: Path) -> bool:
     """Whether an entry of PYTHONPATH has a pyspark that is not the installed one, or its bridge to Java."""
     if re.fullmatch(r"(pyspark|py4j)\b.*\.zip", Path(entry).name):

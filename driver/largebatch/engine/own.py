@@ -12,6 +12,7 @@ from largebatch.engine.host import Host, Opening
 from largebatch.engine.java import find_java
 from largebatch.engine.limits import low_limits
 from largebatch.engine.master import in_process, is_here
+from largebatch.engine.site_settings import executor_settings
 from largebatch.engine.user import is_nameless
 from largebatch.settings.execution import Execution
 
@@ -39,7 +40,8 @@ class OwnJvm(Host):
     def start(self, opening: Opening) -> None:
         """Start the JVM and a Spark application. Raises RunError or UserError if that fails."""
         execution = opening.execution
-        conf = spark_conf(execution, opening.workers, opening.site)
+        of_site = executor_settings(os.environ)
+        conf = spark_conf(execution, opening.workers, opening.site, of_site=of_site)
         master = conf["spark.master"]
         reach_master(opening, master)
         opening.request("launch", execution.stall_timeout, spark_conf=conf)

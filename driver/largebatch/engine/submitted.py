@@ -56,7 +56,7 @@ class SubmittedJvm(Host):
         given: dict[str, str] = {}
         execution = opening.execution
         opening.request("attach", execution.stall_timeout, lambda line: given.update(json.loads(line)))
-        conf = spark_conf(execution, opening.workers, opening.site, given)
+        conf = spark_conf(execution, opening.workers, opening.site, submitted=given)
         master = conf["spark.master"]
         reach_master(opening, master)
         start_application(opening, master, still_effective(conf))

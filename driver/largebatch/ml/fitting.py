@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import threading
@@ -17,8 +16,7 @@ from largebatch.engine.host import Host
 from largebatch.errors import RunError, UserError
 from largebatch.export import require_packages
 from largebatch.export.watch import watching
-from largebatch.files.passing import room
-from largebatch.files.places import temporary_directory
+from largebatch.files.passing import room, told_of_cache
 from largebatch.ml.columns import check_frame
 from largebatch.ml.gather import NAME, Pixels, as_dataset, gather
 from largebatch.ml.sessions import MODES, check_execution, host_for
@@ -94,19 +92,18 @@ def _check_trackers(settings: FitSettings) -> None:
 
 def fit(wanted: Fit, dataset: DataFrame) -> Trained:
     """Train. Raises UserError for what can't be trained on, RunError if the training fails."""
-    with _TURN, temporary_directory("largebatch-fit-") as scratch:
+    with _TURN, room() as scratch:
         wanted.host.require_tools()
         found = survey(dataset, wanted.columns, wanted.settings.num_classes)
         image = _image(wanted, found)
         _check_heap(wanted, found)
         order = wanted.columns.features.order(wanted.settings.image_layout)
         pixels = Pixels(image or (1, 1, found.width), order)
-        with room("rows-") if _in_files(wanted, found) else contextlib.nullcontext() as files:
-            rows = gather(dataset, wanted.columns, found, pixels, files)
-            scale = wanted.settings.pixel_scale or wanted.columns.features.scale
-            data = as_dataset(rows, image, scale, found.classes)
-            del rows
-            return _fit_rows(wanted, data, scale, Path(scratch))
+        rows = gather(dataset, wanted.columns, found, pixels, _files(wanted, found, scratch))
+        scale = wanted.settings.pixel_scale or wanted.columns.features.scale
+        data = as_dataset(rows, image, scale, found.classes)
+        del rows
+        return _fit_rows(wanted, data, scale, scratch)
 
 
 def _fit_rows(wanted: Fit, data: Dataset, scale: float, scratch: Path) -> Trained:
@@ -147,8 +144,17 @@ def _check_heap(wanted: Fit, found: Survey) -> None:
         )
 
 
+def _files(wanted: Fit, found: Survey, scratch: Path) -> Path | None:
+    """The folder for rows that executors write, so that neither this process nor the JVM ever holds them."""
+    if not _in_files(wanted, found):
+        return None
+    files = scratch / "rows"
+    with told_of_cache(scratch.parent):
+        files.mkdir()
+    return files
+
+
 def _in_files(wanted: Fit, found: Survey) -> bool:
-    """Whether executors write the rows to files, so that neither this process nor the JVM ever holds them."""
     if wanted.training.data_placement == "auto" and wanted.execution.mode == "spark":
         need, heap = _bytes_and_heap(wanted, found)
         return need > heap

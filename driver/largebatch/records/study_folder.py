@@ -9,6 +9,7 @@ log.txt      begin and end of every run, with times; output of sessions between 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 from datetime import datetime
@@ -75,6 +76,12 @@ class StudyFolder:
     def holds(self, study: Study) -> bool:
         """Whether all runs that are recorded here are runs of this study."""
         return self._there is not None and not self._foreign(study)
+
+    @property
+    def by_request(self) -> dict[Training, Training]:
+        """The recorded runs, each by what it was before its placement was settled: see `unplaced`."""
+        recorded = [] if self._there is None else self._recorded(self._there)
+        return {unplaced(run): run for run in recorded}
 
     def check(self, study: Study) -> None:
         """Raises UserError if another study is recorded here. A study that has grown is the same one."""
@@ -172,6 +179,11 @@ class StudyFolder:
             if old != new:
                 texts.append(f"{name} {old} there, {new} here")
         return "; ".join(texts) or f"{len(there)} there, {len(here)} here"
+
+
+def unplaced(run: Training) -> Training:
+    """The run as it asks for a placement of its data, before that is settled."""
+    return dataclasses.replace(run, data_placement="auto", reshuffle_every=0)
 
 
 def _real(path: Path) -> Path:

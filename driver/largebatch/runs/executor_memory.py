@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass
 
 from largebatch.data import Dataset
 from largebatch.engine.conf import slots_of_executor
 from largebatch.engine.master import choose_master, in_process
+from largebatch.engine.site_settings import executor_settings
 from largebatch.errors import UserError
 from largebatch.runs.memory import COPIES_OF_SHARES, bytes_of_rows, share_bytes
 from largebatch.settings.execution import Execution
@@ -45,7 +47,7 @@ def share_remarks(training: Training, execution: Execution, dataset: Dataset) ->
     master = choose_master(execution.master, training.workers).url
     if training.data_placement != "executors" or execution.mode == "local" or in_process(master):
         return []
-    conf = parse(execution.conf)
+    conf = executor_settings(os.environ) | parse(execution.conf)
     heap = _bytes(conf.get("spark.executor.memory", DEFAULT_MEMORY))
     shares = min(slots_of_executor(master, conf), training.workers)
     need = Need.of(training, dataset, shares)
@@ -79,5 +81,5 @@ def _bytes(memory: str) -> int:
     """Bytes of Spark's notation, whose unit is a megabyte if none is given."""
     found = re.fullmatch(r"(\d+)(?:([kmgt])b?)?", memory.strip().lower())
     if found is None:
-        raise UserError(f"--conf spark.executor.memory={memory} must be a number with m or g, such as 2g")
+        raise UserError(f"spark.executor.memory={memory} must be a number with m or g, such as 2g")
     return int(found[1]) * UNITS[found[2] or "m"]

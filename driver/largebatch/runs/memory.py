@@ -79,7 +79,7 @@ def check_data_fit(training: Training, execution: Execution, dataset: Dataset) -
         raise UserError(
             f"--memory {execution.memory} does not hold the {len(dataset.train)} training rows of "
             f"{dataset.title}: SystemDS would move them to Spark, which can mix up their columns; "
-            f"raise it to at least {-(-need // 2**20)}m, or give --data-placement executors"
+            f"raise it to at least {-(-need // 2**20)}m, or begin a run with --data-placement executors"
         )
 
 

@@ -18,7 +18,7 @@ from largebatch.data.dataset import Dataset, PreparedData
 from largebatch.data.stored import Array
 from largebatch.files.blocks import SIDE, write_blocks
 from largebatch.files.matrices import Matrix
-from largebatch.files.passing import room
+from largebatch.files.passing import room, told_of_cache
 from largebatch.records.metrics import PARTS
 from largebatch.runs.memory import all_packable
 from largebatch.settings.training import Training
@@ -37,9 +37,10 @@ def written(
 
     The folder is removed afterwards. Raises RunError if the files can't be written.
     """
-    with room("shards-", home) as folder:
+    with room(home) as folder:
         data = PreparedData(folder, dataset.images, tuple(dataset.parts), in_shards=True)
-        _write(dataset, deal(dataset, training.workers, training.seed, number), data)
+        with told_of_cache(folder.parent):
+            _write(dataset, deal(dataset, training.workers, training.seed, number), data)
         yield data
 
 

@@ -14,7 +14,7 @@ from largebatch.data.validation import cut
 from largebatch.engine.host import Host
 from largebatch.engine.own import OWN_JVM
 from largebatch.errors import RunError, UserError
-from largebatch.records.study_folder import StudyFolder
+from largebatch.records.study_folder import StudyFolder, unplaced
 from largebatch.runs import preflight
 from largebatch.runs.memory import Sessions
 from largebatch.runs.placement import settled
@@ -63,7 +63,7 @@ class CheckedStudy:
         self.execution = Execution.from_mapping(self.study.execution).updated(request.execution)
         self.folder = StudyFolder(request.out, request.runs)
         loaded = self._load(request, say, download=download)
-        self.study = _placed(self.study, self.execution, loaded, request.host)
+        self.study = self._placed(loaded, request.host)
         self.settle(loaded, request.only)
         self.datasets = self._cut(loaded)
         self.folder.check(self.study)
@@ -123,6 +123,24 @@ class CheckedStudy:
             for source, run in sorted(sources.items())
         }
 
+    def _placed(self, loaded: Mapping[str, Dataset], host: Host) -> Study:
+        """The study whose runs have a placement of their data in place of `auto`, as far as it is known.
+
+        A run that was begun keeps its own. Runs that are the same after that are one.
+        """
+        begun = self.folder.by_request
+
+        def placed(run: Training) -> Training:
+            if run.data_placement != "auto":
+                return run
+            there = begun.get(unplaced(run))
+            if there is not None or run.source not in loaded:
+                return there or run
+            return settled(run, self.execution, cut(loaded[run.source], *run.data[1:]), host)
+
+        runs = map(placed, self.study.runs)
+        return dataclasses.replace(self.study, runs=tuple({run_name(run): run for run in runs}.values()))
+
     def _cut(self, loaded: Mapping[str, Dataset]) -> Datasets:
         """The runs' data, with the rows that they ask for."""
         wanted = {run.data for run in (*self.study.runs, *self.later) if run.source in loaded}
@@ -146,21 +164,6 @@ class CheckedStudy:
                 remarks |= dict.fromkeys(found)
         for remark in remarks:
             say(remark)
-
-
-def _placed(study: Study, execution: Execution, loaded: Mapping[str, Dataset], host: Host) -> Study:
-    """The study whose runs have a placement of their data in place of `auto`, as far as these are known.
-
-    Runs that are the same after that are one.
-    """
-    runs = (_settled(run, execution, loaded, host) for run in study.runs)
-    return dataclasses.replace(study, runs=tuple({run_name(run): run for run in runs}.values()))
-
-
-def _settled(run: Training, execution: Execution, loaded: Mapping[str, Dataset], host: Host) -> Training:
-    if run.data_placement != "auto" or run.source not in loaded:
-        return run
-    return settled(run, execution, cut(loaded[run.source], *run.data[1:]), host)
 
 
 def dry_run(request: SweepRequest, say: Say) -> str:

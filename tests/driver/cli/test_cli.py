@@ -21,9 +21,10 @@ from largebatch.engine.host import Host
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.submitted import SubmittedJvm
 from largebatch.records.run_folder import RunFolder
+from largebatch.records.study_folder import StudyFolder
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
-from largebatch.studies.library import shipped
+from largebatch.studies.library import load, shipped
 from tests.support.command import call
 from tests.support.patience import TIMEOUT_S
 from tests.support.samples import dataset, write_dataset
@@ -313,6 +314,22 @@ def test_runs_that_are_the_same_once_their_placement_is_known_are_one(
     done = largebatch("sweep", "placed.toml", "--data-dir", "data", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert f"{count} run{'s' if count > 1 else ''}: {count} new" in done.stdout
+
+
+def test_a_run_that_was_begun_keeps_its_placement_also_without_data(largebatch: Run, work: Path) -> None:
+    fixed = f'[fixed]\ndataset = "{work / "data"}"\nnetwork = "softmax"\nbatch_size = 8\nepochs = 1\n'
+    grid = '[[grid]]\ndata_placement = "auto"\nseed = [1, 2]\n'
+    (work / "placed.toml").write_text(f'name = "placed"\n{fixed}{grid}')
+    study = load(str(work / "placed.toml"))
+    for placement in ("driver", "executors"):
+        runs = tuple(dataclasses.replace(run, data_placement=placement) for run in study.runs)
+        (work / placement).mkdir()
+        StudyFolder(work / placement).write(dataclasses.replace(study, runs=runs), Execution())
+    for data in ("data", "moved"):
+        (work / "data").rename(work / data)
+        for placement in ("driver", "executors"):
+            done = largebatch("sweep", "placed.toml", "--out", placement, "--dry-run")
+            assert (done.returncode, "2 runs: 2 new" in done.stdout) == (0, True), done.stderr
 
 
 def test_a_dry_run_needs_no_data(largebatch: Run, tmp_path: Path) -> None:

@@ -119,6 +119,27 @@ def test_colour_images_are_read(tmp_path: Path, way: str) -> None:
     assert any(line.startswith(f"reading {path} as ") for line in said)
 
 
+def test_a_set_that_has_moved_is_the_same(tmp_path: Path) -> None:
+    there = folders(tmp_path / "set")
+    before = load(str(there)).fingerprint
+    moved = there.rename(tmp_path / "moved")
+    found = load(str(there), moved)
+    assert (found.fingerprint, found.title) == (before, "moved")
+
+
+def test_files_of_npy_that_are_not_read_are_named(tmp_path: Path) -> None:
+    folder = npy(tmp_path / "set", (2, 7))
+    (folder / "x_test.npy").rename(folder / "X_test.npy")
+    (folder / "y_test.npy").rename(folder / "y_tset.npy")
+    said: list[str] = []
+    assert load(str(folder), say=said.append).test is None
+    names = "x_train.npy, x_test.npy, x_val.npy"
+    line = (
+        f"{folder}: X_test.npy, y_tset.npy not read; the parts' files are called {names}, and so with labels"
+    )
+    assert line in said
+
+
 def test_grey_pictures_have_one_channel(tmp_path: Path) -> None:
     check(load(str(folders(tmp_path / "set", GREY))), GREY)
 

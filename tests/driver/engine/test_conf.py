@@ -168,11 +168,19 @@ def test_a_cluster_is_asked_for_as_many_slots_as_workers_and_keeps_them() -> Non
         assert wanting(master)["spark.dynamicAllocation.enabled"] == "false"
 
 
+def test_slots_are_counted_with_the_cores_that_a_site_gives_executors() -> None:
+    execution = Execution(master="spark://host:7077")
+    site = {"spark.executor.cores": "3"}
+    assert spark_conf(execution, 4, SITE, of_site=site)["spark.cores.max"] == "6"
+    own = Execution(master="spark://host:7077", conf=("spark.executor.cores=2",))
+    assert spark_conf(own, 4, SITE, of_site=site)["spark.cores.max"] == "4"
+
+
 @pytest.mark.parametrize(
     ("conf", "words"),
     [
-        ("spark.executor.cores=many", "--conf spark.executor.cores=many must be a whole number, 1 or more"),
-        ("spark.task.cpus=0", "--conf spark.task.cpus=0 must be a whole number, 1 or more"),
+        ("spark.executor.cores=many", "spark.executor.cores=many must be a whole number, 1 or more"),
+        ("spark.task.cpus=0", "spark.task.cpus=0 must be a whole number, 1 or more"),
     ],
 )
 def test_cores_that_are_no_number_are_refused(conf: str, words: str) -> None:
@@ -212,14 +220,14 @@ SUBMITTED = {
 
 def test_a_batch_job_has_the_settings_of_spark_submit_but_for_those_that_would_break_it() -> None:
     execution = Execution(master="local[2]", conf=("spark.executor.memory=1g", "spark.x=y"))
-    settings = spark_conf(execution, 4, SITE, SUBMITTED)
+    settings = spark_conf(execution, 4, SITE, submitted=SUBMITTED)
     kept = ("spark.app.name", "spark.jars", "spark.executor.memory", "spark.master")
     assert {name: settings[name] for name in kept} == {name: SUBMITTED[name] for name in kept}
     assert settings["spark.dynamicAllocation.enabled"] == "false"
     assert settings["spark.ps.io.serverThreads"] == "6"
     assert (settings["spark.x"], settings["spark.cores.max"]) == ("y", "4")
     without = {name: value for name, value in SUBMITTED.items() if name != "spark.jars"}
-    assert spark_conf(execution, 4, SITE, without)["spark.jars"] == str(JAR)
+    assert spark_conf(execution, 4, SITE, submitted=without)["spark.jars"] == str(JAR)
     set_later = still_effective(settings)
     assert "spark.executor.memory" in set_later
     assert not [name for name in set_later if name in ("spark.master", "spark.driver.extraClassPath")]

@@ -11,7 +11,7 @@ import pytest
 
 import largebatch
 from largebatch.errors import UserError
-from largebatch.records.study_folder import StudyFolder
+from largebatch.records.study_folder import StudyFolder, unplaced
 from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study, run_name
 from largebatch.settings.training import Training
@@ -55,6 +55,16 @@ def test_a_study_is_recorded_whole(tmp_path: Path) -> None:
         ],
     }
     assert StudyFolder(tmp_path / "out").run(RUNS[0]).path == tmp_path / "out" / "runs" / names[0]
+
+
+def test_a_recorded_run_is_found_by_what_it_asked_for(tmp_path: Path) -> None:
+    auto = dataclasses.replace(RUNS[0], data_placement="auto", reshuffle_every=2)
+    begun = dataclasses.replace(auto, data_placement="executors")
+    written(tmp_path / "out", dataclasses.replace(SMALL, runs=(begun, *RUNS[1:])))
+    there = StudyFolder(tmp_path / "out").by_request
+    assert there[unplaced(auto)] == begun
+    assert there[unplaced(RUNS[1])] == RUNS[1]
+    assert StudyFolder(tmp_path / "new").by_request == {}
 
 
 def test_nothing_is_written_before_it_is_asked_for(tmp_path: Path) -> None:

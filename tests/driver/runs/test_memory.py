@@ -63,7 +63,9 @@ def test_training_data_that_the_driver_cannot_permute_are_refused_with_the_heap_
     images = dataset(rows=1000, side=2**8 + 1)  # an odd number of pixels, which are not packed
     enough = -(-int(2 * 8 * 1000 * 257**2 / 0.7) // 2**20)
     words = "--memory 1g does not hold the 1000 training rows of tiny: SystemDS would move them to Spark"
-    with pytest.raises(UserError, match=f"^{words}, .*; raise it to at least {enough}m, or give "):
+    with pytest.raises(
+        UserError, match=f"^{words}, .*; raise it to at least {enough}m, or begin a run with "
+    ):
         check(SMALL, Execution(memory="1g"), images)
     with pytest.raises(UserError, match=f"raise it to at least {enough}m, "):
         check(SMALL, Execution(memory=f"{enough - 1}m"), images)

@@ -136,6 +136,20 @@ def test_the_memory_of_executors_is_read_as_spark_reads_it(memory: str) -> None:
     assert share_remarks(ON_EXECUTORS, of_memory(memory), dataset(rows=2000, side=100)) == []
 
 
+def test_the_memory_of_executors_may_be_that_of_the_site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster, images = "local-cluster[4,1,1024]", dataset(rows=2000, side=100)
+    monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
+    monkeypatch.setenv("SPARK_EXECUTOR_MEMORY", "10m")
+    with pytest.raises(UserError, match=r"not 10: give --conf spark\.executor\.memory="):
+        share_remarks(ON_EXECUTORS, Execution(master=cluster), images)
+    (tmp_path / "spark-defaults.conf").write_text("spark.executor.memory 100m\n")
+    assert share_remarks(ON_EXECUTORS, Execution(master=cluster), images) == [], "as in spark-submit"
+    with pytest.raises(UserError, match="not 20: give"):
+        share_remarks(ON_EXECUTORS, of_memory("20m", cluster), images)
+
+
 def test_memory_of_executors_that_is_no_number_is_refused() -> None:
     with pytest.raises(UserError, match=r"spark\.executor\.memory=much must be a number with m or g"):
         share_remarks(ON_EXECUTORS, of_memory("much"), dataset())
@@ -143,7 +157,7 @@ def test_memory_of_executors_that_is_no_number_is_refused() -> None:
 
 def test_only_the_driver_that_holds_the_rows_has_to_hold_them() -> None:
     images = dataset(rows=400, side=321)
-    with pytest.raises(UserError, match=r"or give --data-placement executors$"):
+    with pytest.raises(UserError, match=r"or begin a run with --data-placement executors$"):
         check(dataclasses.replace(ON_EXECUTORS, data_placement="driver"), of_memory("20g"), images)
     assert check(ON_EXECUTORS, of_memory("20g"), images) == []
     alone, shared = (
