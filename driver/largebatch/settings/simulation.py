@@ -12,7 +12,7 @@ _SECONDS = Real(low=0, high=1e6, unit="seconds")
 
 @dataclass(frozen=True)
 class SimulationSettings(Settings):
-    """What is simulated. Default costs are those of docs/scaling.md: LeNet, on a machine with 2 cores."""
+    """What is simulated. Default costs: LeNet on 2 cores, in a sitting before that of docs/scaling.md."""
 
     compute_time: str = setting(
         "lognormal:0.1,0.3",
