@@ -154,8 +154,8 @@ def _lead(word: str, one: tuple[str, Values], other: tuple[str, Values]) -> str:
     return (
         "; ".join(
             [
-                *_ahead(a, word, lead),
-                *_ahead(b, word, {size: -value for size, value in lead.items()}),
+                *_ahead(a, b, word, lead),
+                *_ahead(b, a, word, {size: -value for size, value in lead.items()}),
                 *_level(a, b, lead),
             ]
         )
@@ -163,12 +163,12 @@ def _lead(word: str, one: tuple[str, Values], other: tuple[str, Values]) -> str:
     )
 
 
-def _ahead(name: str, word: str, lead: Values) -> list[str]:
+def _ahead(name: str, other: str, word: str, lead: Values) -> list[str]:
     there = [size for size, value in lead.items() if value >= claims.BETTER]
     if not there:
         return []
     widest = max(there, key=lead.__getitem__)
-    text = f"{name} has the higher {word} at batch size {sizes(there, list(lead))}"
+    text = f"{name} has a higher {word} than {other} at batch size {sizes(there, list(lead))}"
     return [f"{text}, by {lead[widest] * 100:.1f} points{f' at {widest}' if len(there) > 1 else ''}"]
 
 

@@ -133,8 +133,8 @@ def test_runs_whose_workers_held_the_rows_are_told_of() -> None:
 
 def test_where_lines_cross() -> None:
     text = sentences({"A": {8: 0.95, 16: 0.93, 32: 0.80}, "B": {8: 0.93, 16: 0.935, 32: 0.89, 64: 0.5}})
-    assert "A has the higher test accuracy at batch size 8, by 2.0 points; B has the higher " in text
-    assert "B has the higher test accuracy at batch size 32, by 9.0 points; A and B are less " in text
+    assert "A has a higher test accuracy than B at batch size 8, by 2.0 points; B has a higher " in text
+    assert "B has a higher test accuracy than A at batch size 32, by 9.0 points; A and B are less " in text
     assert "A and B are less than 1 point apart at 16." in text
     assert "at batch size 8 to 32, by 4.0 points at 16." in sentences(
         {"A": {8: 0.95, 16: 0.94, 32: 0.93}, "B": dict.fromkeys((8, 16, 32), 0.90) | {8: 0.93}}
