@@ -26,7 +26,7 @@ def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str
     sizes = _values(cells, "batch_size")
     at = f"batch sizes {sizes}" if "," in sizes else f"batch size {sizes}"
     sentences = [
-        f"{plan.study.title}.",
+        _sentence(plan.study.title),
         f"The study compares {_values(cells, 'optimizer')} at {at}.",
         *_budgets(plan),
         f"That makes {counted(len(cells), 'cell')}. {_trials(settings, cells[0])}",
@@ -39,11 +39,15 @@ def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str
         *_promotion(cells[0]),
         _CHOICE,
         f"The winner is trained anew with {counted(settings.seeds, 'seed')} on all training rows. Only then "
-        "the test part is looked at.",
+        "is the test part looked at.",
         "Optimizers are compared at equal batch size and budget, by the median over the seeds.",
         f"There are {total(parts, timing, jobs)} ({timing.basis}).",
     ]
     return "\n".join(sentences)
+
+
+def _sentence(title: str) -> str:
+    return title if title.endswith((".", "?", "!")) else f"{title}."
 
 
 def _values(cells: Sequence[Cell], name: str) -> str:
