@@ -21,7 +21,13 @@ table = spark.createDataFrame(rows, ["pixels", "label"]).select(
 )
 
 softmax = LargeBatchClassifier(
-    network="softmax", pixelScale=16, optimizer="lars", epochs=5, driverMemory="1g", verbose=False
+    network="softmax",
+    pixelScale=16,
+    optimizer="adam",
+    learningRate=0.01,
+    epochs=5,
+    driverMemory="1g",
+    verbose=False,
 )
 grid = ParamGridBuilder().addGrid(softmax.batchSize, [64, 256]).build()
 validator = CrossValidator(
