@@ -41,9 +41,8 @@ cd -- "$ROOT"
 quietly ruff check
 quietly ruff format --check
 quietly mypy
-# Three processes: much of a test is waiting for a JVM, or for a time to pass. Tests keep their order, see
-# tests/conftest.py.
-"$VENV/bin/python" -m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder \
+# Two processes: much of a test is waiting for a JVM to start. Tests keep their order, see tests/conftest.py.
+"$VENV/bin/python" -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder \
     ${choice[@]+"${choice[@]}"} ${arguments[@]+"${arguments[@]}"} || remember "$?" pytest
 if ((${#choice[@]} + ${#arguments[@]} == 0)); then
     scripts/lowest.sh -q || remember "$?" lowest.sh

@@ -18,7 +18,7 @@ from pyspark.ml.classification import OneVsRest
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator
 from pyspark.ml.feature import StringIndexer, VectorAssembler
 from pyspark.ml.linalg import Vectors
-from pyspark.ml.tuning import CrossValidator, CrossValidatorModel, ParamGridBuilder
+from pyspark.ml.tuning import ParamGridBuilder, TrainValidationSplit, TrainValidationSplitModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from sklearn.datasets import load_digits
@@ -423,18 +423,19 @@ def test_a_pipeline_is_fitted_saved_and_read_back(
 
 
 def test_a_validator_chooses_among_params_and_its_model_is_saved(digits: DataFrame, tmp_path: Path) -> None:
-    """Two fits at a time, which take turns."""
+    """Two fits at a time, which take turns. An example has the other validator."""
     one = estimator()
-    grid = ParamGridBuilder().addGrid(one.learningRate, [1e-9, 0.05]).build()
-    evaluator = MulticlassClassificationEvaluator(metricName="accuracy")
-    validator = CrossValidator(
-        estimator=one, estimatorParamMaps=grid, evaluator=evaluator, numFolds=2, parallelism=2, seed=1
-    )
-    chosen = validator.fit(digits)
+    chosen = TrainValidationSplit(
+        estimator=one,
+        estimatorParamMaps=ParamGridBuilder().addGrid(one.learningRate, [1e-9, 0.05]).build(),
+        evaluator=MulticlassClassificationEvaluator(metricName="accuracy"),
+        parallelism=2,
+        seed=1,
+    ).fit(digits)
     assert chosen.bestModel.getLearningRate() == 0.05
-    assert chosen.avgMetrics[0] < chosen.avgMetrics[1]
+    assert chosen.validationMetrics[0] < chosen.validationMetrics[1]
     chosen.save(str(tmp_path / "chosen"))
-    assert_same_model(CrossValidatorModel.load(str(tmp_path / "chosen")).bestModel, chosen.bestModel)
+    assert_same_model(TrainValidationSplitModel.load(str(tmp_path / "chosen")).bestModel, chosen.bestModel)
 
 
 def test_one_against_the_rest(digits: DataFrame) -> None:

@@ -239,8 +239,8 @@ def test_lenet_learns_mnist(largebatch: Run, mnist_dir: Path, tmp_path: Path) ->
         for file in (f"{prefix}-images-idx3-ubyte", f"{prefix}-labels-idx1-ubyte"):
             write_idx(some / file, read_idx(mnist_dir / f"{file}.gz")[:count])
     run = largebatch(
-        "train", "--dataset", "idx", "--data-dir", some, "--optimizer", "lars", "--batch-size", "200",
-        "--epochs", "2", "--memory", "2g", "--json",
+        "train", "--dataset", "idx", "--data-dir", some, "--optimizer", "lars", "--batch-size", "100",
+        "--epochs", "1", "--memory", "2g", "--json",
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["test_accuracy"] > 0.85

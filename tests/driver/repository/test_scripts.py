@@ -298,7 +298,7 @@ def test_the_lane_of_lowest_versions_has_lower_bounds_and_the_usual_tools(clone:
 
 # ---- test.sh, run.sh, .ci/run ----
 
-PYTEST = "-m pytest --numprocesses 3 --dist loadscope --no-loadscope-reorder"
+PYTEST = "-m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder"
 QUICK = f"{PYTEST} -m not slow"
 
 
