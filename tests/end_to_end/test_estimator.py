@@ -18,7 +18,7 @@ from pyspark.ml.classification import OneVsRest
 from pyspark.ml.evaluation import MulticlassClassificationEvaluator
 from pyspark.ml.feature import StringIndexer, VectorAssembler
 from pyspark.ml.linalg import Vectors
-from pyspark.ml.tuning import ParamGridBuilder, TrainValidationSplit, TrainValidationSplitModel
+from pyspark.ml.tuning import CrossValidator, CrossValidatorModel, ParamGridBuilder, TrainValidationSplit
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 from sklearn.datasets import load_digits
@@ -422,20 +422,25 @@ def test_a_pipeline_is_fitted_saved_and_read_back(
     assert right / table.count() > 0.9
 
 
-def test_a_validator_chooses_among_params_and_its_model_is_saved(digits: DataFrame, tmp_path: Path) -> None:
-    """Two fits at a time, which take turns. An example has the other validator."""
+def test_validators_choose_among_params_and_their_models_are_saved(digits: DataFrame, tmp_path: Path) -> None:
+    """Two fits at a time, which take turns."""
     one = estimator()
-    chosen = TrainValidationSplit(
-        estimator=one,
-        estimatorParamMaps=ParamGridBuilder().addGrid(one.learningRate, [1e-9, 0.05]).build(),
-        evaluator=MulticlassClassificationEvaluator(metricName="accuracy"),
-        parallelism=2,
-        seed=1,
-    ).fit(digits)
+    grid = ParamGridBuilder().addGrid(one.learningRate, [1e-9, 0.05]).build()
+    evaluator = MulticlassClassificationEvaluator(metricName="accuracy")
+    settings = {
+        "estimator": one,
+        "estimatorParamMaps": grid,
+        "evaluator": evaluator,
+        "parallelism": 2,
+        "seed": 1,
+    }
+    chosen = CrossValidator(numFolds=2, **settings).fit(digits)
     assert chosen.bestModel.getLearningRate() == 0.05
-    assert chosen.validationMetrics[0] < chosen.validationMetrics[1]
+    assert chosen.avgMetrics[0] < chosen.avgMetrics[1]
     chosen.save(str(tmp_path / "chosen"))
-    assert_same_model(TrainValidationSplitModel.load(str(tmp_path / "chosen")).bestModel, chosen.bestModel)
+    assert_same_model(CrossValidatorModel.load(str(tmp_path / "chosen")).bestModel, chosen.bestModel)
+    split = TrainValidationSplit(trainRatio=0.7, **settings).fit(digits)
+    assert split.bestModel.getLearningRate() == 0.05
 
 
 def test_one_against_the_rest(digits: DataFrame) -> None:

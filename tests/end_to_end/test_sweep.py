@@ -29,6 +29,7 @@ from tests.support.outcomes import (
 )
 from tests.support.patience import TIMEOUT_S
 from tests.support.processes import send_to_all, session_processes, wait_until
+from tests.support.samples import write_bars
 
 pytestmark = [pytest.mark.systemds, pytest.mark.spark]
 
@@ -49,7 +50,7 @@ batch_size = [256, 400]
 optimizer = ["sgd_momentum", "lars"]
 """
 RUNS, EPOCHS = 4, 3
-STALL_S = 40  # at least; starting a session must take less
+STALL_S = 60  # at least; starting a session, and running out of memory, have to take less
 SLOWER = 3  # times as slow as the undisturbed sweep one may be, on a machine that others use as well
 
 
@@ -238,23 +239,56 @@ def test_a_sweep_killed_at_any_moment_goes_on_to_the_same_tables(
 
 
 @pytest.mark.slow
-def test_a_stalled_run_does_not_stop_the_rest(
-    largebatch: Run, bars: Path, out: Path, undisturbed: Undisturbed
+def test_a_stalled_run_and_one_without_memory_do_not_stop_the_rest(
+    largebatch: Run, out: Path, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
     patience = max(STALL_S, math.ceil(SLOWER * undisturbed.seconds))
-    with sweeping(bars, out.parent, "--stall-timeout", str(patience)) as process:
+    (tmp_path / "small.toml").write_text(HUNGRY)
+    (tmp_path / "data").mkdir()
+    data = write_bars(tmp_path / "data", 800, 128, 5)
+    with sweeping(data, tmp_path, "--stall-timeout", str(patience)) as process:
         begun = (out / "study.json").exists
         wait_until(lambda: over(process) or (begun() and runs(out)[1].last_epoch() >= 1))
         assert not over(process), process.communicate()[1]
-        send_to_all(session_processes(str(out.parent / "largebatch-")), signal.SIGSTOP)
+        send_to_all(session_processes(str(tmp_path / "largebatch-")), signal.SIGSTOP)
         _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 1, said
-    assert statuses(out) == ["finished", "failed", "finished", "finished"]
-    stalled = results(out)[1]
+    assert statuses(out) == ["finished", "failed", "failed", "finished"]
+    stalled, starved = results(out)[1:3]
     assert stalled["reason"].startswith(f"stalled: no sign of life for {patience} s; if it was only slow, ")
-    failed = [line.split(": ")[1] for line in said.splitlines() if line.startswith("failed: ")]
-    assert failed == [runs(out)[1].path.name]
-    assert "3 of 4 runs are done: not all runs came to their end; the same command goes on" in said
-    again = largebatch(*sweep_arguments(bars))
+    assert starved["reason"].startswith("the JVM ran out of memory: raise --memory (now 1g)")
+    assert [line.split(": ")[1] for line in said.splitlines() if line.startswith("failed: ")] == [
+        run.path.name for run in runs(out)[1:3]
+    ]
+    assert "2 of 4 runs are done: not all runs came to their end; the same command goes on" in said
+    again = largebatch(*sweep_arguments(data, "--only", "network=softmax"))
     assert again.returncode == 0, again.stderr
-    assert_equal(out, undisturbed.out)
+    assert statuses(out) == ["finished", "finished", "failed", "finished"]
+
+
+HUNGRY = """
+name = "small"
+
+[fixed]
+dataset = "idx"
+epochs = 3
+workers = 1
+
+[execution]
+mode = "local"
+memory = "1g"
+
+[[grid]]
+network = "softmax"
+batch_size = 64
+optimizer = ["sgd", "lars"]
+
+[[grid]]   # a map of its first layer is 630 MB: with its gradient more than the heap
+network = "lenet"
+batch_size = 800
+micro_batch = 800
+
+[[grid]]
+network = "softmax"
+batch_size = 800
+"""
