@@ -16,7 +16,7 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.runs.job import Job
 from largebatch.runs.placement import deal_of
 from largebatch.runs.program import evaluate_arguments, train_arguments
-from largebatch.runs.shards import Ints, deal, written
+from largebatch.runs.shards import Ints, deal, permutation, written
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.harness import DML, Matrix
@@ -112,7 +112,9 @@ def twin(
     with written(data, training, home=folder / "data") as files:
         values = {"padding": 2} | train_arguments(training, "local", files, folder, None)
     w, _ = train.start(values, len(data.train))
-    return w, *train_in_numpy(values, as_matrices(data), w, orders(dml, training, data))
+    n = training.evaluate_train_rows or len(data.train)
+    evaluated = permutation(len(data.train), training.seed, 0)[:n]
+    return w, *train_in_numpy(values, as_matrices(data), w, orders(dml, training, data), evaluated)
 
 
 @pytest.mark.parametrize("shape", [(5, 3), (SIDE + 1, 2 * SIDE)])
@@ -129,10 +131,14 @@ def test_matrices_that_are_written_in_pieces_are_read_as_they_are(
 @pytest.mark.parametrize(
     ("shape", "kind", "settings", "mode"),
     [
-        (FEATURES, "float64", {"workers": 3}, "local"),
+        (FEATURES, "float64", {"workers": 3, "evaluate_train_rows": 50}, "local"),
         pytest.param(COLOUR, "uint8", {"network": "lenet"}, "local", marks=pytest.mark.slow),
         pytest.param(
-            BLOCKS, "float32", {"micro_batch": 2}, "spark", marks=[pytest.mark.slow, pytest.mark.spark]
+            BLOCKS,
+            "float32",
+            {"micro_batch": 2, "evaluate_train_rows": 70},
+            "spark",
+            marks=[pytest.mark.slow, pytest.mark.spark],
         ),
     ],
 )

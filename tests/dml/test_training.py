@@ -50,6 +50,7 @@ ROUNDING = 1e-12
         ),
         (240, {"network": "mlp", "optimizer": "sgd_momentum", "learning_rate": 0.05, "micro_batch": 5}),
         (240, {"optimizer": "extrap_sgd", "learning_rate": 0.05, "workers": 8, "extrapolation_rate": 0.1}),
+        (203, {"optimizer": "lars", "network": "softmax", "evaluate_train_rows": 70}),
     ],
     ids=lambda value: value if isinstance(value, int) else value.get("optimizer", "lars"),
 )
@@ -58,7 +59,9 @@ def test_training_equals_a_training_in_numpy(train: Trainer, rows: int, changes:
     settings = SETTINGS | changes
     w, orders = train.start(settings, rows)
     trained = train(None if rows == 240 else data, **changes)
-    parameters, metrics = train_in_numpy(settings, data, w, orders)
+    n = settings.get("evaluate_train_rows", rows)
+    evaluated = np.ceil(np.arange(1, n + 1) * rows / n).astype(int) - 1
+    parameters, metrics = train_in_numpy(settings, data, w, orders, evaluated)
     found = trained.parameters()[:, : parameters.shape[1]]
     np.testing.assert_allclose(found, parameters, rtol=0, atol=TWIN)
     np.testing.assert_allclose(trained.metrics(), metrics, rtol=TWIN)

@@ -168,8 +168,13 @@ def dealt_out_to(workers: int, data: Data, order: Ints) -> Data:
     return data.rearranged(rows)
 
 
-def train_in_numpy(settings: dict[str, Any], data: Data, w: Floats, orders: Ints) -> tuple[Matrix, Matrix]:
-    """Parameters (P, 1+s) and metrics, without the columns of seconds, after the last epoch; by the twins."""
+def train_in_numpy(
+    settings: dict[str, Any], data: Data, w: Floats, orders: Ints, evaluated: Ints | slice = slice(None)
+) -> tuple[Matrix, Matrix]:
+    """Parameters (P, 1+s) and metrics, without the columns of seconds, after the last epoch; by the twins.
+
+    `evaluated` are the training rows that are evaluated, by default all.
+    """
     twin, name = TWINS[settings["network"]], settings["optimizer"]
     C, H, W, K = (settings[n] for n in ("channels", "height", "width", "classes"))
     geometry = ((C, H, W), K, settings["padding"])
@@ -196,7 +201,7 @@ def train_in_numpy(settings: dict[str, Any], data: Data, w: Floats, orders: Ints
             noise += noise_of(past, g, len(rows))
             w, state, ratio = optimizers.TWINS[name].step(w, g, state, t, rate, groups, settings)
         figures = [
-            *evaluate(twin.forward(w, data.X_train / scale, *geometry), data.y_train),
+            *evaluate(twin.forward(w, data.X_train[evaluated] / scale, *geometry), data.y_train[evaluated]),
             *evaluate(twin.forward(w, data.X_test / scale, *geometry), data.y_test),
         ]
         norms = np.column_stack([norms_of(before, groups), norms_of(g, groups), ratio])

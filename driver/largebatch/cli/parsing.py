@@ -22,6 +22,7 @@ METAVARS = {
     "bits_per_second": "BITS",
     "compute_time": "KIND:SECONDS",
     "evaluate_every": "UPDATES",
+    "evaluate_train_rows": "ROWS",
     "label_smoothing": "SHARE",
     "micro_batch": "ROWS",
     "pad_to": "PIXELS",

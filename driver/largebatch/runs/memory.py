@@ -109,6 +109,8 @@ def heap_bytes(training: Training, mode: str, dataset: Dataset, master: str | No
     train, images = dataset.train, dataset.images.padded(training.pad_to)
     stored = {name: _stored_bytes(part, images.pixels) for name, part in dataset.parts.items()}
     data = (COPIES_OF_DATA - 1) * stored["train"] + sum(stored.values())
+    if 0 < training.evaluate_train_rows < len(train):
+        data += stored["train"] * training.evaluate_train_rows // len(train)
     if mode == "spark":  # it puts the workers' rows together as dense matrices
         numbers = len(train) * images.pixels // (4 if packable(train, images.pixels) else 1)
         data += DENSE_BYTES * numbers - stored["train"]

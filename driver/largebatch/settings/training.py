@@ -154,6 +154,11 @@ class Training(
         "updates after which the validation part, or else the test part, is evaluated; 0: after epochs only",
         Whole(low=0),
     )
+    evaluate_train_rows: int = setting(
+        0,
+        "training rows whose loss and accuracy are measured after each epoch; 0: all",
+        Whole(low=0),
+    )
     seed: int = setting(1, "seed of start values, permutations and augmentation", Whole(0, LARGEST))
 
     def __post_init__(self) -> None:

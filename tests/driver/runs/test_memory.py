@@ -106,6 +106,11 @@ def test_the_estimate_depends_on_the_batch_size_up_to_the_micro_batch_only() -> 
     assert sizes[2:] == [sizes[2]] * 4
 
 
+def test_the_estimate_counts_the_training_rows_that_are_picked_for_evaluations() -> None:
+    assert heap(evaluate_train_rows=1024) - heap() == 8 * 1024 * 28 * 28
+    assert heap(evaluate_train_rows=4096) == heap()
+
+
 def test_the_estimate_grows_with_what_takes_memory() -> None:
     small = heap(batch_size=1024, micro_batch=64)
     assert heap(batch_size=1024, micro_batch=128) > small
