@@ -50,7 +50,7 @@ ROUNDING = 1e-12
         ),
         (240, {"network": "mlp", "optimizer": "sgd_momentum", "learning_rate": 0.05, "micro_batch": 5}),
         (240, {"optimizer": "extrap_sgd", "learning_rate": 0.05, "workers": 8, "extrapolation_rate": 0.1}),
-        (203, {"optimizer": "lars", "network": "softmax", "evaluate_train_rows": 70}),
+        (203, {"optimizer": "lars", "network": "softmax", "evaluate_train_rows": 43}),
     ],
     ids=lambda value: value if isinstance(value, int) else value.get("optimizer", "lars"),
 )
