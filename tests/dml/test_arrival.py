@@ -41,7 +41,7 @@ def test_rows_that_came_as_they_were_sent_have_their_labels(dml: DML, kind: str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_single_row_with_its_columns_in_another_order_stops_the_program(dml: DML, kind: str) -> None:
     X = KINDS[kind](np.random.default_rng(1))
-    words = "mixed up their columns: give the driver a heap of at least 1 MB (--memory, "
+    words = "mixed up their columns: run the program with -exec singlenode"
     with pytest.raises(RunError) as caught:
         arrive(dml, X, glued(X, [3]))
     assert words in str(caught.value)

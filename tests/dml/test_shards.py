@@ -231,6 +231,6 @@ def test_weights_within_an_epoch_are_evaluated_on_the_wanted_part(runs: Runs, tm
         for name in ("validation", "test"):
             weights = found.folder / "snapshots" / "6" / "weights"
             arguments = evaluate_arguments(training, "local", files, name, weights)
-            runs.dml.session.run("evaluate.dml", arguments, single_node=True, on_line=lines.append)
+            runs.dml.session.run("evaluate.dml", arguments, on_line=lines.append)
     accuracies = [float(line.split()[2]) for line in lines if line.startswith("evaluated ")]
     assert accuracies == [column(found, "validation_accuracy")[1], column(found, "test_accuracy")[1]]

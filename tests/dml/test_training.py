@@ -280,7 +280,7 @@ def evaluated(dml: DML, trained: Trained, update: int, micro_batch: int = 512, a
     arguments = {name: SETTINGS[name] for name in names} | {"network": "softmax", "micro_batch": micro_batch}
     lines: list[str] = []
     named = {"images": files["images"], "labels": files["labels"], "weights": weights}
-    dml.session.run("evaluate.dml", arguments | named, single_node=True, on_line=lines.append)
+    dml.session.run("evaluate.dml", arguments | named, on_line=lines.append)
     *before, line = lines
     assert before == ["alive"] * alive
     return [float(number) for number in line.removeprefix("evaluated ").split()]

@@ -96,7 +96,7 @@ def test_spark_submit_without_python_equals_the_command_line(
     command = [
         str(Path(sys.executable).with_name("spark-submit")), "--master", "local[4]", "--driver-memory", "1g",
         "--properties-file", "dml/spark.conf", str(system_ds_jar()),
-        "-f", "dml/train.dml", "-exec", "hybrid", "-nvargs", *(f"{name}={data}/{name}" for name in names),
+        "-f", "dml/train.dml", "-exec", "singlenode", "-nvargs", *(f"{name}={data}/{name}" for name in names),
         f"out={out}", "height=16", "width=16", "classes=3", "padding=0", "network=lenet",
         "optimizer=lars", "schedule=inverse_time", "learning_rate=1.0", "batch_size=256", "workers=4",
         "epochs=1", "mode=REMOTE_SPARK",

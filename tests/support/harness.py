@@ -47,12 +47,11 @@ class DML:
             folder = Path(temporary)
             for name, values in matrices.items():
                 write_matrix(folder / name, values)
-            self.session.run(str(PROGRAMS / program), {"folder": str(folder), **arguments}, single_node=True)
+            self.session.run(str(PROGRAMS / program), {"folder": str(folder), **arguments})
             return {name: read_matrix(folder / name) for name in outputs}
 
     def train(self, **arguments: Any) -> list[str]:
         """Run dml/train.dml; returns the lines it reported."""
         lines: list[str] = []
-        single_node = arguments.get("mode", "LOCAL") == "LOCAL"
-        self.session.run("train.dml", arguments, single_node=single_node, on_line=lines.append)
+        self.session.run("train.dml", arguments, on_line=lines.append)
         return lines

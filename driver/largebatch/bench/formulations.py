@@ -39,7 +39,7 @@ def compare(execution: Execution, images: int = ROWS, repetitions: int = REPETIT
         Session(execution, 1, Path(temporary) / "log.txt") as session,
     ):
         arguments: dict[str, Argument] = {"rows": images, "repetitions": repetitions}
-        session.run("bench/formulations.dml", arguments, single_node=True, on_line=on_line)
+        session.run("bench/formulations.dml", arguments, on_line=on_line)
     return found
 
 

@@ -115,7 +115,6 @@ class Upstream:
                 "epochs": 2,
                 "mode": "REMOTE_SPARK" if self._mode == "spark" else "LOCAL",
             },
-            single_node=self._mode == "local",
             on_line=lambda line: seconds.append(float(line.removeprefix("epoch "))),
         )
         opening, epoch = seconds

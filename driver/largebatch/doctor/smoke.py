@@ -17,7 +17,7 @@ def smoke() -> None:
         answers: list[str] = []
         try:
             with Session(Execution(memory="1g", stall_timeout=60), workers=1, log=log) as session:
-                session.run("smoke.dml", {}, single_node=True, on_line=answers.append)
+                session.run("smoke.dml", {}, on_line=answers.append)
         except RunError as error:
             raise RunError(str(error).partition("; see ")[0]) from error  # the log goes with its folder
     if answers != ["smoke 30.0"]:

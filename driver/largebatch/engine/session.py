@@ -104,7 +104,6 @@ class Session:
         program: str,
         arguments: dict[str, Argument],
         *,
-        single_node: bool,
         on_line: OnLine = ignore,
         statistics: bool = False,
     ) -> None:
@@ -120,7 +119,6 @@ class Session:
             on_line,
             program=str(self._programs / program),
             arguments=arguments,
-            single_node=single_node,
             statistics=statistics,
         )
 

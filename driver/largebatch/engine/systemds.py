@@ -139,19 +139,16 @@ class SystemDS:
                 reported = slots
             time.sleep(POLL_S)
 
-    def run(
-        self, program: str, arguments: dict[str, Any], single_node: bool, statistics: bool = False
-    ) -> None:
-        """Run a DML file with $arguments; single_node keeps SystemDS from planning Spark operations.
+    def run(self, program: str, arguments: dict[str, Any], statistics: bool = False) -> None:
+        """Run a DML file with $arguments: all but paramserv in this JVM, see dml/transport/spark.dml.
 
         With `statistics` SystemDS prints the times of its instructions at the end.
         """
         self._context.setStatistics(statistics)
         if statistics:
             self._context.setStatisticsMaxHeavyHitters(MANY_INSTRUCTIONS)
-        self._recompile(not single_node)
-        types = self._api.MLContext.ExecutionType
-        self._context.setExecutionType(types.DRIVER if single_node else types.DRIVER_AND_SPARK)
+        self._context.setExecutionType(self._api.MLContext.ExecutionType.DRIVER)
+        self._compile_once()
         script = self._api.ScriptFactory.dmlFromFile(program)
         for name, value in arguments.items():
             self._input(script, f"${name}", value)
@@ -173,15 +170,15 @@ class SystemDS:
         cache.cleanupCacheDir()
         cache.initCaching()
 
-    def _recompile(self, wanted: bool) -> None:
-        """Set whether blocks with matrices of unknown size are compiled again at every execution.
+    def _compile_once(self) -> None:
+        """Keep SystemDS from compiling blocks with matrices of unknown size again at every execution.
 
         On a single node this changes no decision, and takes longer than the gradient of a small batch.
         """
         config = self._jvm.org.apache.sysds.conf
         settings = config.ConfigurationManager.getCompilerConfig()
         kind = getattr(config, "CompilerConfig$ConfigType")
-        settings.set(kind.ALLOW_DYN_RECOMPILATION, wanted)
+        settings.set(kind.ALLOW_DYN_RECOMPILATION, False)
         config.ConfigurationManager.setGlobalConfig(settings)
 
     def convert(self, array_file: str, out: str) -> None:

@@ -199,7 +199,6 @@ class _Attempt:
         session.run(
             "train.dml",
             {**arguments, "until": epoch},
-            single_node=job.execution.mode == "local",
             on_line=self._on_line,
             statistics=statistics,
         )

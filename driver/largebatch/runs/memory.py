@@ -26,7 +26,7 @@ FURTHER_CHANNEL = 2  # doubles per pixel of a micro-batch for each channel after
 DENSE_FROM = 0.4
 SPARSE_BYTES = 12
 DENSE_BYTES = 8
-PLANNED_SHARE = 0.7  # of the heap: an operation that SystemDS thinks to take more is carried out on Spark
+PLANNED_SHARE = 0.7  # of the heap, which SystemDS keeps matrices in
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ def memory_remarks(
     if ESTIMATE_MARGIN * need > heap:
         trains_on_it = bool(training.architecture.norms)  # another --micro-batch is another training
         remedy = "raise --memory" if trains_on_it else "raise --memory or lower --micro-batch"
+        if training.data_placement == "driver" and not fit_driver(training, execution.mode, heap, dataset):
+            remedy = "raise --memory or begin a run with --data-placement executors"
         return [
             f"About {need / 2**30:.1f} GB of heap are the least for this, --memory is {execution.memory}: "
             f"it may run out, or be slow; {remedy}."
@@ -63,28 +65,12 @@ def memory_remarks(
 
 
 def fit_driver(training: Training, mode: str, heap: int, dataset: Dataset) -> bool:
-    """Whether SystemDS would permute the training data in the driver, not on Spark for want of heap."""
+    """Whether the driver's heap holds the training data as they are permuted."""
     return mode != "spark" or driver_bytes(training, dataset.train, dataset.images) <= heap
 
 
-def check_data_fit(training: Training, execution: Execution, dataset: Dataset) -> None:
-    """Raises UserError if the driver is to permute the training data, and lacks the memory for it.
-
-    What paramserv then gets from Spark can have its columns mixed up: dml/transport/arrival.dml stops a run
-    where that has happened.
-    """
-    fit = fit_driver(training, execution.mode, execution.memory_bytes, dataset)
-    if training.data_placement == "driver" and not fit:
-        need = driver_bytes(training, dataset.train, dataset.images)
-        raise UserError(
-            f"--memory {execution.memory} does not hold the {len(dataset.train)} training rows of "
-            f"{dataset.title}: SystemDS would move them to Spark, which can mix up their columns; "
-            f"raise it to at least {-(-need // 2**20)}m, or begin a run with --data-placement executors"
-        )
-
-
 def driver_bytes(training: Training, train: Part, images: Images) -> int:
-    """The driver's heap with which SystemDS permutes the training data there: `heap` of arrival.dml."""
+    """The driver's heap for the training data as dense numbers twice, before and after they are permuted."""
     laid_out = training.architecture.convolutions and training.augment == "none"
     around = 2 * PADDINGS[training.padding] if laid_out else 0
     size = images.padded(training.pad_to)

@@ -12,7 +12,7 @@ from largebatch.engine.own import OWN_JVM
 from largebatch.engine.secret import shared_secret
 from largebatch.errors import UserError
 from largebatch.runs.executor_memory import share_remarks
-from largebatch.runs.memory import DENSE_BYTES, ONE, Sessions, check_data_fit, memory_remarks
+from largebatch.runs.memory import DENSE_BYTES, ONE, Sessions, memory_remarks
 from largebatch.settings.execution import Execution
 from largebatch.settings.protocols import PROTOCOLS
 from largebatch.settings.training import Training
@@ -38,7 +38,6 @@ def check(
     if host.starts_jvm:  # else slots and memory are those of a JVM that runs already
         master = choose_master(execution.master, training.workers)
         shared_secret(execution, master.url)
-        check_data_fit(training, execution, dataset)
         said += [master.remark, *memory_remarks(training, execution, dataset, sessions)]
         said += share_remarks(training, execution, dataset)
     return [remark for remark in said if remark]

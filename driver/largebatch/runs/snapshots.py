@@ -38,7 +38,6 @@ def evaluate_snapshots(
         session.run(
             "evaluate.dml",
             evaluate_arguments(training, mode, prepared, part, weights),
-            single_node=mode == "local",
             on_line=lines.append,
         )
         found = [line.split()[1:] for line in lines if line.startswith("evaluated ")]

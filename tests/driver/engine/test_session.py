@@ -48,7 +48,7 @@ class Opened:
     def run(self, program: str, **arguments: str | int) -> list[str]:
         """Run a program of tests/driver/programs; returns what it reports."""
         lines: list[str] = []
-        self.session.run(str(PROGRAMS / program), dict(arguments), single_node=True, on_line=lines.append)
+        self.session.run(str(PROGRAMS / program), dict(arguments), on_line=lines.append)
         return lines
 
 
@@ -204,10 +204,10 @@ def test_a_program_that_stalls_is_stopped_and_so_is_a_jvm_that_hangs(
 
     with opened(tmp_path, stall_timeout=patience) as session:
         with pytest.raises(RunError) as failure:
-            session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True, on_line=freeze)
+            session.session.run(str(PROGRAMS / "loop.dml"), {}, on_line=freeze)
         wait_until_gone(session.group)
         with pytest.raises(RunError) as later:
-            session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True)
+            session.session.run(str(PROGRAMS / "loop.dml"), {})
     assert str(later.value) == str(failure.value)
     assert patience - 1 <= time.monotonic() - started < patience + TIMEOUT_S
     assert str(failure.value) == (
@@ -229,7 +229,7 @@ def test_a_death_is_noticed_at_once_and_named(tmp_path: Path, victim: str) -> No
 
     with opened(tmp_path) as session:
         with pytest.raises(RunError) as failure:
-            session.session.run(str(PROGRAMS / "loop.dml"), {}, single_node=True, on_line=kill)
+            session.session.run(str(PROGRAMS / "loop.dml"), {}, on_line=kill)
         assert time.monotonic() - died < TIMEOUT_S
         cause = "the JVM died" if victim == "JVM" else "the session's process died"
         reason = "(signal 9), as when memory runs out, or the CPU time that ulimit -t allows"
@@ -254,7 +254,7 @@ from largebatch.settings.execution import Execution
 from largebatch.engine.session import Session
 execution = Execution(mode="local", memory="1g", native_blas=False)
 with Session(execution, workers=2, log=Path(sys.argv[2])) as session:
-    session.run(sys.argv[1], {}, single_node=True, on_line=lambda line: print(line, flush=True))
+    session.run(sys.argv[1], {}, on_line=lambda line: print(line, flush=True))
 """
 
 

@@ -89,7 +89,7 @@ def trained(name: str, dataset: Dataset, host: Host) -> str:
 def failure(spark: SparkSession, program: str) -> str:
     with session(spark) as opened:
         try:
-            opened.run(program, {}, single_node=True)
+            opened.run(program, {})
         except RunError as error:
             return str(error).partition(";")[0]
     return "it did not fail"
@@ -100,7 +100,7 @@ def death(spark: SparkSession) -> str:
     try:
         with session(spark) as opened:
             os.kill(opened.process_group, signal.SIGKILL)
-            opened.run("smoke.dml", {}, single_node=True)
+            opened.run("smoke.dml", {})
     except RunError as error:
         return str(error).partition(";")[0]
     return "it did not fail"
@@ -121,7 +121,7 @@ def statuses_after_stop(spark: SparkSession) -> list[str]:
     watcher.start()
     try:
         with session(spark, stop=stop) as opened:
-            opened.run(str(STUCK), {}, single_node=False)
+            opened.run(str(STUCK), {})
     except StoppedError:
         return [jobs.getJobInfo(job).status for job in running]
     finally:

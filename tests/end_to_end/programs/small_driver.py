@@ -1,4 +1,4 @@
-"""A driver whose memory SystemDS takes to be too small for the training data, so that it moves them to Spark.
+"""A driver whose memory SystemDS takes to be too small for the training data.
 
 Argument: a folder for the results. Prints what it found, as one JSON object.
 """
@@ -13,17 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from largebatch.data import Dataset
+from largebatch.data.dataset import PreparedData
 from largebatch.engine.jar import system_ds_jar
 from largebatch.engine.java import JVM_FLAGS, find_java
 from largebatch.engine.live import LiveSession
-from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.files.matrices import read_matrix
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs.job import train
+from largebatch.runs.prepare import prepared_folder
+from largebatch.runs.program import train_arguments
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 
@@ -46,13 +49,25 @@ def made_up() -> Dataset:
     return Dataset.from_arrays("idx", "made up", train_images=X, train_labels=X[:, 0, 0] // 128)
 
 
-def mixed(spark: SparkSession) -> str:
-    """What paramserv makes of such data."""
-    notes: list[str] = []
-    with Session(Execution(), 2, OUT / "log.txt", host=LiveSession(spark)) as session:
-        program = Path(__file__).with_name("mixed.dml")
-        session.run(str(program), {}, single_node=False, on_line=notes.append)
-    return notes[0]
+def planned_for_spark(spark: SparkSession, program: str, arguments: dict[str, Any]) -> str:
+    """The errors with which a program ends if SystemDS may plan Spark operations for it; else nothing."""
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    api = jvm.org.apache.sysds.api.mlcontext
+    context = api.MLContext(spark._jsparkSession)
+    context.setExecutionType(api.MLContext.ExecutionType.DRIVER_AND_SPARK)
+    script = api.ScriptFactory.dmlFromFile(program)
+    for name, value in arguments.items():
+        getattr(script, "in")(f"${name}", value)
+    try:
+        context.execute(script)
+    except Py4JJavaError as error:
+        errors, cause = [], error.java_exception
+        while cause is not None:
+            errors.append(cause.toString())
+            cause = cause.getCause()
+        return "\n".join(errors)
+    return ""
 
 
 def training(spark: SparkSession, name: str, placement: str = "driver") -> dict[str, Any]:
@@ -79,9 +94,14 @@ def main() -> None:
     found: dict[str, Any] = {"large": training(spark, "large")}  # it also prepares the data
     found["large, on executors"] = training(spark, "large-shards", "executors")
     analyzer.setLocalMaxMemory(SMALL)
-    found["mixed"] = mixed(spark)
     found["small"] = training(spark, "small")
     found["small, on executors"] = training(spark, "small-shards", "executors")
+    planned_for_spark(spark, "mixed.dml", {"out": str(OUT / "mixed")})
+    found["mixed"] = float((OUT / "mixed").read_text())
+    data = PreparedData(prepared_folder(made_up()), made_up().images, tuple(made_up().parts))
+    arguments = train_arguments(TRAINING, "spark", data, OUT / "plain", None)
+    found["planned for Spark"] = planned_for_spark(spark, "dml/train.dml", arguments)
+    found["planned for Spark, checkpoints"] = len(list(OUT.glob("plain/checkpoints/*")))
     analyzer.setLocalMaxMemory(enough)
     spark.stop()
     print(json.dumps(found))
