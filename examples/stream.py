@@ -11,7 +11,8 @@ from sklearn.datasets import load_digits
 
 from largebatch.ml import LargeBatchClassifier, session_builder
 
-spark = session_builder().getOrCreate()
+# The count below has 200 partitions unless told otherwise, and every file of the stream writes each of them.
+spark = session_builder().config("spark.sql.shuffle.partitions", 4).getOrCreate()
 spark.sparkContext.setLogLevel("ERROR")
 digits = load_digits()
 rows = [
