@@ -201,14 +201,15 @@ def test_nothing_is_left_behind(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     digits: DataFrame,
 ) -> None:  # fmt: skip
-    prepared = cache_dir() / "prepared"
-    before = sorted(prepared.iterdir()) if prepared.exists() else []
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # the user's has files of other tests
     conf = sorted(spark.sparkContext.getConf().getAll())
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(RunError, match=r"the training diverged in epoch 1: .*; lower learningRate"):
         estimator(optimizer="sgd", learningRate=1e300, epochs=2).fit(digits)
-    assert list(tmp_path.iterdir()) == []
-    assert (sorted(prepared.iterdir()) if prepared.exists() else []) == before
+    assert list(temporary.iterdir()) == []
+    assert {path.name for path in (cache_dir() / "prepared").iterdir()} <= {"lock"}
     assert sorted(spark.sparkContext.getConf().getAll()) == conf
     assert spark.range(10).count() == 10
 
