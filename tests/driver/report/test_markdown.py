@@ -14,23 +14,30 @@ from tests.support.study_samples import finished_study, write_study
 SIZES = (1024, 8000, 16000, 28000, 32000)
 
 
-@pytest.fixture
-def text(tmp_path: Path) -> str:
-    """report.md of a study that has all that the claims need."""
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a report on a study that has all that the claims need."""
     trainings = [
         Training(optimizer=optimizer, batch_size=size, epochs=5)
         for size in SIZES
         for optimizer in ("sgd_momentum", "lars")
     ]
-    report(finished_study(tmp_path, trainings))
-    return (tmp_path / "report.md").read_text()
+    folder = finished_study(tmp_path_factory.mktemp("study"), trainings)
+    report(folder)
+    return folder
 
 
-def test_links_lead_to_files_of_the_report(text: str, tmp_path: Path) -> None:
+@pytest.fixture
+def text(reported: Path) -> str:
+    """Its report.md."""
+    return (reported / "report.md").read_text()
+
+
+def test_links_lead_to_files_of_the_report(text: str, reported: Path) -> None:
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert {"results.csv", "epochs.csv", "report.html", "figures/test-accuracy.svg"} <= set(links)
     for link in links:
-        assert (tmp_path / link).is_file(), link
+        assert (reported / link).is_file(), link
 
 
 def test_rows_of_a_table_have_equally_many_cells(text: str) -> None:

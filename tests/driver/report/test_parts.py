@@ -83,6 +83,7 @@ def test_without_a_test_part_lines_are_compared_by_validation(tmp_path: Path) ->
     assert "nan" not in text + markdown
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_without_both_they_are_compared_by_the_training_rows(tmp_path: Path) -> None:
     folder = study(tmp_path / "study", test=False, validation=False)
     text, markdown, _, _ = written(folder)
@@ -97,6 +98,7 @@ def test_claims_about_a_test_part_that_is_not_there_are_not_measured(tmp_path: P
     assert [claim.verdict for claim in judged] == [claims.NOT_MEASURED] * 7
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_studies_of_which_some_runs_lack_a_part(tmp_path: Path) -> None:
     folder = study(tmp_path / "study", test=True, validation=False)
     file = folder / "runs" / RUNS[-1].name / "metrics.csv"
