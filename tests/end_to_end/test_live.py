@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from largebatch.files.places import dml_root
 from tests.support.outcomes import assert_equal_runs
 from tests.support.patience import TIMEOUT_S
 
@@ -35,6 +36,7 @@ def program(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Program:
     out = tmp_path_factory.mktemp("live")
     (out / "temporary").mkdir()
     shutil.copytree(PROGRAMS, out / "programs")
+    (out / "programs/dml").symlink_to(dml_root() / "dml")
     done = subprocess.run(
         [sys.executable, "live_session.py", bars, out],
         cwd=out / "programs",

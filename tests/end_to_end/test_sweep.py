@@ -50,8 +50,8 @@ batch_size = [256, 400]
 optimizer = ["sgd_momentum", "lars"]
 """
 RUNS, EPOCHS = 4, 3
-STALL_S = 40  # at least; starting a session, and running out of memory, have to take less
-SLOWER = 1.5  # times the undisturbed sweep: as long may a start and a first epoch take
+STALL_S = 60  # at least; starting a session, and running out of memory, have to take less
+SLOWER = 3  # times as slow as the undisturbed sweep one may be, on a machine that others use as well
 
 
 def sweep_arguments(data: Path, *more: str) -> list[str]:
