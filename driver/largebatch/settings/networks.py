@@ -37,7 +37,7 @@ class Network:
     norms: tuple[str, ...] = ()
     micro_batch: int = 512
     adapts_biases: bool = True
-    rough_rate: int = 2400
+    rough_rate: int = 1000
     sized: Callable[[NetworkSettings], Network] | None = None
 
     @property
@@ -89,18 +89,27 @@ def _resnet(blocks: int, filters: int = FILTERS) -> Network:
     )
 
 
-HIDDEN = (256, 128)
 _LENET = ("conv1", "conv2", "fc1", "fc2", "fc3")
 
-NETWORKS = {
-    "lenet": Network(
+
+def _lenet(rough_rate: int) -> Network:
+    return Network(
         _LENET,
         _weights_and_biases(_LENET),
         16,
         settings=("padding",),
         min_side={"same": 4, "valid": 16},
         convolutions=2,
-    ),
+        rough_rate=rough_rate,
+        # Without zeros around them the second maps have 64 pixels in place of 196.
+        sized=lambda settings: _lenet(2400 if settings.padding == "same" else 5000),
+    )
+
+
+HIDDEN = (256, 128)
+
+NETWORKS = {
+    "lenet": _lenet(2400),
     "softmax": Network(("fc",), _weights_and_biases(("fc",)), 2, rough_rate=10_000),
     "mlp": _mlp(HIDDEN),
     "resnet8": _resnet(1),

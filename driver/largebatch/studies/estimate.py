@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict, deque
 
-from largebatch.settings.networks import NETWORKS
 from largebatch.settings.training import Training
 from largebatch.terminal.words import counted
 
@@ -40,7 +39,7 @@ class Timing:
         """Estimate for an epoch, from those of the same network with the nearest batch size."""
         sizes = [size for network, size in self._per_row if network == training.network]
         if not sizes:
-            rate = self._guessed[training.network] = NETWORKS[training.network].rough_rate
+            rate = self._guessed[training.network] = training.architecture.rough_rate
             return rows / rate
         nearest = min(sizes, key=lambda size: abs(math.log(size / training.batch_size)))
         measured = self._per_row[training.network, nearest]

@@ -141,6 +141,7 @@ def test_without_a_measurement_the_estimate_is_rough_and_of_the_network() -> Non
     assert timing.basis == "not measured yet: 2400 images/s for lenet, 200 images/s for resnet8"
     timing.add(resnet8, 1000, 10)
     assert timing.basis == "as 1 epoch took here; not measured yet: 2400 images/s for lenet"
+    assert timing.epoch(dataclasses.replace(lenet, padding="valid"), 60_000) == 12
 
 
 def test_estimates_come_from_the_nearest_batch_size_of_the_same_network() -> None:
