@@ -48,7 +48,7 @@ def test_a_run_with_a_validation_and_without_a_test_part_resumes_and_predicts(
     result = json.loads(done.stdout)
     assert (result["test_accuracy"], result["generalization_error"]) == (None, None)
     assert result["validation_accuracy"] == metrics["validation_accuracy"].iloc[-1]
-    again = largebatch("train", "--resume", folder.path, "--data-dir", untested, "--json")
+    again = largebatch("train", "--resume", folder.path, "--json")
     assert again.returncode == 0, again.stderr
     shown = largebatch("predict", folder.path, untested / "train-images-idx3-ubyte")
     assert len(shown.stdout.splitlines()) == 1 + 402, shown.stderr

@@ -77,7 +77,13 @@ def main(arguments: Sequence[str] | None = None, host: Host = OWN_JVM) -> NoRetu
 
 
 class _Parser(argparse.ArgumentParser):
-    """Python's own lets a stream fail in silence while a long help text is written."""
+    """Python's own lets a stream fail in silence while a long help text is written.
+
+    It also puts forty lines of usage before the sentence that tells the mistake.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(UNUSABLE, f"{self.prog}: error: {message}; see {self.prog} --help\n")
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
         if message:

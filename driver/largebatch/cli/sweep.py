@@ -42,6 +42,7 @@ def add_study(parser: argparse.ArgumentParser, *, tuning: bool) -> None:
     """The study, one that tunes or not, and the options of all that carry studies out: see `request`."""
     from largebatch.studies.library import shipped
 
+    parser.set_defaults(tunes=tuning)
     there = ", ".join(shipped(tuning=tuning))
     parser.add_argument("study", metavar="STUDY", help=f"a TOML file, or one of {there}")
     add_data_dir(parser)
@@ -77,7 +78,7 @@ def request(options: argparse.Namespace) -> SweepRequest:
 
     return SweepRequest(
         study=options.study,
-        out=options.out or RUNS / library.load(options.study).name,
+        out=options.out or RUNS / library.load(options.study, tuning=options.tunes).name,
         runs=options.runs,
         data_dir=options.data_dir,
         only=grouped(options.only),

@@ -39,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
     from largebatch.terminal.table import format_results, format_targets
 
     training, execution = _settings(options)
-    dataset = load_data(training, options.data_dir, say)
+    data_dir = options.data_dir or (RunFolder(options.resume).data_dir() if options.resume else None)
+    dataset = load_data(training, data_dir, say)
     training = settled(training, execution, dataset, options.host)
     host: Host = options.host
     host.check_options(given(options, Execution))
@@ -50,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
         folder = RunFolder(options.resume)
         folder.check_data(dataset)
     else:
-        folder = RunFolder.create(options.out or _new_folder(training.name), training, execution, dataset)
+        path = options.out or _new_folder(training.name)
+        folder = RunFolder.create(path, training, execution, dataset, data_dir)
     say(f"Run folder: {folder.path}")
     try:
         with tracking(options, folder.path):

@@ -10,7 +10,7 @@ from largebatch.data import cifar_files, class_folders, idx_folder, npy_files, n
 from largebatch.data.dataset import Dataset, Part, Parts, Reading
 from largebatch.data.paths import refuse_options
 from largebatch.data.rows import check_classes
-from largebatch.data.stored import Array, mapped
+from largebatch.data.stored import Array, Rows, mapped
 from largebatch.errors import UserError
 from largebatch.files.names import slip
 from largebatch.terminal.say import Say
@@ -42,11 +42,18 @@ def load_path(path: Path, name: str, reading: Reading, say: Say) -> Dataset:
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     check_classes(arrays["train"][1], {p: y for p, (_, y) in arrays.items() if p != "train"}, str(path))
+    parts = {part: _part(X, y, part, path) for part, (X, y) in _in_colour(arrays).items()}
     try:
-        parts = {name: Part(X, y) for name, (X, y) in _in_colour(arrays).items()}
         return Dataset(name, path.name, parts["train"], parts.get("test"), parts.get("validation"))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def _part(X: Rows, y: Array, name: str, path: Path) -> Part:
+    try:
+        return Part(X, y)
+    except UserError as error:
+        raise UserError(f"{path}, {name} part: {error}") from error
 
 
 def _in_colour(arrays: Parts) -> Parts:

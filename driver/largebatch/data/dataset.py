@@ -16,6 +16,7 @@ from largebatch.data.look import Look
 from largebatch.data.stored import Array, Rows, blocks, taken
 from largebatch.errors import UserError
 from largebatch.terminal.say import Say
+from largebatch.terminal.words import counted
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -71,8 +72,14 @@ class Part:
                 f"y is of type {self.y.dtype} and shape {self.y.shape}; it must hold whole numbers from 0, "
                 f"one for each of the {len(self.X)} rows of X"
             )
-        if self.X.dtype != np.uint8 and not all(np.isfinite(block).all() for block in blocks(self.X)):
-            raise UserError("X has numbers that are not finite: leave out or mend these rows")
+        if self.X.dtype != np.uint8:
+            by_row = [np.isfinite(block).reshape(len(block), -1).all(1) for block in blocks(self.X)]
+            unusable = np.flatnonzero(~np.concatenate(by_row))
+            if len(unusable):
+                raise UserError(
+                    f"X has numbers that are not finite in {counted(len(unusable), 'row')}, first in row "
+                    f"{unusable[0]}, counted from 0: leave out or mend these rows"
+                )
 
     def __len__(self) -> int:
         """Number of rows N."""

@@ -104,7 +104,11 @@ def _npy_values(file: IO[bytes], path: Path, size: Images, kind: np.dtype[np.gen
     shape, fortran, dtype = read_header(file, str(path))
     if dtype.kind not in ("buif" if kind.kind == "f" else "ui"):
         wanted = "numbers" if kind.kind == "f" else "whole numbers 0..255 (uint8)"
-        mend = ": if they are 0..1, --scale 255 takes them there" if dtype.kind in "bf" else ""
+        mend = (
+            ": if they are 0..1, --scale 255 takes them there; if they are 0..255, --scale 1"
+            if dtype.kind in "bf"
+            else ""
+        )
         raise UserError(f"{path} holds values of type {dtype}; {wanted} are wanted{mend}")
     order = _order(shape, size)
     if order is None:

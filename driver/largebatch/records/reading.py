@@ -155,7 +155,9 @@ def read_study(path: Path) -> StudyRecord:
     try:
         recorded = read_json(file)
     except FileNotFoundError:
-        raise UserError(f"{path} is not the folder of a study: it has no {STUDY_FILE}") from None
+        run = RunFolder(path)
+        instead = f"; it is a run's, whose epochs are in {run.metrics_file}" if run.exists() else ""
+        raise UserError(f"{path} is not the folder of a study: it has no {STUDY_FILE}{instead}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{file} can't be read: {error}") from error
     try:

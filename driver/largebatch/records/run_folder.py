@@ -81,8 +81,18 @@ class RunFolder:
     # ---- creation ----
 
     @classmethod
-    def create(cls, path: Path, training: Training, execution: Execution, dataset: Dataset) -> RunFolder:
-        """A new folder with the configuration in it. Raises UserError if the folder can't take a run."""
+    def create(
+        cls,
+        path: Path,
+        training: Training,
+        execution: Execution,
+        dataset: Dataset,
+        data_dir: Path | None = None,
+    ) -> RunFolder:
+        """A new folder with the configuration in it. Raises UserError if the folder can't take a run.
+
+        `data_dir` is the folder that the user named for the data.
+        """
         folder = cls(path)
         check_local(path)
         check_path(path.absolute())
@@ -100,6 +110,7 @@ class RunFolder:
                     **asdict(dataset.images),
                     "fingerprint": dataset.origin,
                     "look": dataset.train.look.to_mapping(),
+                    **({"folder": str(data_dir.absolute())} if data_dir else {}),
                 },
                 "reproducible": training.reproducible,
             }
@@ -130,6 +141,14 @@ class RunFolder:
     def look(self) -> Look | None:
         """What the images looked like that the run is trained on; None in folders of older versions."""
         return Look.from_mapping(self._read_config()["data"].get("look"))
+
+    def data_dir(self) -> Path | None:
+        """The folder that the user named for the data, if it is still there.
+
+        Raises UserError as `settings` does.
+        """
+        named = self._read_config()["data"].get("folder")
+        return Path(named) if isinstance(named, str) and Path(named).is_dir() else None
 
     def fingerprint(self) -> str:
         """That of the data that the run is trained on. Raises UserError as `settings` does."""

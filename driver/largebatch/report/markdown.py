@@ -69,6 +69,7 @@ def _after_fewer_epochs(content: Content) -> list[str]:
     headings = ["batch size", *(f"{_plain(name)}, epoch {n}" for name in names for n in numbers)]
     return [
         f"## {accuracy_title(content.epochs)} after fewer epochs",
+        "Mean over the seeds.",
         table.markdown([headings, *([cell.text for cell in row] for row in rows)]),
     ]
 

@@ -84,7 +84,7 @@ def _resnet(blocks: int, filters: int = FILTERS) -> Network:
         norms=tuple(norm for _, norm in units),
         micro_batch=64,
         adapts_biases=False,
-        rough_rate=200 // blocks,
+        rough_rate=160 // blocks,
         sized=lambda settings: _resnet(blocks, settings.filters),
     )
 

@@ -72,7 +72,7 @@ class CheckedStudy:
 
     def load(self, name_or_file: str) -> Study:
         """The study. Raises UserError if it is of another kind."""
-        study = library.load(name_or_file)
+        study = library.load(name_or_file, tuning=False)
         if study.tuning is not None:
             raise UserError(
                 f"{study.name} chooses settings: carry it out by `largebatch tune {name_or_file}`"

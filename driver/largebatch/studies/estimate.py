@@ -9,6 +9,7 @@ from largebatch.settings.training import Training
 from largebatch.terminal.words import counted
 
 ROUGH_ROWS = 60_000  # of data that are not at hand
+ROUGH_SECONDS = 1  # of an epoch of few rows, beside the time for these
 REMEMBERED = 5  # last epochs of each batch size, whose mean is the estimate
 
 
@@ -40,7 +41,7 @@ class Timing:
         sizes = [size for network, size in self._per_row if network == training.network]
         if not sizes:
             rate = self._guessed[training.network] = training.architecture.rough_rate
-            return rows / rate
+            return ROUGH_SECONDS + rows / rate
         nearest = min(sizes, key=lambda size: abs(math.log(size / training.batch_size)))
         measured = self._per_row[training.network, nearest]
         return sum(measured) / len(measured) * rows

@@ -19,17 +19,22 @@ def shipped(*, tuning: bool | None = None) -> list[str]:
     return sorted(file.stem for file in files if tuning in (None, "[tune]" in file.read_text()))
 
 
-def load(name_or_file: str) -> Study:
-    """A shipped study by its name, or that of a file, whose name ends in .toml. Raises UserError."""
+def load(name_or_file: str, *, tuning: bool | None = None) -> Study:
+    """A shipped study by its name, or that of a file, whose name ends in .toml. Raises UserError.
+
+    The error for an unknown name lists the studies of the kind that is wanted, as `shipped` does.
+    """
     if not name_or_file.endswith(".toml"):
         if name_or_file not in shipped():
             raise UserError(
-                f"there is no study {name_or_file!r}; there are {', '.join(shipped())}, "
+                f"there is no study {name_or_file!r}; there are {', '.join(shipped(tuning=tuning))}, "
                 "or name a file that ends in .toml"
             )
         return load(str(SHIPPED / f"{name_or_file}.toml"))
     try:
         text = text_of(read_file(Path(name_or_file), MAX_BYTES, follow=True))
+    except FileNotFoundError:
+        raise UserError(f"there is no file {name_or_file}: look at its name and folder") from None
     except (OSError, ValueError) as error:
         raise UserError(f"the study {name_or_file} can't be read: {error}") from error
     return parse(text, name_or_file)

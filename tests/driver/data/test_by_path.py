@@ -370,7 +370,8 @@ BAD: dict[str, tuple[Make, str]] = {
     "labels one-hot": (lambda p: npz(p / "t.npz", y_train=np.eye(3)[Y]), "one label for each of 9 rows"),
     "NaN": (
         lambda p: npz(p / "t.npz", x_train=np.full((9, 6, 5), np.nan), x_test=np.zeros((5, 6, 5))),
-        "t.npz: X has numbers that are not finite: leave out or mend these rows",
+        "t.npz, train part: X has numbers that are not finite in 9 rows, first in row 0, counted from 0: "
+        "leave out or mend these rows",
     ),
     "no rows": (lambda p: npz(p / "t.npz", x_train=X[:0], y_train=Y[:0]), "x_train has no rows"),
     "parts that differ": (lambda p: npz(p / "t.npz", x_test=X[TEST, :, :4]), "must have rows of one shape"),

@@ -87,7 +87,11 @@ def test_rows_are_taken_with_their_labels() -> None:
         (np.zeros((5, 2)), LABELS / 1.0, "y is of type float64"),
         (np.zeros((5, 2)), LABELS.astype(np.int8) - 1, "whole numbers from 0"),
         (np.array([[0.0], [1], [np.nan], [1], [1]]), LABELS, "X has numbers that are not finite"),
-        (np.array([[0.0], [1], [np.inf], [1], [1]]), LABELS, "X has numbers that are not finite"),
+        (
+            np.array([[0.0], [1], [np.inf], [1], [1]]),
+            LABELS,
+            "X has numbers that are not finite in 1 row, first in row 2",
+        ),
     ],
 )
 def test_arrays_that_cannot_be_trained_on_are_refused(X: Any, y: Any, message: str) -> None:

@@ -200,6 +200,18 @@ def test_other_data_than_the_run_was_begun_on_are_refused(folder: RunFolder) -> 
         folder.check_data(dataset(title="other", shift=1))
 
 
+def test_a_run_knows_the_folder_that_was_named_for_its_data_while_it_is_there(
+    tmp_path: Path, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert folder.data_dir() is None
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    run = RunFolder.create(tmp_path / "run", TRAINING, EXECUTION, dataset(), Path("data"))
+    assert run.data_dir() == tmp_path / "data"
+    (tmp_path / "data").rmdir()
+    assert run.data_dir() is None
+
+
 # ---- the lock ----
 
 

@@ -16,7 +16,9 @@ from largebatch.records.reading import read_study
 from largebatch.records.run_folder import RunFolder
 from largebatch.report import tables
 from largebatch.report.write import report
+from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
+from tests.support.samples import dataset
 from tests.support.study_samples import LARS, SGD, metrics, study, write_run, write_study
 from tests.support.tables import read_csv
 
@@ -224,6 +226,12 @@ def test_runs_may_be_in_a_folder_that_studies_share(tmp_path: Path) -> None:
 
 
 # ---- folders that are no study's ----
+
+
+def test_of_the_folder_of_a_run_it_is_said_where_its_epochs_are(tmp_path: Path) -> None:
+    run = RunFolder.create(tmp_path / "run", SGD, Execution(), dataset())
+    with pytest.raises(UserError, match=r"it is a run's, whose epochs are in .*metrics\.csv"):
+        report(run.path)
 
 
 @pytest.mark.parametrize(

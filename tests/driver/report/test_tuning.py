@@ -190,7 +190,7 @@ def test_a_study_of_which_nothing_has_ended_has_a_report_too(tmp_path: Path) -> 
     folder = write_tuned(tmp_path / "study", [SGD, LARS], {})
     text = report(folder).text
     assert "2 of 2 cells are not decided yet" in text
-    assert "8 trials, 0 of which diverged; 0 of 6 final runs have ended." in text
+    assert "8 trials, 0 of which have begun and 0 diverged; 0 of 6 final runs have ended." in text
     assert len(csv(folder, "trials.csv")) == 8 and len(csv(folder, "results.csv")) == 0
 
 

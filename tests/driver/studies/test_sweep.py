@@ -273,7 +273,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, stage: Stage) -> Iterator[list[float]
 
 @pytest.mark.parametrize(
     ("seconds", "epochs"),
-    [(9, 0), (10.1, 1), (19, 1), (20, 2), (30, 3), (39, 3), (40, 4), (179, 17), (180, 18)],
+    [(9, 0), (11.1, 1), (19, 1), (20, 2), (30, 3), (39, 3), (40, 4), (179, 17), (180, 18)],
 )
 def test_no_epoch_begins_that_would_end_after_the_limit(
     stage: Stage, clock: list[float], tmp_path: Path, seconds: float, epochs: int

@@ -368,8 +368,8 @@ def test_a_budget_of_time_that_is_too_short_gives_two_trials(stage: Stage, tmp_p
 
 def test_a_dry_run_counts_the_epochs_that_are_left(undisturbed: Undisturbed) -> None:
     lines = undisturbed.announced
-    assert lines[1].split() == ["sgd", "8", "epochs", "4", "trials", "4", "10", "0s"]
-    assert lines[2].split() == ["sgd", "8", "epochs", "2", "seeds", "4", "8", "0s"]
+    assert lines[1].split() == ["sgd", "8", "epochs", "4", "trials", "4", "10", "10s"]
+    assert lines[2].split() == ["sgd", "8", "epochs", "2", "seeds", "4", "8", "8s"]
     assert lines[-1].startswith(f"{4 * 18} epochs to do, about ")
     assert len(undisturbed.stage.trained) == 4 * 18, "as many as were announced"
     after = dry_run(request(undisturbed.folder), ignore).splitlines()
@@ -380,6 +380,7 @@ def test_the_plan_is_explained_in_words(tmp_path: Path) -> None:
     text = explained(request(tmp_path), ignore)
     for sentence in (
         "The study compares sgd, lars at batch sizes 8, 20.",
+        "The network is softmax, the data set",
         "That makes 4 cells. Each gets 4 trials",
         "A trial of lars draws learning_rate from 0.01 to 1 on a log scale.",
         "A trial trains without 10 of the training rows, is judged by these, and never sees the test part.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from largebatch.records.reading import NoResult
 from largebatch.records.result import Status
 from largebatch.report.content import ABSENT
 from largebatch.report.parts import Part, Table
@@ -173,11 +174,13 @@ def _progress(cells: Sequence[Tuned]) -> str:
     trials = {run.name: run.status for one in cells for run in one.trials}
     finals = {run.name: run.status for one in cells for run in one.finals}
     diverged = sum(status == Status.DIVERGED for status in trials.values())
+    begun = sum(status != NoResult.NOT_BEGUN for status in trials.values())
     done = sum(status in (Status.FINISHED, Status.DIVERGED) for status in finals.values())
     # Cells of two budgets that have the same trials have the same final runs.
     planned = {one.cell.trials: one.cell.seeds for one in cells if not _all_diverged(one)}
+    so_far = f"{begun} of which have begun and {diverged}" if begun < len(trials) else f"{diverged} of which"
     return (
-        f"{counted(len(trials), 'trial')}, {diverged} of which diverged; {done} of "
+        f"{counted(len(trials), 'trial')}, {so_far} diverged; {done} of "
         f"{counted(sum(planned.values()), 'final run')} have ended."
     )
 

@@ -29,7 +29,7 @@ class CheckedTuning(CheckedStudy):
     """A study that tunes, checked. Its runs are the trials that are known so far."""
 
     def load(self, name_or_file: str) -> Study:
-        study = library.load(name_or_file)
+        study = library.load(name_or_file, tuning=True)
         if study.tuning is None:
             raise UserError(
                 f"{study.name} has no table [tune]: carry it out by `largebatch sweep {name_or_file}`"

@@ -28,6 +28,7 @@ def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str
     sentences = [
         _sentence(plan.study.title),
         f"The study compares {_values(cells, 'optimizer')} at {at}.",
+        _trained(cells),
         *_budgets(plan),
         f"That makes {counted(len(cells), 'cell')}. {_trials(settings, cells[0])}",
         *(
@@ -52,6 +53,14 @@ def _sentence(title: str) -> str:
 
 def _values(cells: Sequence[Cell], name: str) -> str:
     return ", ".join(dict.fromkeys(str(getattr(cell.trials[0], name)) for cell in cells))
+
+
+def _trained(cells: Sequence[Cell]) -> str:
+    rows = _values(cells, "train_rows")
+    part = "" if rows == "0" else f", {rows} training rows of it"
+    epochs = _values([cell for cell in cells if cell.budget == cells[0].budget], "epochs")
+    network, dataset = (_values(cells, name) for name in ("network", "dataset"))
+    return f"The network is {network}, the data set {dataset}{part}; {epochs} epochs."
 
 
 def _trials(settings: TuneSettings, cell: Cell) -> str:
