@@ -116,7 +116,7 @@ def parse_metrics(data: bytes) -> pd.DataFrame:
     _check_names(names)
     table = _numbers(names, rows)
     _check_values(table)
-    return table.astype(dict.fromkeys(("epoch", *_COUNTS), "int64"))
+    return table.astype(dict.fromkeys(("epoch", *_COUNTS), "int64")).copy()
 
 
 def _numbers(names: Sequence[str], rows: Sequence[Sequence[str]]) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -93,6 +94,14 @@ def test_other_content_is_no_line_of_names(content: bytes) -> None:
 
 def csv(names: Sequence[str], *rows: Sequence[object]) -> bytes:
     return "".join(",".join(map(str, row)) + "\n" for row in (names, *rows)).encode()
+
+
+def test_a_table_of_hundreds_of_columns_takes_another_without_a_warning() -> None:
+    names = [*EPOCH_COLUMNS, *(f"layer{i}_trust_ratio" for i in range(200))]
+    read = parse_metrics(csv(names, [1 if name == "epoch" else 0 for name in names]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert read.assign(line="SGD", batch_size=8)["line"].tolist() == ["SGD"]
 
 
 def test_every_double_survives() -> None:
