@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The driver's tests, which start no JVM, with the lowest versions that pyproject.toml allows. Arguments go to pytest.
+# The driver's tests, which start no JVM, with the lowest versions that pyproject.toml allows; without those of the
+# repository, which no version concerns. Arguments go to pytest.
 set -euo pipefail
 # shellcheck source=scripts/environment.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/environment.sh"
@@ -30,5 +31,5 @@ UNTRIED_MINOR=13 # there are no wheels of the lowest versions for Python 3.13
 unset PYTHON
 ensure_venv
 cd -- "$ROOT"
-exec "$VENV/bin/python" -m pytest tests/driver -m "not systemds and not spark" \
+exec "$VENV/bin/python" -m pytest tests/driver --ignore tests/driver/repository -m "not systemds and not spark" \
     --numprocesses 2 --dist loadscope --no-loadscope-reorder "$@"
