@@ -31,6 +31,10 @@ def _shaped(X: Rows, shape: tuple[int, int, int] | None, shown: str) -> Rows:
                 f"{'x'.join(map(str, shape))} have {np.prod(shape)}"
             )
         return mapped(X, lambda flat: flat.reshape(-1, *shape))
+    if shape is not None:
+        raise UserError(
+            f"{shown} has the shape {X.shape}; --image-shape is for flat rows (N, D): leave it out"
+        )
     if X.ndim == 2:
         return X
     if X.ndim == 3:
