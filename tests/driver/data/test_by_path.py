@@ -525,7 +525,9 @@ def test_an_option_that_changes_nothing_is_refused(
 
 
 def test_a_shape_for_images_that_are_no_flat_rows_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"x_train has the shape \(9, 6, 5, 3\); --image-shape is for flat rows"):
+    with pytest.raises(
+        UserError, match=r"x_train has the shape \(9, 6, 5, 3\); --image-shape is for flat rows"
+    ):
         load(str(npz(tmp_path / "t.npz")), reading=Reading(shape=(3, 6, 5)))
 
 

@@ -96,7 +96,7 @@ def test_a_cell_all_of_whose_trials_diverge_says_so(tmp_path: Path) -> None:
     rows = answer(tmp_path / "study", [SGD, LARS], {**trials(SGD), **lost, **judged(SGD, 0.9, 0.9, 0.9)})
     assert rows[1][1:] == [
         "SGD with momentum",
-        "none",
+        ABSENT,
         "90.00% (90.00% to 90.00%, 3 seeds)",
         "all trials diverged",
     ]
@@ -106,6 +106,19 @@ def test_a_study_that_goes_on_shows_what_is_open(tmp_path: Path) -> None:
     found = part(table.cells(read_study(write_tuned(tmp_path / "study", [SGD, LARS], trials(SGD)))))
     assert [list(row) for row in found.tables[0].rows][1] == ["8", ABSENT, ABSENT, "open", "open"]
     assert found.sentences[-1] == "1 of 2 cells are not decided yet: their trials have not all ended."
+    ended = {**trials(SGD), **judged(SGD, 0.9, 0.9, 0.9)}
+    alone = part(table.cells(read_study(write_tuned(tmp_path / "alone", [SGD, LARS], ended))))
+    assert alone.sentences[0] == (
+        "The best by equal epochs: SGD with momentum at batch size 8 (no other has been tested)."
+    )
+    assert alone.tables[0].rows[1][2] == ABSENT
+
+
+def test_two_seeds_are_said_to_be_too_few(tmp_path: Path) -> None:
+    two = [dataclasses.replace(cell, seeds=2) for cell in (SGD, LARS)]
+    ended = {**trials(SGD), **trials(LARS), **judged(two[0], 0.9, 0.9), **judged(two[1], 0.95, 0.95)}
+    found = part(table.cells(read_study(write_tuned(tmp_path / "two", two, ended))))
+    assert found.sentences[0].endswith("LARS at batch size 8 (2 seeds, too few to be ahead).")
 
 
 @pytest.mark.parametrize(

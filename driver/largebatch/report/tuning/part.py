@@ -74,12 +74,12 @@ def _median(one: Tuned) -> float:
 
 
 def _ahead(best: Tuned | None, cells: Sequence[Tuned]) -> str:
-    """The optimizers that the best is ahead of with every seed."""
-    if best is None:
-        return ABSENT
+    """The optimizers that the best is ahead of with every seed, if any other has been tested."""
     others = [one for one in cells if one is not best and one.accuracies]
+    if best is None or not others:
+        return ABSENT
     beaten = [one.title for one in others if paired(best.accuracies, one.accuracies).is_ahead]
-    if not others or len(beaten) < len(others):
+    if len(beaten) < len(others):
         return ", ".join(beaten) or "none"
     return "all others"
 
@@ -100,7 +100,7 @@ def _answers(cells: Sequence[Tuned], budgets: Sequence[str]) -> list[str]:
     for budget in budgets:
         sizes = sorted({one.training.batch_size for one in cells if one.cell.budget == budget})
         told = [
-            f"{best.title} at batch size {size} ({_told(_ahead(best, here))})"
+            f"{best.title} at batch size {size} ({_told(_ahead(best, here), len(best.accuracies))})"
             for size in sizes
             if (here := [o for o in cells if (o.cell.budget, o.training.batch_size) == (budget, size)])
             and (best := winner(here)) is not None
@@ -110,7 +110,11 @@ def _answers(cells: Sequence[Tuned], budgets: Sequence[str]) -> list[str]:
     return found
 
 
-def _told(ahead: str) -> str:
+def _told(ahead: str, seeds: int) -> str:
+    if ahead == ABSENT:
+        return "no other has been tested"
+    if seeds < LEAST_SEEDS:
+        return f"{counted(seeds, 'seed')}, too few to be ahead"
     if ahead == "none":
         return "not ahead of any other with every seed"
     return f"ahead of {ahead} with every seed"
