@@ -114,6 +114,15 @@ def test_a_study_that_goes_on_shows_what_is_open(tmp_path: Path) -> None:
     assert alone.tables[0].rows[1][2] == ABSENT
 
 
+def test_none_is_ahead_of_those_that_are_not_tested_yet(tmp_path: Path) -> None:
+    third = dataclasses.replace(
+        SGD, trials=tuple(dataclasses.replace(trial, optimizer="nesterov") for trial in SGD.trials)
+    )
+    ended = {**trials(SGD), **trials(LARS), **judged(SGD, 0.9, 0.9, 0.9), **judged(LARS, 0.95, 0.95, 0.95)}
+    rows = answer(tmp_path / "study", [SGD, LARS, third], ended)
+    assert rows[1][1:3] == ["LARS", "SGD with momentum"]
+
+
 def test_two_seeds_are_said_to_be_too_few(tmp_path: Path) -> None:
     two = [dataclasses.replace(cell, seeds=2) for cell in (SGD, LARS)]
     ended = {**trials(SGD), **trials(LARS), **judged(two[0], 0.9, 0.9), **judged(two[1], 0.95, 0.95)}

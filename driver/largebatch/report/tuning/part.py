@@ -79,9 +79,10 @@ def _ahead(best: Tuned | None, cells: Sequence[Tuned]) -> str:
     if best is None or not others:
         return ABSENT
     beaten = [one.title for one in others if paired(best.accuracies, one.accuracies).is_ahead]
-    if len(beaten) < len(others):
-        return ", ".join(beaten) or "none"
-    return "all others"
+    all_tested = all(one.accuracies or _all_diverged(one) for one in cells)
+    if all_tested and len(beaten) == len(others):
+        return "all others"
+    return ", ".join(beaten) or "none"
 
 
 def _accuracy(one: Tuned | None) -> str:
