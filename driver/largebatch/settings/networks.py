@@ -92,7 +92,7 @@ def _resnet(blocks: int, filters: int = FILTERS) -> Network:
 _LENET = ("conv1", "conv2", "fc1", "fc2", "fc3")
 
 
-def _lenet(rough_rate: int) -> Network:
+def _lenet(padding: str = "same") -> Network:
     return Network(
         _LENET,
         _weights_and_biases(_LENET),
@@ -100,16 +100,15 @@ def _lenet(rough_rate: int) -> Network:
         settings=("padding",),
         min_side={"same": 4, "valid": 16},
         convolutions=2,
-        rough_rate=rough_rate,
-        # Without zeros around them the second maps have 64 pixels in place of 196.
-        sized=lambda settings: _lenet(2400 if settings.padding == "same" else 5000),
+        rough_rate=2400 if padding == "same" else 5000,  # with fewer pixels in the second maps
+        sized=lambda settings: _lenet(settings.padding),
     )
 
 
 HIDDEN = (256, 128)
 
 NETWORKS = {
-    "lenet": _lenet(2400),
+    "lenet": _lenet(),
     "softmax": Network(("fc",), _weights_and_biases(("fc",)), 2, rough_rate=10_000),
     "mlp": _mlp(HIDDEN),
     "resnet8": _resnet(1),
