@@ -68,6 +68,7 @@ def test_the_exported_model_predicts_as_ours_does(home: Path) -> None:
     assert printed.returncode == 0, printed.stderr
     table = pd.read_csv(io.StringIO(printed.stdout))
     assert (table["class"] == 1).mean() > 0.9
+    assert table["name"].tolist() == [("blue", "red")[k] for k in table["class"]]
     done = run(home, "export", "run", "--to", "onnx")
     assert (done.returncode, done.stdout) == (0, "run/model.onnx\n"), done.stderr
     session = onnxruntime.InferenceSession(home / "run" / "model.onnx")

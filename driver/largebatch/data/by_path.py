@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,15 +39,21 @@ def load_path(path: Path, name: str, reading: Reading, say: Say) -> Dataset:
             raise UserError(f"{path} {found}; {wanted}")
         refuse_options(reading, form.options, f"data in {form.title}")
         say(f"reading {path} as {form.title}")
-        arrays = form.read(path, reading, say)
+        contents = form.read(path, reading, say)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have
         raise UserError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    arrays = contents.parts
     check_classes(arrays["train"][1], {p: y for p, (_, y) in arrays.items() if p != "train"}, str(path))
     parts = {part: _part(X, y, part, path) for part, (X, y) in _in_colour(arrays).items()}
     try:
-        return Dataset(name, path.name, parts["train"], parts.get("test"), parts.get("validation"))
+        dataset = Dataset(name, path.name, parts["train"], parts.get("test"), parts.get("validation"))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
+    names = contents.class_names[: dataset.classes]  # the last ones may have no row
+    if len(names) < dataset.classes:
+        return dataset
+    say(f"{len(names)} classes, numbered from 0: {', '.join(names)}")
+    return replace(dataset, class_names=names)
 
 
 def _part(X: Rows, y: Array, name: str, path: Path) -> Part:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from largebatch.data.dataset import Format, Parts, Reading, UInt8Array
+from largebatch.data.dataset import Contents, Format, Reading, UInt8Array
 from largebatch.data.stored import Array
 from largebatch.errors import UserError
 from largebatch.terminal.say import Say
@@ -28,10 +28,10 @@ def records(data: bytes, labels: int, shown: str) -> tuple[UInt8Array, UInt8Arra
     return rows[:, labels:].reshape(-1, 3, 32, 32), rows[:, labels - 1]
 
 
-def read(path: Path, reading: Reading, say: Say) -> Parts:
+def read(path: Path, reading: Reading, say: Say) -> Contents:
     """The parts of a folder. Raises UserError for files that are missing or damaged."""
     names, labels = next(layout for layout in LAYOUTS if (path / layout[0]["train"][0]).is_file())
-    return {part: _part([path / name for name in files], labels) for part, files in names.items()}
+    return Contents({part: _part([path / name for name in files], labels) for part, files in names.items()})
 
 
 def _part(files: list[Path], labels: int) -> tuple[Array, Array]:

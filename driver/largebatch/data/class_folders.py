@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from largebatch.data.dataset import Format, Parts, Reading, UInt8Array
+from largebatch.data.dataset import Contents, Format, Reading, UInt8Array
 from largebatch.data.decode import SUFFIXES, decode, stack
 from largebatch.data.stored import Array, Rows
 from largebatch.errors import UserError
@@ -22,14 +22,14 @@ PARTS = {
 }
 
 
-def read(path: Path, reading: Reading, say: Say) -> Parts:
+def read(path: Path, reading: Reading, say: Say) -> Contents:
     """The parts of a folder, or its classes as the training part. Raises UserError for unusable pictures."""
     folders = {part: path / name for name, part in PARTS.items() if (path / name).is_dir()}
     if "train" not in folders:
         folders = {"train": path}
     names = [folder.name for folder in _classes(folders["train"])]
-    say(f"{len(names)} classes, numbered from 0: {', '.join(names)}")
-    return {part: _part(folder, names, reading) for part, folder in folders.items()}
+    parts = {part: _part(folder, names, reading) for part, folder in folders.items()}
+    return Contents(parts, tuple(names))
 
 
 def _part(folder: Path, names: list[str], reading: Reading) -> tuple[Rows, Array]:

@@ -113,7 +113,8 @@ class Dataset:
     """A data set in parts: rows to train on, to test on, and to choose settings by (validation).
 
     Results show the `title`. `cut_from` is the fingerprint before training rows were cut off. There are
-    `least_classes` at least, also if no row is of the last ones.
+    `least_classes` at least, also if no row is of the last ones. `class_names` are empty if numbers are all
+    that is known.
     Raises UserError if the parts have rows of different shapes or types.
     """
 
@@ -124,6 +125,7 @@ class Dataset:
     validation: Part | None = None
     cut_from: str | None = None
     least_classes: int = 0
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         kinds = {part: (rows.X.shape[1:], rows.X.dtype) for part, rows in self.parts.items()}
@@ -239,16 +241,24 @@ Parts = dict[str, tuple[Rows, Array]]  # X and y of "train", "test", "validation
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What a file or folder has: the parts, and the names of classes 0, 1, ... where labels are words."""
+
+    parts: Parts
+    class_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Format:
     """One format of data sets that are named by a path; `options` of a Reading are those that it takes.
 
-    fits(path) says whether a file or folder looks like it. read(path, reading, say) returns the arrays, or
+    fits(path) says whether a file or folder looks like it. read(path, reading, say) returns what it has, or
     raises UserError.
     """
 
     title: str
     fits: Callable[[Path], bool]
-    read: Callable[[Path, Reading, Say], Parts]
+    read: Callable[[Path, Reading, Say], Contents]
     options: tuple[str, ...] = ()
 
 

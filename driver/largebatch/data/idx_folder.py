@@ -10,7 +10,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
-from largebatch.data.dataset import Dataset, Format, Parts, Reading, Source, UInt8Array
+from largebatch.data.dataset import Contents, Dataset, Format, Reading, Source, UInt8Array
 from largebatch.data.idx import CheckShape, any_shape, read_idx, times
 from largebatch.errors import UserError
 from largebatch.files.names import why_no_folder
@@ -163,8 +163,9 @@ def _load(data_dir: Path | None, download: bool, say: Say) -> Dataset:
     return read_folder(folder, "idx", f"IDX folder {folder.resolve().name}")
 
 
-def _read_parts(path: Path, reading: Reading, say: Say) -> Parts:
-    return {name: (part.X, part.y) for name, part in read_folder(path, "idx", path.name).parts.items()}
+def _read_parts(path: Path, reading: Reading, say: Say) -> Contents:
+    found = read_folder(path, "idx", path.name).parts
+    return Contents({name: (part.X, part.y) for name, part in found.items()})
 
 
 FORMAT = Format("IDX files", lambda path: find_part(path, "train_images") is not None, _read_parts)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from largebatch.data.dataset import Format, Parts, Reading
+from largebatch.data.dataset import Contents, Format, Reading
 from largebatch.data.npy import read_header
 from largebatch.data.npz import NAMES
 from largebatch.data.rows import as_classes, as_rows
@@ -27,7 +27,7 @@ def fits(path: Path) -> bool:
     return path.is_dir() and any(_files(path, names["train"][0]) for names in NAMES)
 
 
-def read(path: Path, reading: Reading, say: Say) -> Parts:
+def read(path: Path, reading: Reading, say: Say) -> Contents:
     """The parts of a folder. Raises UserError for files without labels, damaged ones, and unlike rows."""
     names = next(names for names in NAMES if _files(path, names["train"][0]))
     known = {file for pair in names.values() for name in pair for file in _files(path, name).values()}
@@ -35,7 +35,7 @@ def read(path: Path, reading: Reading, say: Say) -> Parts:
     if others:
         parts = ", ".join(f"{x}.npy" for x, _ in names.values())
         say(f"{path}: {', '.join(others)} not read; the parts' files are called {parts}, and so with labels")
-    return {part: _part(path, x, y, reading) for part, (x, y) in names.items() if _files(path, x)}
+    return Contents({part: _part(path, x, y, reading) for part, (x, y) in names.items() if _files(path, x)})
 
 
 def _files(path: Path, name: str) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from largebatch.data.dataset import Format, Parts, Reading
+from largebatch.data.dataset import Contents, Format, Reading
 from largebatch.data.idx import MAX_BYTES
 from largebatch.data.npy import read_header
 from largebatch.data.rows import as_classes, as_rows
@@ -27,7 +27,7 @@ NAMES = (  # of the arrays of each part
 )
 
 
-def read(path: Path, reading: Reading, say: Say) -> Parts:
+def read(path: Path, reading: Reading, say: Say) -> Contents:
     """The parts of a file. Raises UserError for anything but plain arrays of customary names."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -36,11 +36,13 @@ def read(path: Path, reading: Reading, say: Say) -> Parts:
             if names is None:
                 wanted = " or ".join(f"{x} and {y}" for x, y in (names["train"] for names in NAMES))
                 raise UserError(f"{path} holds {', '.join(sorted(there)) or 'nothing'}; {wanted} are wanted")
-            return {
-                part: _part(archive, path, x, y, reading)
-                for part, (x, y) in names.items()
-                if x in there or y in there
-            }
+            return Contents(
+                {
+                    part: _part(archive, path, x, y, reading)
+                    for part, (x, y) in names.items()
+                    if x in there or y in there
+                }
+            )
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise UserError(f"{path} cannot be read as an .npz file: {error}") from error
 

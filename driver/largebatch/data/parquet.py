@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from largebatch.data.dataset import Format, Parts, Reading
+from largebatch.data.dataset import Contents, Format, Reading
 from largebatch.data.decode import STARTS, decode, stack
 from largebatch.data.idx import MAX_BYTES
 from largebatch.data.rows import as_classes, as_rows
@@ -35,7 +37,7 @@ def fits(path: Path) -> bool:
     return path.suffix.lower() == ".parquet" and path.is_file()
 
 
-def read(path: Path, reading: Reading, say: Say) -> Parts:
+def read(path: Path, reading: Reading, say: Say) -> Contents:
     """The parts of a file or folder, told by how the names of files and folders begin.
 
     As in Spark, files without rows count for nothing, nor do names that begin with "_" or ".". Raises
@@ -45,8 +47,9 @@ def read(path: Path, reading: Reading, say: Say) -> Parts:
         files = _files(path) if path.is_dir() else {"train": [path]}
         if "train" not in files:
             raise UserError(f"{path} has no file to train on, only for {' and '.join(files)}")
-        names = _class_names(files["train"], say)
-        return {part: _part(of_part, names, reading) for part, of_part in files.items()}
+        names = _class_names(files["train"])
+        parts = {part: _part(of_part, names, reading) for part, of_part in files.items()}
+        return Contents(parts, tuple(names or _names_of_the_hub(files["train"][0])))
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
 
@@ -115,14 +118,23 @@ def _column(there: list[str], names: tuple[str, ...], file: Path) -> str:
     return found
 
 
-def _class_names(files: list[Path], say: Say) -> list[str]:
+def _class_names(files: list[Path]) -> list[str]:
     """The names of the classes in order, if labels are texts; else none."""
     labels = [_plain(_table(file, "label")["label"]) for file in files]
     if not all(pa.types.is_string(y.type) or pa.types.is_large_string(y.type) for y in labels):
         return []
-    names = sorted({str(name) for y in labels for name in y.unique().to_pylist()})
-    say(f"{len(names)} classes, numbered from 0: {', '.join(names)}")
-    return names
+    return sorted({str(name) for y in labels for name in y.unique().to_pylist()})
+
+
+def _names_of_the_hub(file: Path) -> list[str]:
+    """Names of classes 0, 1, ... that the Hugging Face hub stores beside a column of numbers, if any."""
+    schema = pq.read_schema(file)
+    with contextlib.suppress(KeyError, TypeError, ValueError):  # of other programs, or none
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        names = features[_column(schema.names, LABELS, file)]["names"]
+        if isinstance(names, list):
+            return [str(name) for name in names]
+    return []
 
 
 def _plain(column: Any) -> Any:

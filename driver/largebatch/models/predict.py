@@ -17,7 +17,8 @@ from largebatch.terminal.say import Say
 def predict(run: Path, images: Path, say: Say, wanted: Adjustment = NONE) -> pd.DataFrame:
     """Classes and probabilities: columns image, class, p0, p1, ..., a row per image.
 
-    Pixels are first adjusted as `wanted`; images that still look unlike the training images are remarked on.
+    Where classes have names, a column `name` follows `class`. Pixels are first adjusted as `wanted`; images
+    that still look unlike the training images are remarked on.
     Raises UserError for a folder without a trained model and for unusable images.
     """
     folder = RunFolder(run)
@@ -25,11 +26,14 @@ def predict(run: Path, images: Path, say: Say, wanted: Adjustment = NONE) -> pd.
     names, pixels = read_images(images, model.images, wanted, folder.look(), model.training.reading)
     for remark in remarks(pixels, model.images, folder.look(), str(images)):
         say(remark)
-    return _table(names, model.probabilities(pixels))
+    return _table(names, model.probabilities(pixels), folder.class_names())
 
 
-def _table(names: list[str], probabilities: Matrix) -> pd.DataFrame:
+def _table(names: list[str], probabilities: Matrix, class_names: list[str]) -> pd.DataFrame:
     table = pd.DataFrame(probabilities, columns=[f"p{k}" for k in range(probabilities.shape[1])])
-    table.insert(0, "class", probabilities.argmax(axis=1))
+    classes = probabilities.argmax(axis=1)
+    table.insert(0, "class", classes)
+    if class_names:
+        table.insert(1, "name", [class_names[k] for k in classes])
     table.insert(0, "image", names)
     return table

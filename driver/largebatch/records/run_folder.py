@@ -111,6 +111,7 @@ class RunFolder:
                     "fingerprint": dataset.origin,
                     "look": dataset.train.look.to_mapping(),
                     **({"folder": str(data_dir.absolute())} if data_dir else {}),
+                    **({"class_names": dataset.class_names} if dataset.class_names else {}),
                 },
                 "reproducible": training.reproducible,
             }
@@ -141,6 +142,17 @@ class RunFolder:
     def look(self) -> Look | None:
         """What the images looked like that the run is trained on; None in folders of older versions."""
         return Look.from_mapping(self._read_config()["data"].get("look"))
+
+    def class_names(self) -> list[str]:
+        """Names of classes 0, 1, ...; none if they are not known, as in folders of older versions.
+
+        Raises UserError as `settings` does.
+        """
+        values = self._read_config()["data"]
+        names = values.get("class_names", [])
+        if names and (not isinstance(names, list) or len(names) != values["classes"]):
+            raise UserError(f"{self._config}: class_names must be a list of {values['classes']} names")
+        return [str(name) for name in names]
 
     def data_dir(self) -> Path | None:
         """The folder that the user named for the data, if it is still there.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 import struct
 import zipfile
@@ -277,8 +278,30 @@ def test_nested_lists_are_images(tmp_path: Path) -> None:
 def test_labels_may_be_texts(tmp_path: Path) -> None:
     said: list[str] = []
     names = np.array(["ant", "bee", "cat"])[Y]
-    check(load(str(parquet(tmp_path / "t.parquet", [picture(x) for x in X], names)), say=said.append))
+    data = load(str(parquet(tmp_path / "t.parquet", [picture(x) for x in X], names)), say=said.append)
+    check(data)
+    assert data.class_names == ("ant", "bee", "cat")
     assert "3 classes, numbered from 0: ant, bee, cat" in said
+
+
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [(["ant", "bee", "cat", "dog"], ("ant", "bee", "cat")), (["ant", "bee"], ()), ("ant", ()), (None, ())],
+)
+def test_the_hubs_names_of_classes_are_kept_if_each_class_has_one(
+    tmp_path: Path, names: Any, kept: tuple[str, ...]
+) -> None:
+    file = parquet(tmp_path / "t.parquet", [picture(x) for x in X])
+    info = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
+    pq.write_table(pq.read_table(file).replace_schema_metadata({"huggingface": json.dumps(info)}), file)
+    data = load(str(file))
+    check(data)
+    assert data.class_names == kept
+
+
+def test_folders_name_the_classes_and_numbers_do_not(tmp_path: Path) -> None:
+    assert load(str(folders(tmp_path / "set"))).class_names == ("a", "b", "c")
+    assert load(str(parquet(tmp_path / "t.parquet", [picture(x) for x in X]))).class_names == ()
 
 
 # ---- bad input ----

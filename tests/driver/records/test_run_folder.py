@@ -64,6 +64,18 @@ def test_a_folder_knows_the_channels_and_the_scale_of_its_data(tmp_path: Path) -
     assert folder.images() == Images(height=4, width=5, classes=3, channels=3, pixel_scale=1)
 
 
+def test_a_folder_keeps_the_names_of_classes_as_many_as_there_are(folder: RunFolder, tmp_path: Path) -> None:
+    assert folder.class_names() == []
+    named = dataclasses.replace(dataset(), class_names=("ant", "bee", "cät"))
+    folder = RunFolder.create(tmp_path / "named", TRAINING, EXECUTION, named)
+    assert folder.class_names() == ["ant", "bee", "cät"]
+    values = config(folder)
+    values["data"]["class_names"].pop()
+    (folder.path / "config.json").write_text(json.dumps(values))
+    with pytest.raises(UserError, match=r"config.json: class_names must be a list of 3 names$"):
+        folder.class_names()
+
+
 def test_data_of_a_folder_from_before_there_were_channels_are_grey_bytes(folder: RunFolder) -> None:
     values = without("data", "channels")(without("data", "pixel_scale")(config(folder)))
     (folder.path / "config.json").write_text(json.dumps(values))
