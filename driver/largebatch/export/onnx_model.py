@@ -8,6 +8,7 @@ import numpy.typing as npt
 from largebatch.export.arrays import shaped_arrays
 from largebatch.export.need import need
 from largebatch.export.onnx_residual import Node, residual_nodes
+from largebatch.export.origin import origin
 from largebatch.models.model import Model
 
 OPSET, IR = 13, 7  # old enough for every reader of today
@@ -41,7 +42,7 @@ def onnx_bytes(model: Model, fingerprint: str) -> bytes:
     made = helper.make_model(
         graph, producer_name="largebatch", ir_version=IR, opset_imports=[helper.make_opsetid("", OPSET)]
     )
-    helper.set_model_props(made, {"dataset": model.training.dataset, "fingerprint": fingerprint})
+    helper.set_model_props(made, origin(model, fingerprint))
     onnx.checker.check_model(made, full_check=True)
     return bytes(made.SerializeToString())
 

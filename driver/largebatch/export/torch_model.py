@@ -6,6 +6,7 @@ import numpy as np
 
 from largebatch.export.arrays import shaped_arrays
 from largebatch.export.need import need
+from largebatch.export.origin import origin
 from largebatch.models.model import Model
 
 
@@ -29,7 +30,6 @@ def safetensors_bytes(model: Model, fingerprint: str) -> bytes:
         "pixel_scale": str(model.images.pixel_scale),
         "image_shape": "x".join(map(str, model.shape)),
         "margins": ",".join(map(str, (left, right, top, bottom))),
-        "dataset": model.training.dataset,
-        "fingerprint": fingerprint,
+        **origin(model, fingerprint),
     }
     return bytes(save(tensors, metadata))

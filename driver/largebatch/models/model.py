@@ -24,11 +24,15 @@ PIECE = 1024  # images that are scaled at a time
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """A trained network: its settings, its images, its arrays by name in their order, moments last."""
+    """A trained network: its settings, its images, its arrays by name in their order, moments last.
+
+    `class_names` are those of classes 0, 1, ..., or empty.
+    """
 
     training: Training
     images: Images
     arrays: Mapping[str, Matrix]
+    class_names: tuple[str, ...] = ()
 
     @classmethod
     def of_run(cls, folder: RunFolder, say: Say) -> Self:
@@ -42,7 +46,8 @@ class Model:
             )
         if folder.damaged_epochs():
             say(f"{folder.path}: a newer checkpoint is damaged: that of epoch {epoch} is used")
-        return cls(training, folder.images(), folder.arrays(epoch, training.architecture))
+        arrays = folder.arrays(epoch, training.architecture)
+        return cls(training, folder.images(), arrays, folder.class_names())
 
     @property
     def shape(self) -> tuple[int, int, int]:

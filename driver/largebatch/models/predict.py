@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -26,10 +27,10 @@ def predict(run: Path, images: Path, say: Say, wanted: Adjustment = NONE) -> pd.
     names, pixels = read_images(images, model.images, wanted, folder.look(), model.training.reading)
     for remark in remarks(pixels, model.images, folder.look(), str(images)):
         say(remark)
-    return _table(names, model.probabilities(pixels), folder.class_names())
+    return _table(names, model.probabilities(pixels), model.class_names)
 
 
-def _table(names: list[str], probabilities: Matrix, class_names: list[str]) -> pd.DataFrame:
+def _table(names: list[str], probabilities: Matrix, class_names: Sequence[str]) -> pd.DataFrame:
     table = pd.DataFrame(probabilities, columns=[f"p{k}" for k in range(probabilities.shape[1])])
     classes = probabilities.argmax(axis=1)
     table.insert(0, "class", classes)

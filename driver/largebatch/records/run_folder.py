@@ -143,7 +143,7 @@ class RunFolder:
         """What the images looked like that the run is trained on; None in folders of older versions."""
         return Look.from_mapping(self._read_config()["data"].get("look"))
 
-    def class_names(self) -> list[str]:
+    def class_names(self) -> tuple[str, ...]:
         """Names of classes 0, 1, ...; none if they are not known, as in folders of older versions.
 
         Raises UserError as `settings` does.
@@ -152,7 +152,7 @@ class RunFolder:
         names = values.get("class_names", [])
         if names and (not isinstance(names, list) or len(names) != values["classes"]):
             raise UserError(f"{self._config}: class_names must be a list of {values['classes']} names")
-        return [str(name) for name in names]
+        return tuple(map(str, names))
 
     def data_dir(self) -> Path | None:
         """The folder that the user named for the data, if it is still there.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,16 @@ def test_onnx_says_what_it_is() -> None:
     assert {prop.key: prop.value for prop in made.metadata_props} == {
         "dataset": "mnist", "fingerprint": "a-fingerprint",
     }  # fmt: skip
+
+
+def test_files_keep_the_names_of_classes(tmp_path: Path) -> None:
+    names = tuple(f"name, {k}" for k in range(model("mlp").images.classes))
+    named = dataclasses.replace(model("mlp"), class_names=names)
+    made = onnx.load_from_string(onnx_bytes(named, "f"))
+    (tmp_path / "m").write_bytes(safetensors_bytes(named, "f"))
+    with safe_open(tmp_path / "m", "numpy") as file:
+        about = {prop.key: prop.value for prop in made.metadata_props}, file.metadata()
+    assert [json.loads(one["class_names"]) for one in about] == [list(names)] * 2
 
 
 def test_safetensors_have_the_names_and_shapes_of_pytorch() -> None:

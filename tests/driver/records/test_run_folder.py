@@ -65,10 +65,10 @@ def test_a_folder_knows_the_channels_and_the_scale_of_its_data(tmp_path: Path) -
 
 
 def test_a_folder_keeps_the_names_of_classes_as_many_as_there_are(folder: RunFolder, tmp_path: Path) -> None:
-    assert folder.class_names() == []
+    assert folder.class_names() == ()
     named = dataclasses.replace(dataset(), class_names=("ant", "bee", "cät"))
     folder = RunFolder.create(tmp_path / "named", TRAINING, EXECUTION, named)
-    assert folder.class_names() == ["ant", "bee", "cät"]
+    assert folder.class_names() == ("ant", "bee", "cät")
     values = config(folder)
     values["data"]["class_names"].pop()
     (folder.path / "config.json").write_text(json.dumps(values))
