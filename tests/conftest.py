@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.command import Run, run
+from tests.support.java import SHORT_LIVED
 from tests.support.samples import write_bars
 
 # A busy machine is no fault of what is tested, and a change is judged by the same examples as the one before.
@@ -19,8 +20,7 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
-# A JVM of a test lives for seconds: Java's second compiler would double its work, and never pay.
-os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+os.environ.setdefault("JAVA_TOOL_OPTIONS", SHORT_LIVED)
 
 # Folders whose tests share a JVM: they run in one process. Elsewhere the tests of a file do.
 SHARING = ("tests/dml/",)

@@ -18,6 +18,7 @@ import numpy as np
 
 from largebatch.data.idx import read_idx
 from tests.environments.rows import Row
+from tests.support.java import SHORT_LIVED
 from tests.support.outcomes import assert_equal_runs
 from tests.support.patience import TIMEOUT_S
 from tests.support.processes import children, java_of, members, send_to_all, wait_until
@@ -53,7 +54,7 @@ class Stage:
         """That of the commands: little of this process' own, and what the row has."""
         own = {name: os.environ[name] for name in INHERITED if name in os.environ}
         own |= {"TMPDIR": str(self.home / "tmp"), "XDG_CACHE_HOME": str(self.home / "cache")}
-        own.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")  # these JVMs live for seconds
+        own.setdefault("JAVA_TOOL_OPTIONS", SHORT_LIVED)
         for name, value in row.variables.items():
             if value is None:
                 own.pop(name, None)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tests.support.java import SHORT_LIVED
+
 _LOADED = re.compile(r"\] (\S+) source: (?:file:)?(\S+\.jar)$", re.MULTILINE)
 DRIVER, EXECUTOR = "org.apache.spark.deploy.SparkSubmit", "executor.CoarseGrainedExecutorBackend"
 
 
 def option(folder: Path) -> str:
     """For JAVA_TOOL_OPTIONS: every JVM writes a file in the folder, which must have a plain name."""
-    return f"-XX:TieredStopAtLevel=1 -Xlog:class+load=info:file={folder}/%p.txt"
+    return f"{SHORT_LIVED} -Xlog:class+load=info:file={folder}/%p.txt"
 
 
 def jars_of(folder: Path, main_class: str) -> list[dict[str, str]]:

@@ -1,8 +1,12 @@
-"""A stand-in for Java, of any version."""
+"""Java's options in tests, and a stand-in for Java, of any version."""
 
 from __future__ import annotations
 
 from pathlib import Path
+
+# A JVM of a test lives for seconds. Java's second compiler would double its work, and never pay. Nor would a
+# check of the classes of Spark and SystemDS, which every JVM outside the tests makes.
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
 
 
 def fake_java(home: Path, version: str) -> Path:

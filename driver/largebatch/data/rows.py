@@ -67,9 +67,12 @@ def as_classes(y: Array, count: int, shown: str) -> Array:
     """y as whole numbers, of shape (N,). Raises UserError if they are not one for each of `count` rows."""
     flat = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if flat.shape != (count,):
-        raise UserError(f"{shown} has the shape {y.shape}; one label for each of {count} rows is wanted")
+        one_hot = ": y.argmax(axis=1) makes them of one-hot rows" if y.ndim == 2 and len(y) == count else ""
+        raise UserError(
+            f"{shown} has the shape {y.shape}; one label for each of {count} rows is wanted{one_hot}"
+        )
     if flat.dtype.kind not in "uif" or not np.isfinite(flat).all() or (flat != np.floor(flat)).any():
-        raise UserError(f"{shown} holds labels that are not whole numbers")
+        raise UserError(f"{shown} holds labels that are not whole numbers: number the classes from 0")
     return flat.astype(np.int64)
 
 

@@ -50,6 +50,7 @@ _CONFIG = {"training": dict, "execution": dict, "data": dict}  # what config.jso
 _DATA = {
     "height": int, "width": int, "classes": int, "channels": int, "pixel_scale": int, "fingerprint": str,
 }  # fmt: skip
+_RESTORE = "restore the file, or begin the run anew in another folder"
 _DATA_OF_OLD = {"channels": 1, "pixel_scale": 255}  # in older folders, whose images were all grey bytes
 
 
@@ -151,7 +152,9 @@ class RunFolder:
         values = self._read_config()["data"]
         names = values.get("class_names", [])
         if names and (not isinstance(names, list) or len(names) != values["classes"]):
-            raise UserError(f"{self._config}: class_names must be a list of {values['classes']} names")
+            raise UserError(
+                f"{self._config}: class_names must be a list of {values['classes']} names; {_RESTORE}"
+            )
         return tuple(map(str, names))
 
     def data_dir(self) -> Path | None:
@@ -180,13 +183,15 @@ class RunFolder:
         except FileNotFoundError:
             raise UserError(f"{self.path} is not the folder of a run: it has no config.json") from None
         except (OSError, ValueError) as error:
-            raise UserError(f"{self._config} can't be read as a run's settings: {error}") from error
+            raise UserError(
+                f"{self._config} can't be read as a run's settings: {error}; {_RESTORE}"
+            ) from error
         lacking = _lacking(values, _CONFIG)
         if not lacking:
             values["data"] = _DATA_OF_OLD | values["data"]
             lacking = _lacking(values["data"], _DATA)
         if lacking:
-            raise UserError(f"{self._config} is no run's settings: it lacks {', '.join(lacking)}")
+            raise UserError(f"{self._config} is no run's settings: it lacks {', '.join(lacking)}; {_RESTORE}")
         return values
 
     def lock(self) -> contextlib.AbstractContextManager[None]:

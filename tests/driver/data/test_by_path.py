@@ -390,7 +390,10 @@ BAD: dict[str, tuple[Make, str]] = {
         lambda p: npz(p / "t.npz", y_train=np.where(Y == 1, np.nan, Y)),
         "y_train holds labels that are not whole numbers",
     ),
-    "labels one-hot": (lambda p: npz(p / "t.npz", y_train=np.eye(3)[Y]), "one label for each of 9 rows"),
+    "labels one-hot": (
+        lambda p: npz(p / "t.npz", y_train=np.eye(3)[Y]),
+        "9 rows is wanted: y.argmax(axis=1) makes them of",
+    ),
     "NaN": (
         lambda p: npz(p / "t.npz", x_train=np.full((9, 6, 5), np.nan), x_test=np.zeros((5, 6, 5))),
         "t.npz, train part: X has numbers that are not finite in 9 rows, first in row 0, counted from 0: "

@@ -18,6 +18,7 @@ from largebatch.export.tracker import Tracked, tracked
 from largebatch.export.watch import watching
 from largebatch.records.run_folder import RunFolder
 from tests.support.patience import TIMEOUT_S
+from tests.support.processes import wait_until
 from tests.support.study_samples import LARS, SGD, finished_study, metrics, write_run
 
 
@@ -110,10 +111,7 @@ def test_a_run_is_followed_and_complete_at_the_end(tmp_path: Path, monkeypatch: 
     said: list[str] = []
     with watching(folder.path, ["tensorboard"], said.append):
         write_run(folder.path, LARS, status=None, epochs=2)
-        end = time.monotonic() + TIMEOUT_S
-        while not list(folder.path.glob("tensorboard/*")):  # it is seen before it ends
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        wait_until(lambda: bool(list(folder.path.glob("tensorboard/*"))))  # it is seen before it ends
         metrics(LARS).to_csv(folder.metrics_file, index=False)
     assert {step for _, step in scalars(folder.path / "tensorboard")} == {1, 2, 3}
     assert said == []
@@ -153,7 +151,7 @@ def test_a_tracker_that_fails_ends_no_run(
     monkeypatch.setattr(watch, "PATIENCE_S", 0.2 if seconds else TIMEOUT_S)
     said: list[str] = []
     with watching(study, ["mlflow"], said.append):
-        pass
+        wait_until(lambda: broken.calls > 0)
     assert broken.calls == 1, "it is left out from then on"
     assert len(said) == 1 and said[0].startswith(words)
 

@@ -72,7 +72,7 @@ def test_a_folder_keeps_the_names_of_classes_as_many_as_there_are(folder: RunFol
     values = config(folder)
     values["data"]["class_names"].pop()
     (folder.path / "config.json").write_text(json.dumps(values))
-    with pytest.raises(UserError, match=r"config.json: class_names must be a list of 3 names$"):
+    with pytest.raises(UserError, match=r"config.json: class_names must be a list of 3 names; restore "):
         folder.class_names()
 
 
@@ -186,7 +186,7 @@ def test_settings_of_something_else_are_a_user_error(
     folder: RunFolder, change: Callable[[Any], Any], lacking: str
 ) -> None:
     (folder.path / "config.json").write_text(json.dumps(change(config(folder))))
-    assert_refused(folder, rf"config\.json is no run's settings: it lacks {lacking}$")
+    assert_refused(folder, rf"config\.json is no run's settings: it lacks {lacking}; restore the file, or ")
 
 
 @pytest.mark.parametrize(
