@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -389,6 +390,17 @@ def test_the_plan_is_explained_in_words(tmp_path: Path) -> None:
         "There are 72 epochs to do",
     ):
         assert sentence in text
+
+
+def test_the_plan_says_which_rates_are_not_tuned(tmp_path: Path) -> None:
+    wanted = request(tmp_path)
+    assert "not tuned" not in explained(wanted, ignore)
+    study = Path(wanted.study)
+    study.write_text(
+        re.sub("learning_rate = {.*}", "weight_decay = { low = 0.1, high = 0.2 }", study.read_text())
+    )
+    text = explained(wanted, ignore)
+    assert "The learning rate is given, and not tuned: 0.01 for sgd, 1 for lars." in text
 
 
 def test_a_data_set_must_have_a_part_to_choose_by_and_one_to_judge_by(tmp_path: Path) -> None:

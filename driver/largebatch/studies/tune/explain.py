@@ -36,6 +36,7 @@ def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str
             for optimizer, space in plan.tuning.spaces.items()
             if any(cell.trials[0].optimizer == optimizer for cell in cells)
         ),
+        *_given_rates(plan, cells),
         _judged_by(settings),
         *_promotion(cells[0]),
         _CHOICE,
@@ -73,6 +74,18 @@ def _trials(settings: TuneSettings, cell: Cell) -> str:
         f"Each gets {len(cell.trials)} trials, the first points of a scrambled Sobol sequence with seed "
         f"{settings.sequence}: the same points at every batch size."
     )
+
+
+def _given_rates(plan: Plan, cells: Sequence[Cell]) -> list[str]:
+    """The learning rates that trials do not draw: without tuned rates a comparison is hardly fair."""
+    drawn = {
+        optimizer
+        for optimizer, space in plan.tuning.spaces.items()
+        if any(dimension.setting == "learning_rate" for dimension in space)
+    }
+    firsts = [cell.trials[0] for cell in cells if cell.trials[0].optimizer not in drawn]
+    rates = dict.fromkeys(f"{first.learning_rate:g} for {first.optimizer}" for first in firsts)
+    return [f"The learning rate is given, and not tuned: {', '.join(rates)}."] if rates else []
 
 
 def _judged_by(settings: TuneSettings) -> str:
