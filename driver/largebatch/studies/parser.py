@@ -37,6 +37,7 @@ from largebatch.settings.values import declared
 from largebatch.studies.complaints import Complaints, without_flags
 from largebatch.studies.toml_lines import locate
 from largebatch.studies.tuning_parser import TuningParser
+from largebatch.tuning.space import NOT_TUNED
 
 MAX_RUNS = 1000
 _TEXTS = ("name", "title", "description", "fallback")
@@ -110,8 +111,19 @@ class _Parser:
 
     def _taken(self, optimizer: str) -> set[str]:
         """The settings that [fixed] and the grids give the runs of an optimizer."""
-        grids = [g for g in self._grids() if optimizer in _values("optimizer", g.get("optimizer", optimizer))]
-        return {key for table in (self._table("fixed"), *grids) for key in table}
+        grids = {
+            number: grid
+            for number, grid in enumerate(self._grids())
+            if optimizer in _values("optimizer", grid.get("optimizer", optimizer))
+        }
+        for number, grid in grids.items():
+            for key in grid:
+                if key not in NOT_TUNED and not all(key in other for other in grids.values()):
+                    words = (
+                        f"{key} is given to some runs of {optimizer} only: give it to all of them, or to none"
+                    )
+                    self.complaints.refuse("grid", number, key, words)
+        return {key for table in (self._table("fixed"), *grids.values()) for key in table}
 
     def _check_top(self) -> None:
         for key in self.document:

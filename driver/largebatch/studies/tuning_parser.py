@@ -6,12 +6,16 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from largebatch.settings.training import Training
+from largebatch.settings.training import DataSettings, Training
 from largebatch.settings.tuning import Space, TuneSettings, Tuning
-from largebatch.studies.complaints import Complaints
+from largebatch.settings.values import declared
+from largebatch.studies.complaints import Complaints, without_flags
 from largebatch.tuning import space
 
 BLIND = ("validation_rows", "test_part")  # [tune] says them of trials
+# What optimizers are compared on must be the same for all: the length of training, the data, the network.
+_OF_NETWORK = tuple(name for name, one in declared(Training).items() if one.of == "network")
+ALIKE = ("epochs", *declared(DataSettings), "network", *_OF_NETWORK)
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,9 @@ class TuningParser:
         self._check_cells()
         self.complaints.check_names("tune", 0, self.tune, TuneSettings)
         settings = self.complaints.guarded("tune", 0, TuneSettings.from_mapping, self.tune)
+        if "promote_share" in self.tune and not settings.promote_after:
+            words = "promote_share counts with promote_after only: give that, or leave both out"
+            self.complaints.refuse("tune", 0, "promote_share", words)
         optimizers = list(dict.fromkeys(run.optimizer for run in self.runs))
         for name in self.spaces:
             if name not in optimizers:
@@ -39,6 +46,11 @@ class TuningParser:
 
     def _check_cells(self) -> None:
         """A cell is told by its optimizer and batch size; what [tune] says must not be said elsewhere."""
+        for name in ALIKE:
+            values = list(dict.fromkeys(str(getattr(run, name)) for run in self.runs))
+            if len(values) > 1:
+                words = f"{name} is {' and '.join(values)}; a study that tunes compares at one"
+                self.complaints.refuse("grid", 0, name, f"{words}: give it once, in [fixed]")
         seen = set()
         for run in self.runs:
             cell = run.optimizer, run.batch_size
@@ -52,6 +64,12 @@ class TuningParser:
 
     def _chosen(self, optimizer: str) -> Space:
         found = self._space(optimizer)
+        for dimension in found:
+            for run in self.runs:
+                if run.optimizer == optimizer and (foreign := run.foreign(dimension.setting)):
+                    self.complaints.refuse(
+                        f"space.{optimizer}", 0, dimension.setting, f"{without_flags(foreign)}: leave it out"
+                    )
         if not any(dimension.free for dimension in found):
             mend = f"give a setting of [space.{optimizer}] a range or values"
             self.complaints.refuse(

@@ -59,6 +59,8 @@ class Curve:
         return (math.inf if math.isnan(accuracy) else -accuracy, math.inf if math.isnan(loss) else loss)
 
 
+LEAST_VALUES = 3  # of a setting, to speak of an edge
+
 Curves = Callable[[Training], Curve]  # the curve of a run
 
 
@@ -83,17 +85,26 @@ class Standing:
 
 def standing(cell: Cell, curve: Curves) -> Standing:
     """How a cell stands, from the curves of its trials alone: so a study that was killed goes on."""
-    group = list(cell.trials)
+    waiting, places = list(cell.trials), len(cell.trials)
     goals: dict[Training, int] = {}
     for rung in cell.rungs:
+        group = _with_stand_ins(waiting, places, curve, rung)
         goals |= dict.fromkeys(group, rung)
         due = [trial for trial in group if not curve(trial).reached(rung)]
         ranked = _ranked(group, curve, rung)
         if due or not ranked or rung == cell.rungs[-1]:
             break
-        group = ranked[: cell.going_on(len(group))]
+        waiting, places = ranked, cell.going_on(places)
     best = ranked[0] if ranked and not due and cell.complete else None
     return Standing(goals, due, rung, best)
+
+
+def _with_stand_ins(waiting: Sequence[Training], places: int, curve: Curves, rung: int) -> list[Training]:
+    """The first trials that wait, as many as have a place. If all of them diverge, as many more go on."""
+    for count in range(places, len(waiting), places):
+        if any(not curve(trial).reached(rung) or curve(trial).alive(rung) for trial in waiting[:count]):
+            return list(waiting[:count])
+    return list(waiting)
 
 
 def _ranked(group: Sequence[Training], curve: Curves, rung: int) -> list[Training]:
@@ -103,12 +114,15 @@ def _ranked(group: Sequence[Training], curve: Curves, rung: int) -> list[Trainin
 
 
 def edges(cell: Cell, best: Training) -> list[str]:
-    """The settings whose best value is the lowest or highest that was tried, as "learning_rate highest"."""
+    """The settings whose best value is the lowest or highest that was tried, as "learning_rate highest".
+
+    One of two listed values is always at an end, and says nothing.
+    """
     found = []
     for name in cell.dimensions:
         tried: list[Any] = [getattr(trial, name) for trial in cell.trials]
         value = getattr(best, name)
-        if not isinstance(value, float) or min(tried) == max(tried):
+        if not isinstance(value, float) or len(set(tried)) < LEAST_VALUES:
             continue
         found += [
             f"{name} {end}" for end, most in (("lowest", min), ("highest", max)) if value == most(tried)

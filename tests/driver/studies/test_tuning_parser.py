@@ -54,6 +54,28 @@ def test_a_target_of_the_table_is_the_setting_that_every_session_has() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        (
+            f"{HEAD}{GRID}epochs = [2, 20]\n{TUNE}",
+            r"line 8: epochs is 2 and 20; a study that tunes compares at one: give it once, in \[fixed\]",
+        ),
+        (
+            'name = "s"\n[fixed]\ndataset = "digits"\n[[grid]]\noptimizer = "sgd"\nbatch_size = 64\n'
+            'network = "mlp"\n[[grid]]\noptimizer = "lars"\nbatch_size = 64\nnetwork = "softmax"\n' + TUNE,
+            "line 7: network is mlp and softmax; a study that tunes compares at one",
+        ),
+        (
+            f'{HEAD}[[grid]]\noptimizer = "lars"\nbatch_size = 64\nlearning_rate = 0.5\n[[grid]]\n'
+            f'optimizer = "lars"\nbatch_size = 128\n{TUNE}',
+            "line 8: learning_rate is given to some runs of lars only: give it to all of them, or to none",
+        ),
+        (
+            f"{HEAD}{GRID}{TUNE}[space.lars]\npower = {{ low = 1.0, high = 3.0 }}\n",
+            "line 12: power belongs to schedule polynomial, not to inverse_time: leave it out",
+        ),
+        (
+            f"{HEAD}{GRID}{TUNE}promote_share = 0.5\n",
+            "line 11: promote_share counts with promote_after only: give that, or leave both out",
+        ),
         (f"{HEAD}{GRID}[tune]\n", r"line 8: \[tune\] needs either trials or budget"),
         (f'{HEAD}{GRID}[tune]\ntrials = 4\nbudget = "2h"\n', "needs either trials or budget"),
         (f"{HEAD}{GRID}[tune]\ntrials = 1\n", "line 9: trials 1 must be from 2 to 512"),

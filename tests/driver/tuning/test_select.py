@@ -75,6 +75,23 @@ def test_a_diverged_trial_needs_no_more_training_and_never_wins() -> None:
     assert list(found.goals.values()) == [4, 4], "it was of use at the first rung, and was promoted"
 
 
+def test_if_all_that_go_on_diverge_the_next_best_take_their_places() -> None:
+    six = cell(6, (1, 3), share=0.3)
+    curves = {f"t{n}": curve("paused", n / 10) for n in range(1, 7)}
+    curves |= {"t6": curve("diverged", 0.6, 0.1), "t5": curve("paused", 0.5)}
+    found = stands(six, **curves)
+    assert (numbers(six, found), list(found.goals.values())) == ([5], [1, 1, 1, 1, 3, 3])
+    curves["t5"] = curve("diverged", 0.5, 0.1)
+    found = stands(six, **curves)
+    assert (numbers(six, found), list(found.goals.values())) == ([4, 3], [1, 1, 3, 3, 3, 3])
+    curves |= {"t4": curve("finished", 0.4, 0.4, 0.4), "t3": curve("diverged", 0.3, 0.3)}
+    found = stands(six, **curves)
+    assert found.decided and found.best == six.trials[3]
+    curves |= {f"t{n}": curve("diverged", n / 10, 0.1) for n in range(1, 5)}
+    found = stands(six, **curves)
+    assert found.decided and found.best is None
+
+
 def test_a_cell_all_of_whose_trials_diverge_is_decided_without_a_best() -> None:
     two = cell(2, (1, 4))
     found = stands(two, t1=curve("diverged", 0.9), t2=curve("diverged", 0.1))
@@ -133,6 +150,8 @@ def test_a_best_value_at_an_edge_of_what_was_tried_is_told() -> None:
     assert edges(many, ordered[0]) == ["learning_rate lowest"]
     assert edges(many, ordered[-1]) == ["learning_rate highest"]
     assert [edges(many, trial) for trial in ordered[1:-1]] == [[]] * 6
+    two = dataclasses.replace(many, trials=many.trials[:2])
+    assert edges(two, two.trials[0]) == [], "one of two values is always at an end"
 
 
 def test_a_final_run_has_the_best_settings_all_rows_and_the_test_part() -> None:
