@@ -104,10 +104,13 @@ class _Trial:
 
     def train(self) -> Came:
         more = [each.format(home=self._here) for each in self._row.more or ("--out", "{home}/run")]
+        stall = (
+            ("--stall-timeout", STALL_S) if self._row.pause else ()
+        )  # else a slow machine would be told off
         done = self._paused(
             "train", "--dataset", "idx", "--data-dir", self._stage.home / "data", "--network", "softmax",
             "--mode", "local", "--epochs", "1", "--workers", "4", "--batch-size", "40", "--memory", "512m",
-            "--stall-timeout", STALL_S, *more,
+            *stall, *more,
         )  # fmt: skip
         folder = Path(more[-1])
         if done.returncode:

@@ -12,8 +12,13 @@ from largebatch.report.targets import steps
 NEVER = math.nan
 
 
-def table(lines: Mapping[str, Mapping[int, list[float]]], target: float = 0.9) -> pd.DataFrame:
-    """Updates to the target by line, batch size and seed; 1 s and a tenth of an epoch each."""
+ROWS = 6400
+
+
+def table(
+    lines: Mapping[str, Mapping[int, list[float]]], target: float = 0.9, epochs: float = 100
+) -> pd.DataFrame:
+    """Updates to the target by line, batch size and seed, 1 s each, of runs of so many epochs."""
     rows = [
         (
             f"{line}-{size}-{seed}",
@@ -25,8 +30,9 @@ def table(lines: Mapping[str, Mapping[int, list[float]]], target: float = 0.9) -
             target,
             "test",
             count,
-            count / 10,
+            count * size / ROWS,
             count,
+            epochs,
         )
         for line, sizes in lines.items()
         for size, counts in sizes.items()

@@ -26,7 +26,9 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.settings.execution import Execution
 from largebatch.settings.study import Study, run_name
 from largebatch.settings.training import Training
-from largebatch.settings.tuning import Tuned
+from largebatch.settings.tuning import Tuned, Tuning
+
+MOST_SHOWN = 8  # values of a setting in a sentence
 
 
 class StudyFolder:
@@ -93,11 +95,13 @@ class StudyFolder:
                 "name another folder by --out"
             )
         if self._foreign(study):
-            spaces = ", or give the [space.OPTIMIZER] that it was begun with" if study.tuning else ""
+            tables = ", or give [tune] and [space.OPTIMIZER] as it was begun with" if study.tuning else ""
             raise UserError(
                 f"{self.path} holds the study {study.name!r} with other runs ({self._differences(study)}): "
-                f"name another folder by --out{spaces}"
+                f"name another folder by --out{tables}"
             )
+        if study.tuning:
+            self._check_promotion(study.tuning)
 
     def write(self, study: Study, execution: Execution, tuned: Tuned | None = None) -> None:
         """Write study.json."""
@@ -175,10 +179,30 @@ class StudyFolder:
         here = [run.to_mapping() for run in study.runs]
         texts = []
         for name in here[0]:
-            old, new = _shown(there, name), _shown(here, name)
-            if old != new:
-                texts.append(f"{name} {old} there, {new} here")
+            old, new = _values(there, name), _values(here, name)
+            if old != new and max(len(old), len(new)) > MOST_SHOWN:
+                texts.append(f"other values of {name}")
+            elif old != new:
+                texts.append(f"{name} {', '.join(old)} there, {', '.join(new)} here")
         return "; ".join(texts) or f"{len(there)} there, {len(here)} here"
+
+    def _check_promotion(self, tuning: Tuning) -> None:
+        """Raises UserError if trials were chosen otherwise: tests that are known must not be chosen by."""
+        known = {entry["name"]: Training.from_mapping(entry["training"]) for entry in self._there["runs"]}
+        try:
+            cells = tuning_record.from_mapping(self._there["tuning"]["cells"], known)
+        except (KeyError, TypeError, ValueError):
+            return
+        settings = tuning.settings
+        for cell in cells:
+            rungs = settings.rungs(cell.trials[0].epochs)[
+                : len(cell.rungs)
+            ]  # one at first, with a budget of time
+            if cell.rungs != rungs or (len(rungs) > 1 and cell.share != settings.promote_share):
+                raise UserError(
+                    f"{self.path} was begun with another promote_after or promote_share of [tune]: give "
+                    f"those, or name another folder by --out, and its runs by --runs {self.runs}"
+                )
 
 
 def unplaced(run: Training) -> Training:
@@ -202,5 +226,5 @@ def _is_folder(run: dict[str, Any]) -> bool:
     )
 
 
-def _shown(mappings: list[dict[str, Any]], name: str) -> str:
-    return ", ".join(dict.fromkeys(str(mapping[name]) for mapping in mappings))
+def _values(mappings: list[dict[str, Any]], name: str) -> list[str]:
+    return list(dict.fromkeys(str(mapping[name]) for mapping in mappings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +11,7 @@ import pandas as pd
 from largebatch.records.result import Status
 from largebatch.report import tables
 from largebatch.report.parts import Part, Table
-from largebatch.report.statistics import LEAST_SEEDS, BySeed, Rank, ranking
+from largebatch.report.statistics import BY_CHANCE, LEAST_SEEDS, BySeed, Rank, ranking
 
 _HEADINGS = (
     "batch size",
@@ -31,12 +32,13 @@ def part(results: pd.DataFrame) -> list[Part]:
         return []
     word = tables.headline(results).replace("_", " ")
     rows = [_HEADINGS, *(_row(size, ranks) for size, ranks in found.items())]
-    told = sum(bool(ranks[0].ahead_of) for ranks in found.values())
+    told = sum(any(rank.ahead_of for rank in ranks) for ranks in found.values())
     text = (
         f"The line with the highest median {word} over its seeds. It is called ahead of another only if it "
         f"is above it with every seed that both have, {LEAST_SEEDS} at least: equal seeds mean equal start "
-        "values and equal batches. The interval is that of the median at 95 %, by bootstrap over the seeds. "
-        "A run that diverged counts as the lowest of all."
+        f"values and equal batches. {BY_CHANCE} The interval is that of the median at 95 %, by bootstrap "
+        "over the seeds. Of fewer than six it is their range, which is narrower than 95 % asks for. A run "
+        "that diverged counts as the lowest of all."
     )
     sentence = f"At {told} of {len(found)} batch sizes a line is ahead of another with every seed."
     return [Part("ranking", "Which line at which batch size", [sentence], [Table("Ranking", text, rows)])]
@@ -47,14 +49,16 @@ def rankings(results: pd.DataFrame) -> dict[int, list[Rank]]:
     tunes = "budget" in results  # its own section says who is ahead, budget by budget
     if results.empty or tunes or "seed" not in results:
         return {}
-    return {size: ranks for size, ranks in _rankings(results) if len(ranks) > 1 and _has_seeds(ranks)}
+    return dict(_rankings(results))
 
 
 def _rankings(results: pd.DataFrame) -> Iterator[tuple[int, list[Rank]]]:
     measure = tables.headline(results)
     ended = results[results["status"].isin([Status.FINISHED, Status.DIVERGED])]
     for size, group in ended.groupby("batch_size"):
-        yield int(str(size)), ranking(_by_line(group, measure))
+        by_line = _by_line(group, measure)
+        if any(len(set(a) & set(b)) >= LEAST_SEEDS for a, b in itertools.combinations(by_line.values(), 2)):
+            yield int(str(size)), ranking(by_line)
 
 
 def _by_line(group: pd.DataFrame, measure: str) -> Mapping[str, BySeed]:
@@ -64,10 +68,6 @@ def _by_line(group: pd.DataFrame, measure: str) -> Mapping[str, BySeed]:
         str(line): dict(zip(rows["seed"].astype(int), rows["value"], strict=True))
         for line, rows in known.groupby("line", sort=False)
     }
-
-
-def _has_seeds(ranks: list[Rank]) -> bool:
-    return sorted(len(rank.values) for rank in ranks)[-2] >= LEAST_SEEDS
 
 
 def _row(size: int, ranks: list[Rank]) -> list[str]:

@@ -32,8 +32,9 @@ def errors(results: pd.DataFrame, measure: str = "") -> pd.DataFrame:
     if table.empty:
         return table
     table = table[table["optimizer"].map(lambda name: _has_rates(table[table["optimizer"] == name]))]
-    title = table["optimizer"].map(lambda name: OPTIMIZERS[name].title if name in OPTIMIZERS else name)
-    return table.assign(optimizer=title).sort_values(["batch_size", "learning_rate"], ignore_index=True)
+    return table.assign(optimizer=titled(table["optimizer"])).sort_values(
+        ["batch_size", "learning_rate"], ignore_index=True
+    )
 
 
 def _states(status: pd.Series[str]) -> tuple[bool, bool]:
@@ -44,6 +45,11 @@ def _states(status: pd.Series[str]) -> tuple[bool, bool]:
 
 def _has_rates(part: pd.DataFrame) -> bool:
     return int((part.groupby("batch_size")["learning_rate"].nunique() >= LEAST).sum()) >= LEAST
+
+
+def titled(optimizers: pd.Series[str]) -> pd.Series[str]:
+    """The names of optimizers as reports show them."""
+    return optimizers.map(lambda name: OPTIMIZERS[name].title if name in OPTIMIZERS else name)
 
 
 def best(errors_table: pd.DataFrame) -> pd.DataFrame:

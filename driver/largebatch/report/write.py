@@ -81,12 +81,11 @@ def _tuned(study: StudyRecord, command: str, per_worker: bool) -> Content:
     content = _usual(budgets[EPOCHS], results, epochs, command, per_worker)
     part = tuning_part.part(cells)
     trials = tuning.trials(cells)
-    errors = rates.errors(trials[trials["budget"] == EPOCHS], "validation_accuracy")
     return dataclasses.replace(
         content,
         sentences=part.sentences,
         parts=[part, *content.parts],
-        figures=[*figures.draw_tuned(errors, results), *content.figures],
+        figures=[*figures.draw_tuned(tuning.compared(cells), results), *content.figures],
         more={**content.more, "trials": trials, "tuned": tuning.tuned(cells)},
     )
 

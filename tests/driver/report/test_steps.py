@@ -34,6 +34,51 @@ def test_a_target_that_less_than_half_of_the_runs_reach_is_not_called_unreached(
 
 
 @pytest.mark.parametrize(
+    ("epochs", "largest", "beyond", "unknown", "knee"),
+    [
+        (1.9, 64, (), (128, 256), None),
+        (3.0, 64, (128, 256), (), 64),
+    ],
+)
+def test_a_run_that_ended_too_early_is_no_proof_that_it_takes_more(
+    epochs: float, largest: int, beyond: tuple[int, ...], unknown: tuple[int, ...], knee: int | None
+) -> None:
+    """The fewest examples are one epoch."""
+    made = table({"sgd": {64: [100], 128: [NEVER], 256: [NEVER]}}, epochs=epochs)
+    found = steps.paying(steps.medians(made))
+    assert found == steps.Paying(largest, beyond, unknown)
+    assert found.knee == knee
+    gone = made.assign(status=["finished", "diverged", "finished"])
+    assert steps.knee(steps.medians(gone)) == 64, "one that diverged will never come there"
+
+
+def test_examples_are_counted_in_whole_epochs() -> None:
+    """The last batch of an epoch may be small: 4 epochs of 30 updates are twice 2 of 235."""
+    made = table({"adamw": {256: [470], 2048: [120]}}).assign(epoch=[2.0, 4.0])
+    assert steps.paying(steps.medians(made)) == steps.Paying(2048, (), ())
+
+
+@pytest.mark.parametrize(
+    ("updates", "sentence"),
+    [
+        ({64: [100]}, "sgd to 90%: only batch size 64 was tried."),
+        (
+            {64: [1, NEVER, NEVER], 128: [NEVER]},
+            "sgd to 90%: reached by less than half of the runs at each b",
+        ),
+        ({64: [100], 128: [50]}, "sgd to 90%: larger batches pay up to the largest one, 128."),
+        ({64: [100], 128: [150]}, "sgd to 90%: beyond batch size 64 a run takes more than twice the fewest "),
+        ({64: [6000], 128: [NEVER]}, "sgd to 90%: up to batch size 64 a run takes at most twice the fewest "),
+        ({64: [NEVER], 128: [NEVER]}, "sgd never reaches 90%."),
+    ],
+)
+def test_a_sentence_says_no_more_than_is_known(updates: dict[int, list[float]], sentence: str) -> None:
+    made = table({"sgd": updates})
+    (part,) = Targets(made, steps.medians(made)).part()
+    assert part.sentences[0].startswith(sentence)
+
+
+@pytest.mark.parametrize(
     ("updates", "knee"),
     [
         ({64: 100, 128: 50, 256: 25, 512: 12}, None),
@@ -101,13 +146,14 @@ def test_steps_are_those_of_ended_runs_within_epochs_and_after_them(targets: Tar
 def test_the_section_says_where_larger_batches_stop_paying(targets: Targets) -> None:
     (part,) = targets.part()
     assert part.sentences == [
-        "LARS to 98%: beyond batch size 256 a run takes more than twice the fewest examples."
+        "LARS to 98%: up to batch size 256 a run takes at most twice the fewest examples; runs at 8000 "
+        "ended too early to tell."
     ]
     assert part.tables[0].rows[:3] == [
         ["target", "batch size", "LARS"], ["60%", "256", "235 (1 of 1)"], ["60%", "8000", "6 (1 of 1)"],
     ]  # fmt: skip
     assert part.tables[0].rows[-1] == ["98%", "8000", "never (0 of 1)"]
-    assert targets.knees() == {"LARS": 256}
+    assert targets.knees() == {"LARS": None}
 
 
 def test_a_study_without_targets_has_no_section(tmp_path: Path) -> None:

@@ -160,12 +160,21 @@ def test_a_study_that_tunes_is_drawn_by_rates_and_by_budgets(tmp_path: Path) -> 
     study = read_study(write_tuned(tmp_path / "study", cells, ended))
     of_cells = table.cells(study)
     budgets = table.of_budgets(study, of_cells)
-    found = rates.errors(table.trials(of_cells[::2]), "validation_accuracy")
-    assert found["diverged"].sum() == 2 and (~found["finished"]).sum() == 4
-    best = rates.best(found)
-    assert best["error"].round(6).tolist() == [0.1, 0.1]
-    drawn = figures.draw_tuned(found, table.finals(study, budgets))
+    trials_of = table.compared(of_cells)
+    assert trials_of["validation_accuracy"].round(6).tolist()[:3] == [0.6, 0.7, 0.5], "all after one epoch"
+    errors = rates.errors(trials_of, "validation_accuracy")
+    assert errors["diverged"].sum() == 2 and errors["finished"].sum() == 6
+    drawn = figures.draw_tuned(trials_of, table.finals(study, budgets))
     assert [figure.name for figure in drawn] == ["best-rate", "errors-lars", "equal-epochs", "equal-updates"]
+    assert "Error on the validation part after epoch 1 of 2." in drawn[1].caption
+
+
+def test_equal_medians_are_named_together_and_cells_that_diverged_are_not_the_best(tmp_path: Path) -> None:
+    ended = {**trials(SGD), **trials(LARS), **judged(LARS, 0.9, 0.9, 0.9), **judged(SGD, 0.8, 0.9, 1.0)}
+    rows = answer(tmp_path / "equal", [SGD, LARS], ended)
+    assert rows[1][1] == "SGD with momentum and LARS"
+    ended |= judged(LARS, 0, 0, 0) | judged(SGD, 0, 0, 0)
+    assert answer(tmp_path / "gone", [SGD, LARS], ended)[1][1] == ABSENT
 
 
 @pytest.mark.usefixtures("undrawn")

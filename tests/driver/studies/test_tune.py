@@ -259,8 +259,47 @@ def test_more_trials_are_added_to_those_that_are_there(stage: Stage, tmp_path: P
     before = {run.name for run in read_study(tmp_path / "out").runs}
     assert tune(request(tmp_path, "trials = 3"), ignore) == 0
     assert before < {run.name for run in read_study(tmp_path / "out").runs}
-    with pytest.raises(UserError, match=r"with other runs .*, or give the \[space.OPTIMIZER\] that it was "):
+    with pytest.raises(
+        UserError, match=r"with other runs .*, or give \[tune\] and \[space.OPTIMIZER\] as it was "
+    ):
         tune(request(tmp_path, "trials = 2"), ignore)
+
+
+def test_a_batch_size_whose_updates_would_be_mostly_warm_up_has_no_second_budget(tmp_path: Path) -> None:
+    wanted = request(tmp_path, "trials = 2\nupdates = 8")
+    study = Path(wanted.study)
+    study.write_text(study.read_text().replace("epochs = 4\n", "epochs = 4\nwarmup_epochs = 2\n"))
+    text = explained(wanted, ignore)
+    assert "equal epochs, and about 8 updates, in whole epochs (4 epochs at 20)." in text
+    assert "8 has no budget of 8 updates, as with 5 in an epoch the learning rate would rise for more" in text
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        HALVING.replace("promote_share = 0.5", "promote_share = 0.75"),
+        HALVING.replace("[0.25]", "[0.5]"),
+        "trials = 4",
+    ],
+    ids=["another share", "another rung", "no rung"],
+)
+def test_trials_are_not_chosen_otherwise_once_some_are(stage: Stage, tmp_path: Path, other: str) -> None:
+    assert tune(request(tmp_path), ignore) == 0
+    with pytest.raises(
+        UserError, match=r"begun with another promote_after or promote_share of \[tune\]: give"
+    ):
+        tune(request(tmp_path, other), ignore)
+
+
+def test_trials_that_would_be_equal_are_refused(stage: Stage, tmp_path: Path) -> None:
+    wanted = request(tmp_path)
+    study = Path(wanted.study)
+    study.write_text(
+        study.read_text().replace('{ low = 0.01, high = 1, scale = "log" }', "{ values = [0.1, 1] }", 1)
+    )
+    words = r"^4 trials of sgd would have 2 different settings: lower trials of \[tune\] to 2, or give "
+    with pytest.raises(UserError, match=words):
+        explained(wanted, ignore)
 
 
 # ---- some of the cells ----

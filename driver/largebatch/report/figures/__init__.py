@@ -20,7 +20,7 @@ from largebatch.report.figures.batch_size import against_batch_size
 from largebatch.report.figures.budgets import budgets
 from largebatch.report.figures.layers import gradient_norms, trust_ratios
 from largebatch.report.figures.noise import noise_scales
-from largebatch.report.figures.rates import rates
+from largebatch.report.figures.rates import rates, tuned_rates
 from largebatch.report.figures.staleness import histograms
 from largebatch.report.figures.style import STYLE, Drawing, Figure, render
 from largebatch.report.figures.targets import to_target
@@ -74,9 +74,9 @@ def draw_targets(
     return _rendered([*to_target(medians), *noise_scales(of_line, knees)])
 
 
-def draw_tuned(errors: pd.DataFrame, results: pd.DataFrame) -> list[Figure]:
-    """The figures of a study that tunes: rates.rates of its trials, and budgets.budgets of its final runs."""
-    return _rendered([*rates(errors, "validation"), *budgets(results)])
+def draw_tuned(trials: pd.DataFrame, results: pd.DataFrame) -> list[Figure]:
+    """The figures of a study that tunes: rates.tuned_rates of trials, budgets.budgets of final runs."""
+    return _rendered([*tuned_rates(trials), *budgets(results)])
 
 
 def draw_rates(errors: pd.DataFrame, part: str) -> list[Figure]:

@@ -15,7 +15,8 @@ from matplotlib.patches import Rectangle
 from largebatch.report import svg
 from largebatch.report.figures.batch_size import batch_size_axis
 from largebatch.report.figures.style import Drawing, category, legend, log_axis, slug
-from largebatch.report.rates import best
+from largebatch.report.rates import best, titled
+from largebatch.report.rates import errors as table_of
 
 SECTION = "rates"
 LABELS = 12  # most rates with a number beside the heat map
@@ -25,15 +26,39 @@ _GUIDES = ((1.0, (0, (4, 3))), (0.5, (0, (1, 2))))
 
 def rates(errors: pd.DataFrame, part: str) -> Iterator[Drawing]:
     """The figures of a table of rates.errors, which are of a `part` of the data."""
-    found = best(errors)
+    return _rates(
+        errors,
+        best(errors),
+        f"The rate with the lowest error on the {part} part.",
+        f"Error on the {part} part, the median over the seeds. Hatched: diverged. Dot: the lowest error at "
+        "its batch size.",
+    )
+
+
+def tuned_rates(trials: pd.DataFrame) -> Iterator[Drawing]:
+    """The figures of trials, a row each, as tuning.table.compared has them."""
+    errors = table_of(trials, "validation_accuracy")
+    if errors.empty:
+        return iter(())
+    chosen = trials[trials["selected"] & titled(trials["optimizer"]).isin(errors["optimizer"])]
+    epoch, epochs = trials["epoch"].max(), trials["epochs"].max()
+    return _rates(
+        errors,
+        chosen.assign(optimizer=titled(chosen["optimizer"])),
+        "The rate of the trial that was chosen.",
+        f"Error on the validation part after epoch {epoch:.0f} of {epochs:.0f}. Hatched: diverged. Dot: the "
+        "trial that was chosen in the end.",
+    )
+
+
+def _rates(errors: pd.DataFrame, found: pd.DataFrame, of_best: str, of_errors: str) -> Iterator[Drawing]:
     if found["batch_size"].nunique() > 1:
         yield Drawing(
             "best-rate",
             SECTION,
             "Best learning rate against batch size",
-            f"The rate with the lowest error on the {part} part. Grey: a rate that grows like the batch size "
-            "(dashed), or like its square root (dotted). Hollow: the lowest or highest rate that was tried: "
-            "a better one may lie beyond.",
+            f"{of_best} Grey: a rate that grows like the batch size (dashed), or like its square root "
+            "(dotted). Hollow: the lowest or highest rate that was tried: a better one may lie beyond.",
             partial(_draw_best, found=found),
         )
     for name, group in errors.groupby("optimizer", sort=False):
@@ -41,8 +66,7 @@ def rates(errors: pd.DataFrame, part: str) -> Iterator[Drawing]:
             f"errors-{slug(str(name))}",
             SECTION,
             f"{name}: error by learning rate and batch size",
-            f"Error on the {part} part, the median over the seeds. Hatched: diverged. Dot: the lowest error "
-            "at its batch size.",
+            of_errors,
             partial(_draw_heat, table=group, found=found[found["optimizer"] == name]),
         )
 

@@ -12,7 +12,7 @@ import pandas as pd
 from largebatch.records.reading import StudyRecord
 from largebatch.report.parts import Part, Table
 from largebatch.report.targets import steps
-from largebatch.report.targets.steps import knee
+from largebatch.report.targets.steps import knee, paying
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,21 @@ class Targets:
         share = f"{100 * target:g}%"
         if not part["reached"].any():
             return f"{line} never reaches {share}."
-        at = knee(part)
-        if at is None:
-            return f"{line} to {share}: larger batches pay up to the largest one, {part['batch_size'].max()}."
-        return f"{line} to {share}: beyond batch size {at} a run takes more than twice the fewest examples."
+        found = paying(part)
+        if found is None:
+            return f"{line} to {share}: reached by less than half of the runs at each batch size."
+        if len(part) == 1:
+            return f"{line} to {share}: only batch size {found.largest} was tried."
+        if found.knee is not None:
+            words = f"beyond batch size {found.knee} a run takes more than twice the fewest examples"
+        elif found.unknown:
+            words = (
+                f"up to batch size {found.largest} a run takes at most twice the fewest examples; runs at "
+                f"{found.unknown[0]} ended too early to tell"
+            )
+        else:
+            words = f"larger batches pay up to the largest one, {found.largest}"
+        return f"{line} to {share}: {words}."
 
     def _rows(self) -> list[list[str]]:
         lines = list(dict.fromkeys(self.medians["line"]))

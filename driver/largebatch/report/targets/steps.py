@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from largebatch.records.reading import RunRecord, StudyRecord
+from largebatch.records.result import Status
 from largebatch.records.targets import reached
 from largebatch.report import tables
 
@@ -29,14 +31,17 @@ def targets(study: StudyRecord) -> list[float]:
 
 def no_steps() -> pd.DataFrame:
     """The table of steps of a study without targets."""
-    return pd.DataFrame(columns=[*_RUN, "target", "part", *MEASURES])
+    return pd.DataFrame(columns=[*_RUN, "target", "part", *MEASURES, "epochs"])
 
 
 def steps(study: StudyRecord, wanted: Sequence[float]) -> pd.DataFrame:
-    """A row per target and ended run: `_RUN`, target, part, and MEASURES, missing if it was never reached."""
+    """A row per target and ended run: `_RUN`, target, part, MEASURES, epochs.
+
+    MEASURES are missing if it was never reached. `epochs` are those that the run was trained for.
+    """
     of_run = tables.lines(study)
     rows = [
-        {**_whose(run, of_run[run.name].name), **_reached(run, target)}
+        {**_whose(run, of_run[run.name].name), **_reached(run, target), "epochs": len(run.metrics)}
         for target in wanted
         for run in study.runs
         if run.ended
@@ -58,7 +63,10 @@ def _reached(run: RunRecord, target: float) -> dict[str, Any]:
 
 
 def medians(steps_table: pd.DataFrame) -> pd.DataFrame:
-    """A row per target, line and batch size: runs, how many reached it, and MEASURES with _min and _max."""
+    """A row per target, line and batch size: runs, how many reached it, MEASURES with _min and _max, epochs.
+
+    `epochs` is the median of those that runs were trained for; one that diverged will never come further.
+    """
     rows = []
     for (target, line, size), group in steps_table.groupby(["target", "line", "batch_size"], sort=False):
         row: dict[str, Any] = {"target": target, "line": line, "batch_size": size, "runs": len(group)}
@@ -66,23 +74,59 @@ def medians(steps_table: pd.DataFrame) -> pd.DataFrame:
         for name in MEASURES:
             row[name] = float(np.median(group[name].fillna(math.inf)))
             row |= {f"{name}_min": group[name].min(), f"{name}_max": group[name].max()}
+        row["epochs"] = float(np.median(group["epochs"].where(group["status"] != Status.DIVERGED, math.inf)))
         rows.append(row)
     columns = [f"{name}{end}" for name in MEASURES for end in ("", "_min", "_max")]
-    table = pd.DataFrame(rows, columns=["target", "line", "batch_size", "runs", "reached", *columns])
+    table = pd.DataFrame(
+        rows, columns=["target", "line", "batch_size", "runs", "reached", *columns, "epochs"]
+    )
     return table.sort_values(["target", "batch_size"], kind="stable", ignore_index=True)
 
 
-def knee(of_line: pd.DataFrame) -> int | None:
-    """The batch size from which larger ones stop paying, of one line and target; None if none does.
+@dataclass(frozen=True)
+class Paying:
+    """How far larger batches pay, of one line and target.
 
-    It is the largest that takes at most twice the examples of the best one, where a larger one was tried.
+    `largest` is the largest batch size that takes at most MOST_EXAMPLES times the fewest examples. Of the
+    larger ones that were tried, `beyond` take more, and runs at the `unknown` ended too early to tell.
     """
-    examples = dict(zip(of_line["batch_size"], of_line["updates"] * of_line["batch_size"], strict=True))
-    fewest = min(examples.values(), default=math.inf)
-    if math.isinf(fewest):
+
+    largest: int
+    beyond: tuple[int, ...]
+    unknown: tuple[int, ...]
+
+    @property
+    def knee(self) -> int | None:
+        """The batch size from which larger ones stop paying; None if none does, or it is not known."""
+        stops = self.beyond and self.beyond[0] < min(self.unknown, default=math.inf)
+        return self.largest if stops else None
+
+
+def paying(of_line: pd.DataFrame) -> Paying | None:
+    """From the medians of one line and target; None if half of the runs reached it at no batch size.
+
+    Examples are counted in epochs: the last batch of an epoch may be smaller than the others.
+    """
+    ordered = of_line.sort_values("batch_size")
+    needed = dict(zip(ordered["batch_size"].astype(int), ordered["epoch"], strict=True))
+    most = MOST_EXAMPLES * min(needed.values(), default=math.inf)
+    if math.isinf(most):
         return None
-    paying = [int(size) for size, count in examples.items() if count <= MOST_EXAMPLES * fewest]
-    return max(paying) if max(paying) < max(examples) else None
+    largest = max(size for size, epochs in needed.items() if epochs <= most)
+    trained = dict(zip(needed, ordered["epochs"], strict=True))
+    more = {size for size, epochs in needed.items() if min(epochs, trained[size]) > most}
+    larger = [size for size in needed if size > largest]
+    return Paying(
+        largest,
+        tuple(size for size in larger if size in more),
+        tuple(size for size in larger if size not in more),
+    )
+
+
+def knee(of_line: pd.DataFrame) -> int | None:
+    """See `Paying.knee`."""
+    found = paying(of_line)
+    return found.knee if found else None
 
 
 def profile(medians_table: pd.DataFrame) -> pd.DataFrame:

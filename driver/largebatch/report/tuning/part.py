@@ -8,7 +8,7 @@ from largebatch.records.reading import NoResult
 from largebatch.records.result import Status
 from largebatch.report.content import ABSENT
 from largebatch.report.parts import Part, Table
-from largebatch.report.statistics import LEAST_SEEDS, paired
+from largebatch.report.statistics import BY_CHANCE, LEAST_SEEDS, paired
 from largebatch.report.tables import shown
 from largebatch.report.tuning.table import Tuned
 from largebatch.settings.training import Training
@@ -18,7 +18,7 @@ from largebatch.tuning.select import edges
 _ANSWER = (
     "Median test accuracy over the seeds, with the lowest and the highest; a diverged seed counts as 0. "
     "Settings were chosen on validation rows. An optimizer is ahead of another if it is so with every seed, "
-    f"{LEAST_SEEDS} at least."
+    f"{LEAST_SEEDS} at least. {BY_CHANCE}"
 )
 _SETTINGS = (
     "The best trial of each cell. A value that is marked is the lowest or highest of all trials, so a better "
@@ -53,7 +53,7 @@ def _answer(budget: str, cells: Sequence[Tuned]) -> Table:
         rows.append(
             [
                 str(size),
-                best.title if best else ABSENT,
+                _best(best, list(of_title.values())) if best else ABSENT,
                 _ahead(best, list(of_title.values())),
                 *(_accuracy(of_title.get(title)) for title in titles),
             ]
@@ -62,9 +62,15 @@ def _answer(budget: str, cells: Sequence[Tuned]) -> Table:
 
 
 def winner(cells: Sequence[Tuned]) -> Tuned | None:
-    """The optimizer with the best median over the seeds; None if none has been tested."""
-    tested = [one for one in cells if one.accuracies]
+    """The optimizer with the best median over the seeds; None if none has been tested, or all diverged."""
+    tested = [one for one in cells if one.accuracies and _median(one)]
     return max(tested, key=_median, default=None)
+
+
+def _best(best: Tuned, cells: Sequence[Tuned]) -> str:
+    """Its title, with those that have the same median."""
+    equal = [one.title for one in cells if one.accuracies and _median(one) == _median(best)]
+    return " and ".join(equal)
 
 
 def _median(one: Tuned) -> float:
@@ -101,7 +107,7 @@ def _answers(cells: Sequence[Tuned], budgets: Sequence[str]) -> list[str]:
     for budget in budgets:
         sizes = sorted({one.training.batch_size for one in cells if one.cell.budget == budget})
         told = [
-            f"{best.title} at batch size {size} ({_told(_ahead(best, here), len(best.accuracies))})"
+            f"{_best(best, here)} at batch size {size} ({_told(_ahead(best, here), len(best.accuracies))})"
             for size in sizes
             if (here := [o for o in cells if (o.cell.budget, o.training.batch_size) == (budget, size)])
             and (best := winner(here)) is not None

@@ -107,6 +107,34 @@ def _trials(one: Tuned) -> Iterable[dict[str, Any]]:
         }
 
 
+def compared(of: Iterable[Tuned]) -> pd.DataFrame:
+    """The trials by equal epochs, after the first rung: the last epoch at which all of a cell compare.
+
+    A row per trial: optimizer, batch_size, learning_rate, status, validation_accuracy, selected, edge
+    (whether its rate is the lowest or highest of the cell), epoch, epochs.
+    """
+    rows = [
+        {
+            "optimizer": one.training.optimizer,
+            "batch_size": one.training.batch_size,
+            "learning_rate": run.training.learning_rate,
+            "status": Status.FINISHED if curve.alive(rung) else str(run.status),
+            "validation_accuracy": curve.accuracies[rung - 1] if curve.alive(rung) else np.nan,
+            "selected": run.training == one.stands.best,
+            "edge": any(edge.startswith("learning_rate ") for edge in edges(one.cell, run.training)),
+            "epoch": rung,
+            "epochs": one.training.epochs,
+        }
+        for one in of
+        if one.cell.budget == EPOCHS
+        for rung in one.cell.rungs[:1]
+        for run in one.trials
+        for curve in (Curve.of(run.status, run.metrics),)
+    ]
+    columns = ("optimizer", "batch_size", "learning_rate", "status", "validation_accuracy")
+    return pd.DataFrame(rows, columns=[*columns, "selected", "edge", "epoch", "epochs"])
+
+
 # ---- final runs ----
 
 

@@ -29,7 +29,7 @@ def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str
         _sentence(plan.study.title),
         f"The study compares {_values(cells, 'optimizer')} at {at}.",
         _trained(cells),
-        *_budgets(plan),
+        *_budgets(plan, cells),
         f"That makes {counted(len(cells), 'cell')}. {_trials(settings, cells[0])}",
         *(
             f"A trial of {optimizer} draws {'; '.join(map(str, space))}."
@@ -111,12 +111,15 @@ def _promotion(cell: Cell) -> list[str]:
     ]
 
 
-def _budgets(plan: Plan) -> list[str]:
+def _budgets(plan: Plan, cells: Sequence[Cell]) -> list[str]:
     updates = plan.tuning.settings.updates
     if updates is None:
         return ["There is one budget: equal epochs at all batch sizes."]
+    sizes = {cell.trials[0].batch_size for cell in cells}
+    found = {size: epochs for size, epochs in plan.epochs_of_updates.items() if size in sizes}
+    lengths = ", ".join(f"{counted(epochs, 'epoch')} at {size}" for size, epochs in found.items())
     return [
-        f"There are two budgets: equal epochs, and {updates} updates, in whole epochs. What both have is run "
-        "once.",
+        f"There are two budgets: equal epochs, and about {updates} updates, in whole epochs"
+        f"{f' ({lengths})' if lengths else ''}. What both have is run once.",
         *plan.left_out,
     ]

@@ -12,6 +12,7 @@ from largebatch.runs.preflight import updates_per_epoch
 from largebatch.settings.study import Study
 from largebatch.settings.training import Training
 from largebatch.settings.tuning import EPOCHS, MAX_TRIALS, UPDATES, Cell, Tuning, trial
+from largebatch.terminal.words import counted
 from largebatch.tuning.sampling import points
 from largebatch.tuning.select import Curves
 
@@ -47,11 +48,23 @@ class Plan:
         """A sentence for each batch size that has no budget of equal updates."""
         updates = self.tuning.settings.updates
         few = [run for run in self.study.runs if updates is not None and not self._epochs_of_updates(run)]
-        sizes = {run.batch_size: self._updates(run) for run in few}
+        reasons = {run.batch_size: self._too_few(run) for run in few}
         return [
-            f"Batch size {size} has no budget of {updates} updates, as it makes {made} in an epoch."
-            for size, made in sizes.items()
+            f"Batch size {size} has no budget of {updates} updates, as {reason}."
+            for size, reason in reasons.items()
         ]
+
+    @property
+    def epochs_of_updates(self) -> dict[int, int]:
+        """The epochs of the budget of updates at each batch size that has it."""
+        found = {run.batch_size: self._epochs_of_updates(run) for run in self.study.runs}
+        return {size: epochs for size, epochs in found.items() if epochs}
+
+    def _too_few(self, run: Training) -> str:
+        made = self._updates(run)
+        if not self._nearest_epochs(run):
+            return f"it makes {made} in an epoch"
+        return f"with {made} in an epoch the learning rate would rise for more than half of them"
 
     def _cells(self, trials: int) -> list[Cell]:
         if trials not in self._made:
@@ -70,6 +83,11 @@ class Plan:
         free = [dimension.setting for dimension in self.tuning.spaces[base.optimizer] if dimension.free]
         sampled = points(count, len(free), settings.sequence)
         trials = tuple(trial(base, self.tuning, point) for point in sampled)
+        if (different := len(set(trials))) < count:
+            raise UserError(
+                f"{counted(count, 'trial')} of {base.optimizer} would have {different} different settings: "
+                f"lower trials of [tune] to {different}, or give [space.{base.optimizer}] a wider range"
+            )
         rungs = settings.rungs(base.epochs)
         return Cell(budget, trials, tuple(free), rungs, settings.promote_share, settings.seeds)
 
@@ -77,8 +95,13 @@ class Plan:
         return updates_per_epoch(base, self.rows(base))
 
     def _epochs_of_updates(self, base: Training) -> int:
+        """The epochs of the budget of updates; 0 if it has too few of them, or they are mostly warm-up."""
+        epochs = self._nearest_epochs(base)
+        return 0 if 2 * base.warmup_epochs > epochs else epochs
+
+    def _nearest_epochs(self, base: Training) -> int:
         """Whole epochs next to the budget of updates; 0 if it is less than half an epoch."""
-        return round((self.tuning.settings.updates or 0) / self._updates(base))
+        return int((self.tuning.settings.updates or 0) / self._updates(base) + 0.5)
 
     # ---- a budget of time ----
 
