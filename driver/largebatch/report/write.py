@@ -83,7 +83,10 @@ def _tuned(study: StudyRecord, command: str, per_worker: bool) -> Content:
     trials = tuning.trials(cells)
     return dataclasses.replace(
         content,
-        sentences=part.sentences,
+        sentences=[
+            *part.sentences,
+            *(f"By {tuning_part.name_of(EPOCHS)}, {text}" for of in content.parts for text in of.sentences),
+        ],
         parts=[part, *content.parts],
         figures=[*figures.draw_tuned(tuning.compared(cells), results), *content.figures],
         more={**content.more, "trials": trials, "tuned": tuning.tuned(cells)},

@@ -7,7 +7,7 @@ import numpy as np
 from largebatch.data import Dataset
 from largebatch.data.unlike import remarks
 from largebatch.engine.host import Host
-from largebatch.engine.master import choose_master
+from largebatch.engine.master import choose_master, in_process
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.secret import shared_secret
 from largebatch.errors import UserError
@@ -35,12 +35,22 @@ def check(
     _check_evaluations(training, execution, dataset)
     said = [_timing_remark(training), _traffic_remark(training), *_data_remarks(dataset)]
     said += host.remarks(execution)
+    _check_mode(execution)
     if host.starts_jvm:  # else slots and memory are those of a JVM that runs already
         master = choose_master(execution.master, training.workers)
         shared_secret(execution, master.url)
         said += [master.remark, *memory_remarks(training, execution, dataset, sessions)]
         said += share_remarks(training, execution, dataset)
     return [remark for remark in said if remark]
+
+
+def _check_mode(execution: Execution) -> None:
+    """Local mode on a cluster would hold the cluster's cores, and train on the driver's alone."""
+    if execution.mode == "local" and execution.master and not in_process(execution.master):
+        raise UserError(
+            f"--master {execution.master} is for --mode spark; in local mode workers are threads on this "
+            "machine: give --mode spark, or leave out --master"
+        )
 
 
 def updates_per_epoch(training: Training, rows: int) -> int:

@@ -243,6 +243,13 @@ def test_a_test_part_that_looks_unlike_the_training_part_is_remarked_on() -> Non
         )
 
 
+def test_local_mode_on_a_cluster_is_refused() -> None:
+    words = r"^--master spark://host:7077 is for --mode spark; .*: give --mode spark, or leave out --master$"
+    with pytest.raises(UserError, match=words):
+        check(SMALL, Execution(mode="local", master="spark://host:7077"), dataset())
+    check(SMALL, Execution(mode="local", master="local[4]"), dataset())
+
+
 def test_a_master_with_too_few_slots_is_refused_or_remarked() -> None:
     with pytest.raises(UserError, match="has 2 slots for --workers 4"):
         check(SMALL, Execution(master="local-cluster[2,1,1024]"), dataset())

@@ -49,12 +49,13 @@ class Targets:
         return [Part("steps", "Steps to a target", self._sentences(), tables, figures=("targets",))]
 
     def _sentences(self) -> list[str]:
-        """A sentence per line: about the highest target that it reached, or that it reached none."""
-        found: dict[str, str] = {}
+        """A sentence per line: about the highest target of which most is known; or that it reached none."""
+        found: dict[str, tuple[int, str]] = {}
         for (target, line), part in self.medians.groupby(["target", "line"]):
-            if part["reached"].any() or str(line) not in found:
-                found[str(line)] = self._knee(line, float(str(target)), part)
-        return list(found.values())
+            known = _known(part)
+            if str(line) not in found or 0 < known >= found[str(line)][0]:
+                found[str(line)] = known, self._knee(line, float(str(target)), part)
+        return [sentence for _, sentence in found.values()]
 
     def _knee(self, line: object, target: float, part: pd.DataFrame) -> str:
         share = f"{100 * target:g}%"
@@ -84,6 +85,14 @@ class Targets:
             cells = [_cell(of_line.loc[line]) if line in of_line.index else "" for line in lines]
             rows.append([f"{100 * float(str(target)):g}%", str(size), *cells])
         return rows
+
+
+def _known(part: pd.DataFrame) -> int:
+    """How much is known of a line and target: 3 how far larger batches pay, 2, 1 less, 0 nothing."""
+    far = paying(part)
+    if far is None:
+        return int(part["reached"].any())
+    return 3 if far.knee is not None or not far.unknown else 2
 
 
 def _cell(row: pd.Series[Any]) -> str:

@@ -163,7 +163,10 @@ def _count_rows(loaded: Mapping[str, Dataset]) -> Callable[[Training], int]:
 
 def _check_parts(tuning: Tuning, dataset: Dataset) -> None:
     if dataset.test is None:
-        raise UserError(f"{dataset.title} has no test part, by which the chosen settings would be judged")
+        raise UserError(
+            f"{dataset.title} has no test part, by which the chosen settings would be judged: keep "
+            "rows for one, such as x_test and y_test, test/ or test.parquet"
+        )
     if dataset.validation is None and not tuning.settings.validation_rows:
         raise UserError(
             f"{dataset.title} has no validation part to choose by: give validation_rows in the table [tune]"
