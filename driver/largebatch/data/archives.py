@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from largebatch.data.cache import data_cache
@@ -41,6 +41,7 @@ class Published:
     folder: str
     archives: Sequence[Archive]
     read: Read
+    class_names: tuple[str, ...] = ()
 
     def source(self) -> Source:
         """The set's row in the registry."""
@@ -81,7 +82,8 @@ class Published:
         else:
             files = [_checked(folder / archive.name, archive) for archive in self.archives]
         say(f"reading {self.title} from {folder}")
-        return Dataset.from_arrays(self.name, self.title, **self.read(files, say))
+        found = Dataset.from_arrays(self.name, self.title, **self.read(files, say))
+        return replace(found, class_names=self.class_names)
 
     def _cached(self, archive: Archive, download: bool, say: Say) -> Path:
         """An archive in the cache, downloaded into it first if it is absent or damaged there."""

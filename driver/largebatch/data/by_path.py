@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -46,14 +45,19 @@ def load_path(path: Path, name: str, reading: Reading, say: Say) -> Dataset:
     check_classes(arrays["train"][1], {p: y for p, (_, y) in arrays.items() if p != "train"}, str(path))
     parts = {part: _part(X, y, part, path) for part, (X, y) in _in_colour(arrays).items()}
     try:
-        dataset = Dataset(name, path.name, parts["train"], parts.get("test"), parts.get("validation"))
+        dataset = Dataset(
+            name,
+            path.name,
+            parts["train"],
+            parts.get("test"),
+            parts.get("validation"),
+            class_names=contents.class_names,
+        )
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    names = contents.class_names[: dataset.classes]  # the last ones may have no row
-    if len(names) < dataset.classes:
-        return dataset
-    say(f"{len(names)} classes, numbered from 0: {', '.join(names)}")
-    return replace(dataset, class_names=names)
+    if dataset.names:
+        say(f"{len(dataset.names)} classes, numbered from 0: {', '.join(dataset.names)}")
+    return dataset
 
 
 def _part(X: Rows, y: Array, name: str, path: Path) -> Part:

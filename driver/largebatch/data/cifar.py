@@ -57,6 +57,18 @@ CIFAR10 = Published(
         )
     ],
     read=functools.partial(read, 0),
+    class_names=(
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    ),
 )
 CIFAR100 = Published(
     name="cifar100",

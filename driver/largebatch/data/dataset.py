@@ -113,8 +113,8 @@ class Dataset:
     """A data set in parts: rows to train on, to test on, and to choose settings by (validation).
 
     Results show the `title`. `cut_from` is the fingerprint before training rows were cut off. There are
-    `least_classes` at least, also if no row is of the last ones. `class_names` are empty if numbers are all
-    that is known.
+    `least_classes` at least, also if no row is of the last ones. `class_names` are those of classes 0,
+    1, ..., and empty if numbers are all that is known; see `names`.
     Raises UserError if the parts have rows of different shapes or types.
     """
 
@@ -165,6 +165,12 @@ class Dataset:
         """Number of classes C: one more than the largest label of all parts, or `least_classes`."""
         largest = max(int(part.y.max()) for part in self.parts.values())
         return max(largest + 1, self.least_classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the C classes; none unless each has one."""
+        found = self.class_names[: self.classes]  # the last ones may have no row
+        return found if len(found) == self.classes else ()
 
     @property
     def origin(self) -> str:

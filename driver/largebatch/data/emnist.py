@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import string
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,14 @@ ARCHIVE = Archive(
         "https://www.itl.nist.gov/iaui/vip/cs_links/EMNIST/",
     ),
 )
+
+_MERGED = string.digits + string.ascii_uppercase + "abdefghnqrt"  # small letters that differ from capitals
+CHARACTERS = {  # of the classes, as the authors number them
+    "byclass": string.digits + string.ascii_uppercase + string.ascii_lowercase,
+    "balanced": _MERGED,
+    "bymerge": _MERGED,
+    "letters": string.ascii_lowercase,
+}
 
 
 def read(split: str, files: Sequence[Path], say: Say) -> dict[str, UInt8Array]:
@@ -53,6 +62,7 @@ SETS = {
         folder="emnist",
         archives=[ARCHIVE],
         read=functools.partial(read, split),
+        class_names=tuple(CHARACTERS.get(split, "")),
     )
     for split in SPLITS
 }

@@ -25,5 +25,17 @@ SET = PublishedIdx(
     files=_FILES,
     max_download=32 * 2**20,  # the largest has 26.4e6 bytes
     size="31 MB",
+    class_names=(
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    ),
 )
 SOURCE = SET.source()

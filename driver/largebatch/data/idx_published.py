@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from largebatch.data.cache import data_cache, write_cached
@@ -45,6 +45,7 @@ class PublishedIdx:
     files: Mapping[str, tuple[tuple[int, ...], str]]
     max_download: int
     size: str
+    class_names: tuple[str, ...] = ()
 
     def source(self) -> Source:
         """The set's row in the registry."""
@@ -132,7 +133,7 @@ class PublishedIdx:
             arrays = {part: self._read_user_file(folder, part) for part in PARTS}
         else:
             arrays = {part: self._read_cached(part, download, say) for part in PARTS}
-        return Dataset.from_arrays(self.name, self.title, **arrays)
+        return replace(Dataset.from_arrays(self.name, self.title, **arrays), class_names=self.class_names)
 
 
 def _file_name(part: str) -> str:

@@ -112,7 +112,7 @@ class RunFolder:
                     "fingerprint": dataset.origin,
                     "look": dataset.train.look.to_mapping(),
                     **({"folder": str(data_dir.absolute())} if data_dir else {}),
-                    **({"class_names": dataset.class_names} if dataset.class_names else {}),
+                    **({"class_names": dataset.names} if dataset.names else {}),
                 },
                 "reproducible": training.reproducible,
             }

@@ -280,7 +280,7 @@ def test_labels_may_be_texts(tmp_path: Path) -> None:
     names = np.array(["ant", "bee", "cat"])[Y]
     data = load(str(parquet(tmp_path / "t.parquet", [picture(x) for x in X], names)), say=said.append)
     check(data)
-    assert data.class_names == ("ant", "bee", "cat")
+    assert data.names == ("ant", "bee", "cat")
     assert "3 classes, numbered from 0: ant, bee, cat" in said
 
 
@@ -296,12 +296,12 @@ def test_the_hubs_names_of_classes_are_kept_if_each_class_has_one(
     pq.write_table(pq.read_table(file).replace_schema_metadata({"huggingface": json.dumps(info)}), file)
     data = load(str(file))
     check(data)
-    assert data.class_names == kept
+    assert data.names == kept
 
 
 def test_folders_name_the_classes_and_numbers_do_not(tmp_path: Path) -> None:
-    assert load(str(folders(tmp_path / "set"))).class_names == ("a", "b", "c")
-    assert load(str(parquet(tmp_path / "t.parquet", [picture(x) for x in X]))).class_names == ()
+    assert load(str(folders(tmp_path / "set"))).names == ("a", "b", "c")
+    assert load(str(parquet(tmp_path / "t.parquet", [picture(x) for x in X]))).names == ()
 
 
 # ---- bad input ----

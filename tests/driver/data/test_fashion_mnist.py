@@ -13,6 +13,7 @@ from largebatch.errors import UserError
 
 def test_real_fashion_mnist(fashion_mnist_dir: Path, cache_home: Path) -> None:
     data = load("fashion-mnist", fashion_mnist_dir)
+    assert (data.names[0], data.names[9], len(data.names)) == ("T-shirt/top", "Ankle boot", data.classes)
     assert (data.title, data.classes) == ("Fashion-MNIST", 10)
     assert data.train.X.shape == (60000, 1, 28, 28)
     assert data.train.y[:5].tolist() == [9, 0, 0, 3, 0]

@@ -263,3 +263,12 @@ def test_patches_are_colour_of_disjoint_halves_and_made_once(cache_home: Path) -
     np.testing.assert_array_equal(data.test.X[0], astronaut[:32, 256:288].transpose(2, 0, 1))
     assert load("patches", say=said.append).fingerprint == data.fingerprint
     assert sum("making patches" in line for line in said) == 1
+
+
+@pytest.mark.parametrize(
+    ("split", "classes"), [("byclass", 62), ("balanced", 47), ("bymerge", 47), ("letters", 26)]
+)
+def test_emnist_has_a_character_for_each_class(split: str, classes: int) -> None:
+    names = emnist.SETS[split].class_names
+    assert len(set(names)) == len(names) == classes
+    assert names[:3] == (("a", "b", "c") if split == "letters" else ("0", "1", "2"))
