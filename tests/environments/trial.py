@@ -104,9 +104,8 @@ class _Trial:
 
     def train(self) -> Came:
         more = [each.format(home=self._here) for each in self._row.more or ("--out", "{home}/run")]
-        stall = (
-            ("--stall-timeout", STALL_S) if self._row.pause else ()
-        )  # else a slow machine would be told off
+        # Where nothing is stopped, so short a time would only end what is slow.
+        stall = ("--stall-timeout", STALL_S) if self._row.pause else ()
         done = self._paused(
             "train", "--dataset", "idx", "--data-dir", self._stage.home / "data", "--network", "softmax",
             "--mode", "local", "--epochs", "1", "--workers", "4", "--batch-size", "40", "--memory", "512m",

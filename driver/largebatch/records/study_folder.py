@@ -195,9 +195,8 @@ class StudyFolder:
             return
         settings = tuning.settings
         for cell in cells:
-            rungs = settings.rungs(cell.trials[0].epochs)[
-                : len(cell.rungs)
-            ]  # one at first, with a budget of time
+            count = len(cell.rungs)  # one at first, with a budget of time
+            rungs = settings.rungs(cell.trials[0].epochs)[:count]
             if cell.rungs != rungs or (len(rungs) > 1 and cell.share != settings.promote_share):
                 raise UserError(
                     f"{self.path} was begun with another promote_after or promote_share of [tune]: give "

@@ -45,7 +45,7 @@ class TuningParser:
         return Tuning(settings, {optimizer: self._chosen(optimizer) for optimizer in optimizers})
 
     def _check_cells(self) -> None:
-        """A cell is told by its optimizer and batch size; what [tune] says must not be said elsewhere."""
+        """Cells differ in optimizer and batch size alone; what [tune] says must not be said elsewhere."""
         for name in ALIKE:
             values = list(dict.fromkeys(str(getattr(run, name)) for run in self.runs))
             if len(values) > 1:
