@@ -41,6 +41,7 @@ cd -- "$ROOT"
 quietly ruff check
 quietly ruff format --check
 quietly mypy
+"$VENV/bin/python" -m tests.support.class_archive
 # Two processes: much of a test is waiting for a JVM to start. Tests keep their order, see tests/conftest.py.
 "$VENV/bin/python" -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder \
     ${choice[@]+"${choice[@]}"} ${arguments[@]+"${arguments[@]}"} || remember "$?" pytest

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.command import Run, run
-from tests.support.java import SHORT_LIVED
+from tests.support.java import options
 from tests.support.samples import write_bars
 
 # A busy machine is no fault of what is tested, and a change is judged by the same examples as the one before.
@@ -20,7 +20,7 @@ settings.register_profile(
 )
 settings.load_profile("steady")
 
-os.environ.setdefault("JAVA_TOOL_OPTIONS", SHORT_LIVED)
+os.environ.setdefault("JAVA_TOOL_OPTIONS", options())
 
 # Folders whose tests share a JVM: they run in one process. Elsewhere the tests of a file do.
 SHARING = ("tests/dml/",)

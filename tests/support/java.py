@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 # A JVM of a test lives for seconds. Java's second compiler would double its work, and never pay. Nor would a
 # check of the classes of Spark and SystemDS, which every JVM outside the tests makes.
 SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+
+ARCHIVE = Path(sys.prefix) / "classes" / "archive.jsa"  # class_archive makes it
+
+
+def options() -> str:
+    """Options of a test's JVM, for JAVA_TOOL_OPTIONS."""
+    return f'{SHORT_LIVED} "-XX:SharedArchiveFile={ARCHIVE}"' if ARCHIVE.exists() else SHORT_LIVED
 
 
 def fake_java(home: Path, version: str) -> Path:

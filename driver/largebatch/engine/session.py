@@ -14,7 +14,7 @@ from largebatch.engine import openblas
 from largebatch.engine.conf import Site
 from largebatch.engine.environment import ALWAYS
 from largebatch.engine.host import Host, Opening
-from largebatch.engine.jar import copied_alone, system_ds_jar
+from largebatch.engine.jar import linked_alone, system_ds_jar
 from largebatch.engine.log import Log
 from largebatch.engine.own import OWN_JVM
 from largebatch.engine.process import OnLine, SessionProcess, ignore
@@ -58,7 +58,7 @@ class Session:
             resources.callback(self._log.close)  # last: on a full disk it fails
             self._scratch = Path(tempfile.mkdtemp(prefix="largebatch-", dir=folder_of_sessions()))
             resources.callback(shutil.rmtree, self._scratch, ignore_errors=True)
-            site = Site(self._scratch, copied_alone(jar, self._scratch), blas, is_nameless())
+            site = Site(self._scratch, linked_alone(jar, self._scratch), blas, is_nameless())
             shutil.copytree(dml_root() / "dml", self.dml)
             self._programs = self._host.programs(self.dml)
             resources.enter_context(self._host.occupied(self._execution, self.workers))

