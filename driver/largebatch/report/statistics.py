@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEAST_SEEDS = 3  # in common: with two, each half of all differences between equals would hold over both
-BY_CHANCE = "Of equals, one is so by chance in 25 % of cases with three seeds, in 6 % with five."  # 2 / 2^n
+LEAST_SEEDS = 3  # in common: with two, half of all differences between equals would hold over both
+BY_CHANCE = (  # in 2 / 2^n of cases
+    "Of two equal lines, one is ahead by chance in 25 % of cases with three seeds, in 6 % with five."
+)
 CONFIDENCE = 0.95
 RESAMPLES = 9999
 _SEED = 20181206  # of the resamples, so that equal results give equal reports
