@@ -1,13 +1,18 @@
-"""Trainings that came to their end, for several files of tests to look at."""
+"""What several files of tests share: trainings that came to their end, and a session to borrow."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from largebatch.engine.session import Session
 from largebatch.records.run_folder import RunFolder
+from largebatch.settings.execution import Execution
 from tests.support.command import run, train_arguments
+from tests.support.lent import Lender
+from tests.support.patience import TIMEOUT_S
 from tests.support.trained import Trained
 
 
@@ -32,3 +37,11 @@ def in_local(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """In local mode, with evaluations within epochs, in a folder with an awkward name."""
     more = ("--mode", "local", "--evaluate-every", "3", "--target-accuracy", "0.5,1")
     return trained(tmp_path_factory.mktemp("in_local"), bars, AWKWARD, *more)
+
+
+@pytest.fixture(scope="session")
+def lender(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lender]:
+    """A session in local mode for commands in which no JVM has to start or end."""
+    execution = Execution(mode="local", memory="512m", stall_timeout=TIMEOUT_S)
+    with Session(execution, 4, tmp_path_factory.mktemp("lender") / "log.txt") as session:
+        yield Lender(session, execution)

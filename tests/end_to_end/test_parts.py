@@ -13,9 +13,9 @@ from largebatch.data.dataset import Part
 from largebatch.models.predict import predict
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs.job import train
-from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
-from tests.support.command import Run, train_arguments
+from tests.support.command import call_in, train_arguments
+from tests.support.lent import Lender
 from tests.support.samples import write_bars
 
 pytestmark = pytest.mark.systemds
@@ -32,10 +32,10 @@ def untested(tmp_path: Path) -> Path:
 
 
 def test_a_run_with_a_validation_and_without_a_test_part_resumes_and_predicts(
-    largebatch: Run, untested: Path, tmp_path: Path
+    lender: Lender, untested: Path, tmp_path: Path
 ) -> None:
-    words = ["--mode", "local", "--validation-rows", "102", "--batch-size", "100", "--epochs", "2", "--json"]
-    done = largebatch(*train_arguments(untested, tmp_path / "run", *words))
+    words = [*lender.options, "--validation-rows", "102", "--batch-size", "100", "--epochs", "2", "--json"]
+    done = lender.run(tmp_path, *train_arguments(untested, "run", *words))
     assert done.returncode == 0, done.stderr
     assert "which has no test files: nothing is tested" in done.stderr
     folder = RunFolder(tmp_path / "run")
@@ -48,9 +48,9 @@ def test_a_run_with_a_validation_and_without_a_test_part_resumes_and_predicts(
     result = json.loads(done.stdout)
     assert (result["test_accuracy"], result["generalization_error"]) == (None, None)
     assert result["validation_accuracy"] == metrics["validation_accuracy"].iloc[-1]
-    again = largebatch("train", "--resume", folder.path, "--json")
+    again = lender.run(tmp_path, "train", "--resume", folder.path, "--json")
     assert again.returncode == 0, again.stderr
-    shown = largebatch("predict", folder.path, untested / "train-images-idx3-ubyte")
+    shown = call_in(tmp_path, "predict", folder.path, untested / "train-images-idx3-ubyte")
     assert len(shown.stdout.splitlines()) == 1 + 402, shown.stderr
 
 
@@ -66,13 +66,13 @@ def coloured(kind: str) -> Dataset:
 
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
 def test_predictions_of_colour_images_are_those_the_accuracy_was_measured_with(
-    tmp_path: Path, kind: str
+    lender: Lender, tmp_path: Path, kind: str
 ) -> None:
     data = coloured(kind)
     training = Training(batch_size=40, epochs=3, optimizer="sgd_momentum", learning_rate=0.05)
-    execution = Execution(mode="local", memory="1g")
-    folder = RunFolder.create(tmp_path / "run", training, execution, data)
-    result = train(training, execution, folder, data)
+    folder = RunFolder.create(tmp_path / "run", training, lender.execution, data)
+    with lender.lending():
+        result = train(training, lender.execution, folder, data)
     test = data.parts["test"]
     np.save(tmp_path / "images.npy", test.X.transpose(0, 2, 3, 1))  # channels last, as pictures have them
     found = predict(folder.path, tmp_path / "images.npy", print)
@@ -80,10 +80,8 @@ def test_predictions_of_colour_images_are_those_the_accuracy_was_measured_with(
     assert result.test_accuracy is not None and result.test_accuracy > 0.9
 
 
-def test_the_cut_of_a_run_is_checked_before_anything_starts(
-    largebatch: Run, untested: Path, tmp_path: Path
-) -> None:
+def test_the_cut_of_a_run_is_checked_before_anything_starts(untested: Path, tmp_path: Path) -> None:
     for rows, words in (("402", "leaves no training row of the 402"), ("200", "the 202 training rows that")):
-        done = largebatch(*train_arguments(untested, tmp_path / "run", "--validation-rows", rows))
+        done = call_in(tmp_path, *train_arguments(untested, "run", "--validation-rows", rows))
         assert (done.returncode, words in done.stderr) == (2, True), done.stderr
         assert not (tmp_path / "run").exists()

@@ -44,6 +44,12 @@ def call(arguments: Sequence[str], host: Host = OWN_JVM) -> CompletedProcess[str
     return CompletedProcess(list(arguments), int(end.value.code or 0), out.read(), err.read())
 
 
+def call_in(folder: Path, *arguments: str | Path) -> CompletedProcess[str]:
+    """The same with this working directory."""
+    with contextlib.chdir(folder):
+        return call([str(argument) for argument in arguments])
+
+
 def run(folder: Path, *arguments: str | Path) -> CompletedProcess[str]:
     """The same of a command in a process of its own, with this working directory."""
     return subprocess.run(
