@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 
 from largebatch.bench.formulations import compare
-from largebatch.settings.execution import Execution
 from tests.support.command import Run
+from tests.support.lent import Lender
 from tests.support.patience import TIMEOUT_S
 
 pytestmark = pytest.mark.systemds
 ROOT = Path(__file__).parents[2]
 
 
-def test_epochs_are_timed_beside_the_layers_of_systemds(largebatch: Run) -> None:
-    ended = largebatch(
-        "bench", "--dataset", "digits", "--rows", "400", "--modes", "local", "--batch-sizes", "80",
+def test_epochs_are_timed_beside_the_layers_of_systemds(lender: Lender, tmp_path: Path) -> None:
+    ended = lender.run(
+        tmp_path, "bench", "--dataset", "digits", "--rows", "400", "--modes", "local", "--batch-sizes", "80",
         "--epochs", "1", "--warm-up", "1", "--peers", "upstream", "--pad-to", "32",
-        "--memory", "1g", "--json",
+        "--memory", lender.execution.memory, "--json",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     timed = json.loads(ended.stdout)
@@ -51,8 +51,9 @@ def test_a_residual_network_is_timed_beside_that_of_pytorch(largebatch: Run) -> 
     assert times == ["what", "---", "largebatch, local, resnet8", *of_peers]
 
 
-def test_all_formulations_give_the_same() -> None:
-    found = compare(Execution(mode="local", memory="1g"), images=32, repetitions=1)
+def test_all_formulations_give_the_same(lender: Lender) -> None:
+    with lender.lending():
+        found = compare(lender.execution, images=32, repetitions=1)
     assert len(found) == 11
     assert max(one.difference for one in found) < 1e-9
 

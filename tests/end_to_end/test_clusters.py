@@ -26,6 +26,7 @@ from largebatch.engine.secret import SECRET_FILE
 from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder
 from tests.support import classes
+from tests.support.lent import Lender
 from tests.support.outcomes import MODES_AGREE, results, runs, without_times
 from tests.support.patience import TIMEOUT_S, limit
 from tests.support.processes import descends, session_processes
@@ -112,12 +113,12 @@ def training(bars: Path, out: Path, *more: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def swept(bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The study, carried out by the command line in local mode."""
+def swept(lender: Lender, bars: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The study, carried out by `largebatch sweep` in local mode."""
     folder = tmp_path_factory.mktemp("swept")
     (folder / "small.toml").write_text(STUDY)
-    command = (sys.executable, "-m", "largebatch", "sweep", "small.toml", "--data-dir", bars, "--out", "out")
-    done = call(*command, "--mode", "local", cwd=folder)
+    command = ("sweep", "small.toml", "--data-dir", bars, "--out", "out")
+    done = lender.run(folder, *command, *lender.options)
     assert done.returncode == 0, done.stderr
     return folder / "out"
 

@@ -17,7 +17,7 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.runs.job import Job
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
-from tests.support.command import Run
+from tests.support.lent import Lender
 from tests.support.old_runs import assert_as_the_old_version_ends, old, write_old_data
 from tests.support.outcomes import assert_equal_runs, runs, statuses
 
@@ -95,7 +95,7 @@ def test_a_run_of_the_version_before_goes_on_to_the_last_bit(
 
 
 @recorded_here
-def test_a_sweep_of_the_version_before_goes_on(largebatch: Run, idx: Path, tmp_path: Path) -> None:
+def test_a_sweep_of_the_version_before_goes_on(session: Session, idx: Path, tmp_path: Path) -> None:
     old("studies/small", tmp_path / "small")
     (tmp_path / "small.toml").write_text(
         'name = "small"\n[fixed]\ndataset = "idx"\nnetwork = "softmax"\nbatch_size = 128\nepochs = 3\n'
@@ -103,9 +103,9 @@ def test_a_sweep_of_the_version_before_goes_on(largebatch: Run, idx: Path, tmp_p
     )
     first, second = runs(tmp_path / "small")
     finished = {file: file.read_bytes() for file in (first.result_file, first.metrics_file)}
-    swept = largebatch(
-        "sweep", "small.toml", "--data-dir", idx, "--out", "small", "--mode", "local", "--memory", "1g",
-        "--no-native-blas", "--conf", *EXECUTION.conf,
+    swept = Lender(session, EXECUTION).run(
+        tmp_path, "sweep", "small.toml", "--data-dir", idx, "--out", "small", "--mode", "local",
+        "--memory", "1g", "--no-native-blas", "--conf", *EXECUTION.conf,
     )  # fmt: skip
     assert swept.returncode == 0, swept.stderr
     assert statuses(tmp_path / "small") == ["finished", "finished"]

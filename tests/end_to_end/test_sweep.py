@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.command import Run, start, wait_for
 from tests.support.fault import fault
+from tests.support.lent import Lender
 from tests.support.outcomes import (
     MODES_AGREE,
     assert_equal_runs,
@@ -162,7 +163,7 @@ def test_spark_mode_agrees_and_only_what_is_asked_for_runs_side_by_side(
 
 @pytest.mark.slow
 def test_a_sweep_out_of_time_stops_between_epochs_and_goes_on_to_the_same_tables(
-    largebatch: Run, bars: Path, out: Path, undisturbed: Undisturbed
+    lender: Lender, bars: Path, out: Path, undisturbed: Undisturbed
 ) -> None:
     seconds = math.ceil(SLOWER * undisturbed.seconds)  # for the first epoch; the others are kept from it
     limits = ("--limit-time", f"{seconds}s", "--stall-timeout", str(600 + seconds))
@@ -180,7 +181,7 @@ def test_a_sweep_out_of_time_stops_between_epochs_and_goes_on_to_the_same_tables
     assert "failed" not in said
     done = [run.last_epoch() for run in runs(out)]
     assert 1 <= sum(done) < RUNS * EPOCHS
-    going_on = largebatch(*sweep_arguments(bars))
+    going_on = lender.run(out.parent, *sweep_arguments(bars))
     assert going_on.returncode == 0, going_on.stderr
     assert going_on.stderr.count("  epoch ") == RUNS * EPOCHS - sum(done), "none is done twice"
     assert_equal(out, undisturbed.out)
@@ -215,7 +216,7 @@ def test_a_second_sweep_on_the_folder_is_refused_and_an_interrupt_says_how_to_go
     quick=True,
 )
 def test_a_sweep_killed_at_any_moment_goes_on_to_the_same_tables(
-    largebatch: Run, bars: Path, out: Path, undisturbed: Undisturbed
+    lender: Lender, bars: Path, out: Path, undisturbed: Undisturbed
 ) -> None:
     temporary = str(out.parent / "largebatch-")
     begun = time.monotonic()
@@ -228,7 +229,7 @@ def test_a_sweep_killed_at_any_moment_goes_on_to_the_same_tables(
     assert process.returncode == -signal.SIGKILL
     wait_until(lambda: not session_processes(temporary))
     finished = finished_files(out)
-    resumed = largebatch(*sweep_arguments(bars))
+    resumed = lender.run(out.parent, *sweep_arguments(bars))
     assert resumed.returncode == 0, resumed.stderr
     assert {file: file.stat().st_mtime_ns for file in finished} == finished, "finished runs are left alone"
     assert_equal(out, undisturbed.out)

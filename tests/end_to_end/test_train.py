@@ -24,6 +24,7 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.settings.networks import NETWORKS
 from tests.support.command import Run, start, train_arguments, wait_for
 from tests.support.fault import fault
+from tests.support.lent import Lender
 from tests.support.outcomes import MODES_AGREE, assert_equal_runs, without_times
 from tests.support.patience import TIMEOUT_S
 from tests.support.processes import session_processes
@@ -86,9 +87,9 @@ def test_local_mode_equals_spark_mode(in_local: Trained, on_spark: Trained) -> N
 
 
 def test_spark_submit_without_python_equals_the_command_line(
-    largebatch: Run, bars: Path, tmp_path: Path, on_spark: Trained
+    lender: Lender, bars: Path, tmp_path: Path, on_spark: Trained
 ) -> None:
-    prepared = largebatch("data", "prepare", "idx", "--data-dir", bars)
+    prepared = lender.run(tmp_path, "data", "prepare", "idx", "--data-dir", bars, memory="6g")
     assert prepared.returncode == 0, prepared.stderr
     data = prepared.stdout.strip()
     names = ("train_images", "train_labels", "test_images", "test_labels")
@@ -190,11 +191,12 @@ def test_an_interrupted_run_ends_at_once_and_leaves_nothing_behind(
 )
 @pytest.mark.parametrize("epochs", [3, 1])
 def test_diverged_run_says_so_and_reports_no_accuracy(
-    largebatch: Run, bars: Path, tmp_path: Path, epochs: int
+    largebatch: Run, lender: Lender, bars: Path, tmp_path: Path, epochs: int
 ) -> None:
     rate = ("--learning-rate", "1e300" if epochs == 1 else "1e30")
-    more = ("--mode", "local", "--optimizer", "sgd", *rate, "--epochs", str(epochs), "--json")
-    run = largebatch(*train_arguments(bars, "run", *more))
+    more = (*lender.options, "--optimizer", "sgd", *rate, "--epochs", str(epochs), "--json")
+    arguments = train_arguments(bars, "run", *more)
+    run = largebatch(*arguments) if epochs == 3 else lender.run(tmp_path, *arguments)
     assert run.returncode == 1
     result = json.loads(run.stdout)
     assert (result["status"], result["test_accuracy"]) == ("diverged", None)

@@ -9,7 +9,8 @@ import pytest
 
 from largebatch.records.reading import read_study
 from largebatch.records.result import Status
-from tests.support.command import Run, start, wait_for
+from tests.support.command import start, wait_for
+from tests.support.lent import Lender
 from tests.support.outcomes import assert_equal_runs
 from tests.support.patience import TIMEOUT_S
 from tests.support.processes import session_processes, wait_until
@@ -43,10 +44,10 @@ def arguments(data: Path, out: str) -> list[str]:
 
 
 def test_a_study_that_tunes_ends_with_its_answer_and_after_a_kill_with_the_same(
-    largebatch: Run, bars: Path, tmp_path: Path
+    lender: Lender, bars: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "small.toml").write_text(STUDY)
-    whole = largebatch(*arguments(bars, "whole"))
+    whole = lender.run(tmp_path, *arguments(bars, "whole"))
     assert whole.returncode == 0, whole.stderr
     assert "The best by equal epochs: LARS at batch size 400" in whole.stdout
     study = read_study(tmp_path / "whole")
@@ -61,7 +62,7 @@ def test_a_study_that_tunes_ends_with_its_answer_and_after_a_kill_with_the_same(
     process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == -signal.SIGKILL
     wait_until(lambda: not session_processes(str(tmp_path / "largebatch-")))
-    resumed = largebatch(*arguments(bars, "killed"))
+    resumed = lender.run(tmp_path, *arguments(bars, "killed"))
     assert resumed.returncode == 0, resumed.stderr
     again = read_study(tmp_path / "killed")
     assert [run.name for run in (*again.runs, *again.finals)] == [

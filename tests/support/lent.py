@@ -38,9 +38,13 @@ class Lender:
         """Those with which `train` asks for such a session."""
         return "--mode", self.execution.mode, "--memory", self.execution.memory
 
-    def run(self, folder: Path, *arguments: str | Path) -> CompletedProcess[str]:
-        """A command called in this process, in this working directory, that borrows the session."""
-        with self.lending():
+    def run(self, folder: Path, *arguments: str | Path, memory: str = "") -> CompletedProcess[str]:
+        """A command called in this process, in this working directory, that borrows the session.
+
+        `memory` is what the command asks for if that is more than it needs.
+        """
+        execution = self.execution.updated({"memory": memory} if memory else {})
+        with dataclasses.replace(self, execution=execution).lending():
             return call_in(folder, *arguments)
 
     @contextmanager
