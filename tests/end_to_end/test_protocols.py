@@ -46,6 +46,7 @@ def second_epoch(
             batch_size=ROWS * workers,
             workers=workers,
             epochs=2,
+            evaluate_train_rows=64,
             **protocol,
         )
         folder = RunFolder.create(home / str(len(list(home.iterdir()))), training, EXECUTION, images)
