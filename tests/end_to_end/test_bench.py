@@ -23,14 +23,14 @@ ROOT = Path(__file__).parents[2]
 
 def test_epochs_are_timed_beside_the_layers_of_systemds(lender: Lender, tmp_path: Path) -> None:
     ended = lender.run(
-        tmp_path, "bench", "--dataset", "digits", "--rows", "400", "--modes", "local", "--batch-sizes", "80",
+        tmp_path, "bench", "--dataset", "digits", "--rows", "80", "--modes", "local", "--batch-sizes", "16",
         "--epochs", "1", "--warm-up", "1", "--peers", "upstream", "--pad-to", "32",
         "--memory", lender.execution.memory, "--json",
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     timed = json.loads(ended.stdout)
     assert [(one["name"], one["batch_size"]) for one in timed] == [
-        ("largebatch, local", 80), ("SystemDS' own layers, local", 2048),
+        ("largebatch, local", 16), ("SystemDS' own layers, local", 2048),
     ]  # fmt: skip
     assert all(min(one["seconds"] + one["openings"]) > 0 and len(one["openings"]) == 1 for one in timed)
     assert [one["first"] is None for one in timed] == [False, True]
