@@ -166,7 +166,7 @@ def test_an_interrupted_run_ends_at_once_and_leaves_nothing_behind(
     bars: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     more = ("--epochs", "100000")  # hours
-    process = start(train_arguments(bars, tmp_path / "run", *more), tmp_path)
+    process = start(train_arguments(bars, tmp_path / "run", *more, network="softmax"), tmp_path)
     wait_for(process, "epoch 1/100000")
     processes = session_processes(str(tmp_path / "largebatch-"))
     ports = listening(processes)
@@ -242,7 +242,7 @@ def test_lenet_learns_mnist(largebatch: Run, mnist_dir: Path, tmp_path: Path) ->
             write_idx(some / file, read_idx(mnist_dir / f"{file}.gz")[:count])
     run = largebatch(
         "train", "--dataset", "idx", "--data-dir", some, "--optimizer", "lars", "--batch-size", "100",
-        "--epochs", "1", "--memory", "2g", "--json",
+        "--epochs", "1", "--evaluate-train-rows", "100", "--memory", "2g", "--json",
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["test_accuracy"] > 0.85

@@ -85,9 +85,10 @@ def wait_for(process: subprocess.Popen[str], text: str) -> None:
     pytest.fail(f"the command ended without {text!r}: {''.join(told[-20:])}")
 
 
-def train_arguments(data: Path, out: Path | str, *more: str) -> list[str]:
-    """LeNet, by LARS, on an IDX folder."""
+def train_arguments(data: Path, out: Path | str, *more: str, network: str = "lenet") -> list[str]:
+    """A training by LARS on an IDX folder."""
+    padding = ("--padding", "valid") if network == "lenet" else ()
     return [
-        "train", "--dataset", "idx", "--data-dir", str(data), "--padding", "valid", "--optimizer", "lars",
-        "--batch-size", "256", "--memory", "1g", "--out", str(out), *more,
+        "train", "--dataset", "idx", "--data-dir", str(data), "--network", network, *padding,
+        "--optimizer", "lars", "--batch-size", "256", "--memory", "1g", "--out", str(out), *more,
     ]  # fmt: skip
