@@ -1,4 +1,4 @@
-"""A user's own pictures in colour: trained on Spark, tracked, predicted, and exported."""
+"""A user's own pictures in colour: trained on, tracked, predicted, and exported."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from PIL import Image
 
 from largebatch.records.run_folder import RunFolder
 from tests.support.command import run
+from tests.support.lent import Lender
 
-pytestmark = [pytest.mark.systemds, pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.systemds, pytest.mark.slow]
 
 SIDE, ROWS = 18, 96  # an odd size for pooling, with --resize
 TOLERANCE = 1e-4  # of probabilities in float32
@@ -34,13 +35,13 @@ def write_pictures(root: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(lender: Lender, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working directory in which pictures were trained on, and tracked."""
     home = tmp_path_factory.mktemp("own")
     write_pictures(home / "pictures")
-    done = run(
+    done = lender.run(
         home, "train", "--dataset", "./pictures", "--resize", "9", "--pad-to", "11", "--epochs", "4",
-        "--batch-size", "24", "--memory", "1g", "--track", "tensorboard", "--out", "run", "--json",
+        "--batch-size", "24", *lender.options, "--track", "tensorboard", "--out", "run", "--json",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "--track" not in done.stderr, "no tracker failed"
@@ -48,11 +49,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def test_the_run_knows_its_pictures_and_goes_on_from_elsewhere(home: Path, tmp_path: Path) -> None:
+def test_the_run_knows_its_pictures_and_goes_on_from_elsewhere(
+    lender: Lender, home: Path, tmp_path: Path
+) -> None:
     folder = RunFolder(home / "run")
     assert folder.settings()[0].dataset == str(home / "pictures")
     assert (folder.images().channels, folder.images().height, folder.images().classes) == (3, 9, 2)
-    again = run(tmp_path, "train", "--resume", home / "run")
+    again = lender.run(tmp_path, "train", "--resume", home / "run")
     assert again.returncode == 0, again.stderr
     assert "has all its epochs" in again.stderr
 

@@ -204,14 +204,14 @@ def test_diverged_run_says_so_and_reports_no_accuracy(
 
 
 def test_predictions_are_those_the_accuracy_was_measured_with(
-    largebatch: Run, bars: Path, tmp_path: Path, in_local: Trained
+    largebatch: Run, bars: Path, tmp_path: Path, on_spark: Trained
 ) -> None:
     images = bars / "t10k-images-idx3-ubyte"
-    predicted = largebatch("predict", in_local.folder.path, images, "--out", "table.csv")
+    predicted = largebatch("predict", on_spark.folder.path, images, "--out", "table.csv")
     assert predicted.returncode == 0, predicted.stderr
     table = pd.read_csv(tmp_path / "table.csv")
     labels = read_idx(bars / "t10k-labels-idx1-ubyte")
-    accuracy = in_local.folder.metrics()["test_accuracy"].iloc[-1]
+    accuracy = on_spark.folder.metrics()["test_accuracy"].iloc[-1]
     assert (table["class"] == labels).mean() == accuracy > 0.9
     np.testing.assert_allclose(table[["p0", "p1", "p2"]].sum(axis=1), 1, rtol=1e-12)
 
@@ -242,7 +242,7 @@ def test_lenet_learns_mnist(largebatch: Run, mnist_dir: Path, tmp_path: Path) ->
             write_idx(some / file, read_idx(mnist_dir / f"{file}.gz")[:count])
     run = largebatch(
         "train", "--dataset", "idx", "--data-dir", some, "--optimizer", "lars", "--batch-size", "100",
-        "--epochs", "1", "--evaluate-train-rows", "100", "--memory", "2g", "--json",
+        "--epochs", "1", "--evaluate-train-rows", "100", "--mode", "local", "--memory", "2g", "--json",
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["test_accuracy"] > 0.85
