@@ -51,7 +51,6 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
 @pytest.mark.parametrize(
     "settings",
     [
-        {"optimizer": "sgd_momentum"},
         {"optimizer": "lars"},
         pytest.param({"data_placement": "executors", "reshuffle_every": 2}, marks=pytest.mark.slow),
     ],
