@@ -241,12 +241,12 @@ def test_a_sweep_killed_at_any_moment_goes_on_to_the_same_tables(
 
 @pytest.mark.slow
 def test_a_stalled_run_and_one_without_memory_do_not_stop_the_rest(
-    largebatch: Run, out: Path, tmp_path: Path, undisturbed: Undisturbed
+    lender: Lender, out: Path, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
     patience = max(STALL_S, math.ceil(SLOWER * undisturbed.seconds))
     (tmp_path / "small.toml").write_text(HUNGRY)
     (tmp_path / "data").mkdir()
-    data = write_bars(tmp_path / "data", 800, 128, 5)
+    data = write_bars(tmp_path / "data", 400, 128, 5)
     with sweeping(data, tmp_path, "--stall-timeout", str(patience)) as process:
         begun = (out / "study.json").exists
         wait_until(lambda: over(process) or (begun() and runs(out)[1].last_epoch() >= 1))
@@ -257,12 +257,12 @@ def test_a_stalled_run_and_one_without_memory_do_not_stop_the_rest(
     assert statuses(out) == ["finished", "failed", "failed", "finished"]
     stalled, starved = results(out)[1:3]
     assert stalled["reason"].startswith(f"stalled: no sign of life for {patience} s; if it was only slow, ")
-    assert starved["reason"].startswith("the JVM ran out of memory: raise --memory (now 1g)")
+    assert starved["reason"].startswith("the JVM ran out of memory: raise --memory (now 512m)")
     assert [line.split(": ")[1] for line in said.splitlines() if line.startswith("failed: ")] == [
         run.path.name for run in runs(out)[1:3]
     ]
     assert "2 of 4 runs are done: not all runs came to their end; the same command goes on" in said
-    again = largebatch(*sweep_arguments(data, "--only", "network=softmax"))
+    again = lender.run(tmp_path, *sweep_arguments(data, "--only", "network=softmax"))
     assert again.returncode == 0, again.stderr
     assert statuses(out) == ["finished", "finished", "failed", "finished"]
 
@@ -277,19 +277,19 @@ workers = 1
 
 [execution]
 mode = "local"
-memory = "1g"
+memory = "512m"
 
 [[grid]]
 network = "softmax"
-batch_size = 64
+batch_size = 32
 optimizer = ["sgd", "lars"]
 
-[[grid]]   # a map of its first layer is 630 MB: with its gradient more than the heap
+[[grid]]   # a map of its first layer is 315 MB: with its gradient more than the heap
 network = "lenet"
-batch_size = 800
-micro_batch = 800
+batch_size = 400
+micro_batch = 400
 
 [[grid]]
 network = "softmax"
-batch_size = 800
+batch_size = 400
 """
