@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from largebatch.records.run_folder import RunFolder
-from tests.support.command import run
+from tests.support.command import call_in
 from tests.support.lent import Lender
 
 pytestmark = [pytest.mark.systemds, pytest.mark.slow]
@@ -67,12 +67,12 @@ def test_every_epoch_was_tracked(home: Path) -> None:
 
 def test_the_exported_model_predicts_as_ours_does(home: Path) -> None:
     pictures = home / "pictures" / "test" / "red"
-    printed = run(home, "predict", "run", pictures)
+    printed = call_in(home, "predict", "run", pictures)
     assert printed.returncode == 0, printed.stderr
     table = pd.read_csv(io.StringIO(printed.stdout))
     assert (table["class"] == 1).mean() > 0.9
     assert table["name"].tolist() == [("blue", "red")[k] for k in table["class"]]
-    done = run(home, "export", "run", "--to", "onnx")
+    done = call_in(home, "export", "run", "--to", "onnx")
     assert (done.returncode, done.stdout) == (0, "run/model.onnx\n"), done.stderr
     session = onnxruntime.InferenceSession(home / "run" / "model.onnx")
     X = np.stack(

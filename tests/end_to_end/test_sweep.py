@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.command import Run, start, wait_for
+from tests.support.command import Run, call_in, start, wait_for
 from tests.support.fault import fault
 from tests.support.lent import Lender
 from tests.support.outcomes import (
@@ -156,7 +156,7 @@ def test_spark_mode_agrees_and_only_what_is_asked_for_runs_side_by_side(
         pd.testing.assert_frame_equal(
             without_times(ours.path), without_times(theirs.path), rtol=MODES_AGREE, atol=MODES_AGREE
         )
-    plan = largebatch(*arguments, "--dry-run")
+    plan = call_in(out.parent, *arguments, "--dry-run")
     assert "4 runs: 2 new, 2 finished; 6 epochs to do, about " in plan.stdout
     assert "(as 6 epochs took here)" in plan.stdout
 
@@ -188,12 +188,12 @@ def test_a_sweep_out_of_time_stops_between_epochs_and_goes_on_to_the_same_tables
 
 
 def test_a_second_sweep_on_the_folder_is_refused_and_an_interrupt_says_how_to_go_on(
-    largebatch: Run, bars: Path, out: Path
+    bars: Path, out: Path
 ) -> None:
     temporary = str(out.parent / "largebatch-")
     with sweeping(bars, out.parent) as process:
         wait_until(lambda: (out / "study.json").exists() and bool(session_processes(temporary)))
-        second = largebatch(*sweep_arguments(bars))
+        second = call_in(out.parent, *sweep_arguments(bars))
         assert second.returncode == 2
         assert "out is in use by another process: wait for it, or stop it" in second.stderr
         process.send_signal(signal.SIGTERM)

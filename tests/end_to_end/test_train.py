@@ -22,7 +22,7 @@ from largebatch.files.matrices import read_matrix
 from largebatch.files.places import dml_root
 from largebatch.records.run_folder import RunFolder
 from largebatch.settings.networks import NETWORKS
-from tests.support.command import Run, start, train_arguments, wait_for
+from tests.support.command import Run, call_in, start, train_arguments, wait_for
 from tests.support.fault import fault
 from tests.support.lent import Lender
 from tests.support.outcomes import MODES_AGREE, assert_equal_runs, without_times
@@ -217,14 +217,14 @@ def test_predictions_are_those_the_accuracy_was_measured_with(
 
 
 def test_inverted_images_are_remarked_on_and_inverted_again(
-    largebatch: Run, bars: Path, tmp_path: Path, in_local: Trained
+    bars: Path, tmp_path: Path, in_local: Trained
 ) -> None:
     images = read_idx(bars / "t10k-images-idx3-ubyte")[:50]
     for name, pixels in (("light", images), ("dark", 255 - images)):
         np.save(tmp_path / f"{name}.npy", pixels)
     run = in_local.folder.path
     sound, odd, mended = (
-        largebatch("predict", run, *arguments)
+        call_in(tmp_path, "predict", run, *arguments)
         for arguments in (("light.npy",), ("dark.npy",), ("dark.npy", "--invert"))
     )
     assert "dark.npy: " in odd.stderr and "--invert mends it" in odd.stderr
