@@ -55,7 +55,7 @@ class Opened:
 @contextmanager
 def opened(folder: Path, stall_timeout: float = Execution.stall_timeout) -> Iterator[Opened]:
     """A session with a small heap; its log, and all files of its own, lie in the folder."""
-    execution = Execution(mode="local", memory="1g", native_blas=False, stall_timeout=stall_timeout)
+    execution = Execution(mode="local", memory="512m", native_blas=False, stall_timeout=stall_timeout)
     before = children(os.getpid())
     begun = time.monotonic()
     with Session(execution, workers=2, log=folder / "log.txt") as session:
@@ -166,11 +166,11 @@ def test_an_array_that_cannot_be_read_is_told_by_its_cause(shared: Opened, tmp_p
 def test_a_matrix_whose_dense_form_is_larger_than_the_heap_is_converted(
     shared: Opened, tmp_path: Path
 ) -> None:
-    rows, columns = 180_000, 784  # 1.1 GB of doubles
+    rows, columns = 90_000, 784  # 564 MB of doubles
     rng = np.random.default_rng(1)
     array = np.zeros((rows, columns), np.uint8)
-    cells = (rng.integers(rows, size=1_000_000), rng.integers(columns, size=1_000_000))
-    array[cells] = rng.integers(1, 256, size=1_000_000)
+    cells = (rng.integers(rows, size=500_000), rng.integers(columns, size=500_000))
+    array[cells] = rng.integers(1, 256, size=500_000)
     np.save(tmp_path / "array.npy", array)
     shared.session.convert(tmp_path / "array.npy", tmp_path / "out")
     row, column = np.nonzero(array)
@@ -242,7 +242,7 @@ def test_a_death_is_noticed_at_once_and_named(tmp_path: Path, victim: str) -> No
 def test_lack_of_memory_is_called_so(tmp_path: Path) -> None:
     with pytest.raises(RunError) as failure, opened(tmp_path) as session:
         session.run("memory.dml")
-    cause = "the JVM ran out of memory: raise --memory (now 1g) or lower --micro-batch"
+    cause = "the JVM ran out of memory: raise --memory (now 512m) or lower --micro-batch"
     assert str(failure.value) == f"{cause}; see {session.log}"
     wait_until_gone(session.group)
 
