@@ -104,6 +104,11 @@ class Trial:
     def folder(self) -> RunFolder:
         return RunFolder(self.home / "run")
 
+    @property
+    def temporary(self) -> Path:
+        """The folder of temporary files, with a name that is hard to pass on."""
+        return self.home / """tem po"ra'ry \\b $HOME"""
+
     def train(self, *more: str, data: Path | None = None, **environment: str) -> subprocess.Popen[str]:
         """A training in the background."""
         arguments = [
@@ -121,17 +126,18 @@ class Trial:
 
     def start(self, arguments: list[str], **environment: str) -> subprocess.Popen[str]:
         """A command in the background, which does not outlive its test."""
-        process = start(arguments, self.home, **environment)
+        self.temporary.mkdir(exist_ok=True)
+        process = start(arguments, self.home, **{"TMPDIR": str(self.temporary), **environment})
         self.processes.append(process)
         return process
 
     def assert_nothing_left(self, *, files: bool = True) -> None:
         """No process, and no temporary files, soon."""
-        scratch = str(self.home / "largebatch-")
+        scratch = str(self.temporary / "largebatch-")
         wait_until(lambda: not session_processes(scratch), TIMEOUT_S)
         for group in self._groups:
             wait_until_gone(group)
-        wait_until(lambda: not files or not list(self.home.glob("largebatch-*")), TIMEOUT_S)
+        wait_until(lambda: not files or not list(self.temporary.iterdir()), TIMEOUT_S)
 
     def close(self) -> None:
         for process in self.processes:

@@ -7,8 +7,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,7 +22,7 @@ from largebatch.engine.session import Session
 from largebatch.errors import RunError
 from largebatch.settings.execution import Execution
 from tests.support.patience import TIMEOUT_S, limit
-from tests.support.processes import children, java_of, members, wait_until_gone
+from tests.support.processes import children, java_of, wait_until_gone
 from tests.support.sockets import listening
 
 pytestmark = [
@@ -43,6 +41,7 @@ class Opened:
     session: Session
     group: int
     log: Path
+    temporary: Path
     start_seconds: float
 
     def run(self, program: str, **arguments: str | int) -> list[str]:
@@ -54,40 +53,21 @@ class Opened:
 
 @contextmanager
 def opened(folder: Path, stall_timeout: float = Execution.stall_timeout) -> Iterator[Opened]:
-    """A session with a small heap; its log, and all files of its own, lie in the folder."""
+    """A session with a small heap. Its log, and all files of its own, lie in the folder.
+
+    That of its temporary files has a name that is hard to pass on.
+    """
     execution = Execution(mode="local", memory="512m", native_blas=False, stall_timeout=stall_timeout)
+    log, temporary = folder / "log.txt", folder / """tem po"ra'ry \\b $HOME"""
+    temporary.mkdir()
     before = children(os.getpid())
     begun = time.monotonic()
-    with Session(execution, workers=2, log=folder / "log.txt") as session:
-        (group,) = children(os.getpid()) - before
-        yield Opened(session, group, folder / "log.txt", time.monotonic() - begun)
-
-
-@pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of temporary files, with a name that is hard to pass on."""
-    folder = tmp_path / """tem po"ra'ry \\b $HOME"""
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    return folder
-
-
-def test_reports_reach_the_caller_and_all_else_the_log(
-    tmp_path: Path, temporary: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with opened(tmp_path) as session:
-        assert session.run("fine.dml", words="of three words") == ["note of three words"]
-        arguments = Path(f"/proc/{java_of(session.group)}/cmdline").read_text().split("\0")
-        (scratch,) = temporary.iterdir()
-        assert f"-Djava.io.tmpdir={scratch}" in arguments
-    log = session.log.read_text()
-    assert "nobody's concern" in log.splitlines()
-    assert "SystemDS" in log, "and the JVM's own noise"
-    assert "of three words" not in log
-    assert capfd.readouterr() == ("", "")
-    assert list(temporary.iterdir()) == []
-    wait_until_gone(session.group)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(temporary))
+        patch.setattr(tempfile, "tempdir", None)
+        with Session(execution, workers=2, log=log) as session:
+            (group,) = children(os.getpid()) - before
+            yield Opened(session, group, log, temporary, time.monotonic() - begun)
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +75,29 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     """One session for all tests that leave it in order: that it goes on is part of each.
 
     It starts in a program that has another JVM's gateway, as under spark-submit, and must not join that.
+    It leaves neither temporary files nor processes behind.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYSPARK_GATEWAY_PORT", "1")
         patch.setenv("PYSPARK_GATEWAY_SECRET", "of another JVM")
         with opened(tmp_path_factory.mktemp("session")) as session:
             yield session
+    assert list(session.temporary.iterdir()) == []
+    wait_until_gone(session.group)
+
+
+def test_reports_reach_the_caller_and_all_else_the_log(shared: Opened) -> None:
+    assert shared.run("fine.dml", words="of three words") == ["note of three words"]
+    log = shared.log.read_text()
+    assert "nobody's concern" in log.splitlines()
+    assert "SystemDS" in log, "and the JVM's own noise"
+    assert "of three words" not in log
+
+
+def test_temporary_files_are_in_a_folder_of_the_session(shared: Opened) -> None:
+    (scratch,) = shared.temporary.iterdir()
+    arguments = Path(f"/proc/{java_of(shared.group)}/cmdline").read_text().split("\0")
+    assert f"-Djava.io.tmpdir={scratch}" in arguments
 
 
 def test_a_session_reports_the_version_of_its_java(shared: Opened) -> None:
@@ -191,9 +188,7 @@ def test_floats_are_converted_in_pieces_without_a_loss(shared: Opened, tmp_path:
     assert float(note.removeprefix("note ")) == weighed
 
 
-def test_a_program_that_stalls_is_stopped_and_so_is_a_jvm_that_hangs(
-    shared: Opened, tmp_path: Path, temporary: Path
-) -> None:
+def test_a_program_that_stalls_is_stopped_and_so_is_a_jvm_that_hangs(shared: Opened, tmp_path: Path) -> None:
     patience = limit(shared.start_seconds)  # the start must do with it, too
     started = 0.0
 
@@ -215,11 +210,13 @@ def test_a_program_that_stalls_is_stopped_and_so_is_a_jvm_that_hangs(
         f"see {session.log}"
     )
     wait_until_gone(session.group)
-    assert list(temporary.iterdir()) == []
+    assert list(session.temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("victim", ["JVM", "session"])
-def test_a_death_is_noticed_at_once_and_named(tmp_path: Path, victim: str) -> None:
+def test_a_death_is_noticed_at_once_and_named(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], victim: str
+) -> None:
     died = 0.0
 
     def kill(line: str) -> None:
@@ -237,6 +234,7 @@ def test_a_death_is_noticed_at_once_and_named(tmp_path: Path, victim: str) -> No
         with pytest.raises(RunError, match="died"):
             session.run("fine.dml", words="too late")
     wait_until_gone(session.group)
+    assert capfd.readouterr() == ("", ""), "from the start to the end, all but the reports is in the log"
 
 
 def test_lack_of_memory_is_called_so(tmp_path: Path) -> None:
@@ -245,29 +243,3 @@ def test_lack_of_memory_is_called_so(tmp_path: Path) -> None:
     cause = "the JVM ran out of memory: raise --memory (now 512m) or lower --micro-batch"
     assert str(failure.value) == f"{cause}; see {session.log}"
     wait_until_gone(session.group)
-
-
-PARENT = """
-import sys
-from pathlib import Path
-from largebatch.settings.execution import Execution
-from largebatch.engine.session import Session
-execution = Execution(mode="local", memory="1g", native_blas=False)
-with Session(execution, workers=2, log=Path(sys.argv[2])) as session:
-    session.run(sys.argv[1], {}, on_line=lambda line: print(line, flush=True))
-"""
-
-
-def test_a_session_does_not_outlive_its_parent(tmp_path: Path, temporary: Path) -> None:
-    command = [sys.executable, "-c", PARENT, str(PROGRAMS / "loop.dml"), str(tmp_path / "log.txt")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        assert parent.stdout.readline() == "note looping\n"
-        (group,) = children(parent.pid)
-        assert "java" in members(group)
-        parent.kill()
-    wait_until_gone(group)
-    until = time.monotonic() + TIMEOUT_S  # the folder goes after the processes that write into it
-    while list(temporary.iterdir()) and time.monotonic() < until:
-        time.sleep(0.1)
-    assert list(temporary.iterdir()) == []
