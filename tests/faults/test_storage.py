@@ -14,7 +14,7 @@ import pytest
 from largebatch.data import load
 from largebatch.records.run_folder import RunFolder
 from largebatch.runs.prepare import is_whole, prepared_folder
-from tests.support.command import Run, wait_for
+from tests.support.command import call, wait_for
 from tests.support.fault import fault
 from tests.support.patience import TIMEOUT_S
 from tests.support.samples import write_small_mnist
@@ -98,17 +98,16 @@ def test_a_full_disk_ends_a_download(tmp_path: Path, small_disk: Path) -> None:
     "status 2 before a JVM starts, the message names the folder and the reason, nothing in it has changed",
 )
 def test_a_folder_that_is_read_only_is_refused(
-    largebatch: Run, bars: Path, undisturbed: Undisturbed, small_disk: Path
+    bars: Path, undisturbed: Undisturbed, small_disk: Path
 ) -> None:
     run = undisturbed.copy("local", small_disk / "run").path
     before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
     mount("mount", "-o", "remount,ro", str(small_disk))
-    resumed = largebatch("train", "--resume", run, "--data-dir", bars)
+    resumed = call(["train", "--resume", str(run), "--data-dir", str(bars)])
     assert resumed.returncode == 2
     assert f"largebatch: {run / 'lock'} can't be opened: Read-only file system" in resumed.stderr
-    begun = largebatch(
-        "train", "--dataset", "idx", "--data-dir", bars, "--memory", "512m", "--out", small_disk / "new"
-    )
+    data = ("--dataset", "idx", "--data-dir", str(bars))
+    begun = call(["train", *data, "--memory", "512m", "--out", str(small_disk / "new")])
     assert begun.returncode == 2
     assert "cannot be made a run's folder: Read-only file system; name another by --out" in begun.stderr
     assert {path: path.stat().st_mtime_ns for path in run.rglob("*")} == before
@@ -197,12 +196,12 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(
     "the second: status 2, the message says that the folder is in use; the first is not disturbed",
 )
 def test_the_second_process_on_a_folder_is_refused(
-    trial: Trial, undisturbed: Undisturbed, modified: Modify, gate: Gate, largebatch: Run
+    trial: Trial, undisturbed: Undisturbed, modified: Modify, gate: Gate
 ) -> None:
     process = trial.train("--mode", "local", PYTHONPATH=modified(gate.edit))
     wait_for(process, "epoch 1/3")
     gate.wait(trial.folder.log)
-    second = largebatch("train", "--resume", trial.home / "run", "--data-dir", trial.data)
+    second = call(["train", "--resume", str(trial.folder.path), "--data-dir", str(trial.data)])
     gate.open()
     assert second.returncode == 2
     assert "run is in use by another process: wait for it, or stop it" in second.stderr
@@ -218,7 +217,7 @@ def test_the_second_process_on_a_folder_is_refused(
     quick=True,
 )
 @pytest.mark.systemds
-def test_a_damaged_configuration_is_named(trial: Trial, undisturbed: Undisturbed, largebatch: Run) -> None:
+def test_a_damaged_configuration_is_named(trial: Trial, undisturbed: Undisturbed) -> None:
     folder = undisturbed.copy("local", trial.home / "run").path
     config = folder / "config.json"
     sound = config.read_bytes()
@@ -230,7 +229,7 @@ def test_a_damaged_configuration_is_named(trial: Trial, undisturbed: Undisturbed
     for content in spoiled:
         config.write_bytes(content)
         before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-        refused = largebatch("train", "--resume", folder, "--data-dir", trial.data)
+        refused = call(["train", "--resume", str(folder), "--data-dir", str(trial.data)])
         assert refused.returncode == 2
         assert refused.stderr.startswith(f"largebatch: {config}")
         assert len(refused.stderr.splitlines()) == 1
@@ -245,7 +244,7 @@ def test_a_damaged_configuration_is_named(trial: Trial, undisturbed: Undisturbed
     "the training images, then the test labels, are cut to half before train --resume",
     "status 2 before a JVM starts, the message names the file; with the file again the run ends equal",
 )
-def test_truncated_data_are_named(trial: Trial, undisturbed: Undisturbed, largebatch: Run) -> None:
+def test_truncated_data_are_named(trial: Trial, undisturbed: Undisturbed) -> None:
     folder = undisturbed.copy("local", trial.home / "run")
     shutil.rmtree(folder.checkpoint(EPOCHS))
     data = trial.home / "data"
@@ -253,7 +252,7 @@ def test_truncated_data_are_named(trial: Trial, undisturbed: Undisturbed, largeb
         shutil.rmtree(data, ignore_errors=True)
         shutil.copytree(trial.data, data)
         cut(data / name)
-        refused = largebatch("train", "--resume", folder.path, "--data-dir", data)
+        refused = call(["train", "--resume", str(folder.path), "--data-dir", str(data)])
         assert refused.returncode == 2
         assert f"largebatch: {data / name} is truncated" in refused.stderr
     undisturbed.assert_goes_on_from(folder, (EPOCHS - 1,))
