@@ -84,8 +84,8 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def model(digits: DataFrame, kept: dict[str, Any]) -> LargeBatchClassificationModel:
-    """Fitted on vectors in 64 partitions and some empty ones more."""
-    many = digits.repartition(64).union(digits.filter("label > 5"))
+    """Fitted on vectors in 16 partitions and some empty ones more."""
+    many = digits.repartition(16).union(digits.filter("label > 5"))
     return estimator(**kept).fit(many)
 
 
@@ -151,7 +151,7 @@ def test_executors_write_the_rows_that_they_are_to_hold(
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     settings = {"featuresCol": "bytes", "validationIndicatorCol": "held", "dataPlacement": "executors"}
-    fitted = estimator(**settings, epochs=3).fit(digits)
+    fitted = estimator(**settings, epochs=2).fit(digits)
     assert fitted.summary.history["validation_accuracy"].iloc[-1] > 0.9
     assert [path.name for path in (tmp_path / "cache" / "largebatch" / "prepared").iterdir()] == ["lock"]
 
