@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from largebatch.files.places import dml_root
 from tests.reference import parameter_count
 from tests.reference.networks import lenet
 from tests.support.harness import PROGRAMS, write_matrix
+from tests.support.java import class_path
 from tests.support.patience import TIMEOUT_S
 
 pytestmark = pytest.mark.systemds
@@ -34,13 +34,6 @@ def blas(tmp_path: Path) -> Path:
     return folder
 
 
-def class_path() -> str:
-    """SystemDS.jar and Spark's jars."""
-    spec = find_spec("pyspark")
-    assert spec is not None and spec.origin is not None
-    return f"{system_ds_jar()}{os.pathsep}{Path(spec.origin).parent / 'jars' / '*'}"
-
-
 def native_calls(scratch: Path, blas: Path, program: Path, arguments: dict[str, Argument]) -> dict[str, int]:
     """Run a program by SystemDS' command line, and count the operators that ran in OpenBLAS."""
     config = scratch / "config.xml"
@@ -50,7 +43,7 @@ def native_calls(scratch: Path, blas: Path, program: Path, arguments: dict[str, 
     )
     config.write_text(f"<root>{properties}</root>")
     command = [
-        str(find_java().home / "bin" / "java"), *JVM_FLAGS, "-Xmx1g", "-cp", class_path(),
+        str(find_java().home / "bin" / "java"), *JVM_FLAGS, "-Xmx1g", "-cp", class_path(scratch),
         "org.apache.sysds.api.DMLScript", "-f", str(program), "-stats", "-exec", "singlenode",
         "-config", str(config), "-nvargs", *(f"{name}={value}" for name, value in arguments.items()),
     ]  # fmt: skip

@@ -9,14 +9,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from largebatch.engine.jar import linked_alone, system_ds_jar
 from largebatch.engine.java import find_java
 from tests.support.command import run, train_arguments
-from tests.support.java import ARCHIVE, SHORT_LIVED
+from tests.support.java import ARCHIVE, SHORT_LIVED, class_path
 from tests.support.samples import write_bars
 
 
@@ -39,22 +37,12 @@ def make() -> None:
                 f"-XX:SharedClassListFile={classes}",
                 f"-XX:SharedArchiveFile={unfinished}",
                 "-cp",
-                class_path(),
+                class_path(ARCHIVE.parent),
             ],
             check=True,
             capture_output=True,
         )
         unfinished.replace(ARCHIVE)
-
-
-def class_path() -> str:
-    """That of a session's JVM. Java compares files, not their names, so that a link to the jar does."""
-    spark = find_spec("pyspark")
-    assert spark is not None
-    assert spark.origin is not None
-    jar = ARCHIVE.parent / system_ds_jar().name
-    jar.unlink(missing_ok=True)
-    return f"{linked_alone(system_ds_jar(), ARCHIVE.parent)}:{Path(spark.origin).parent / 'jars' / '*'}"
 
 
 if __name__ == "__main__":
