@@ -10,9 +10,11 @@ import xml.etree.ElementTree as ET
 
 import matplotlib as mpl
 import pytest
+from matplotlib.axes import Axes
 
 from largebatch.records.reading import StudyRecord, read_study
 from largebatch.report import figures, svg, tables
+from largebatch.report.figures.style import Drawing, category, legend, render
 from largebatch.settings.training import Training
 from tests.support.study_samples import finished_study, write_run, write_study
 
@@ -113,3 +115,22 @@ def test_a_file_of_its_own_is_whole(drawn: dict[str, figures.Figure]) -> None:
         assert figure.file.startswith("<?xml")
         assert "prefers-color-scheme: dark" in figure.file
         assert figure.png.startswith(b"\x89PNG")
+
+
+def test_twelve_lines_look_different() -> None:
+    """Two budgets of six optimizers."""
+    assert len({tuple(map(str, category(index).values())) for index in range(12)}) == 12
+
+
+@pytest.mark.parametrize("lines", [2, 12])
+def test_many_lines_do_not_squeeze_the_axes(lines: int) -> None:
+    heights = []
+
+    def draw(ax: Axes) -> None:
+        for index in range(lines):
+            ax.plot([1, 2], [index, index + 1], label=f"line {index}", **category(index))
+        legend(ax, columns=1)
+        ax.figure.canvas.mpl_connect("draw_event", lambda _: heights.append(ax.bbox.height / ax.figure.dpi))
+
+    render(Drawing("lines", "batch-size", "Lines", "", draw))
+    assert min(heights) > 1.2, "inches"

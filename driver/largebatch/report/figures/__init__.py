@@ -1,6 +1,7 @@
 """The study's figures, drawn by matplotlib from the tidy tables, as SVG and PNG.
 
-Equal tables give equal files. All have one size, small enough to be read when a phone shows them.
+Equal tables give equal files. All have one width, small enough to be read when a phone shows them, and one
+height, unless a legend has many lines.
 """
 
 from __future__ import annotations

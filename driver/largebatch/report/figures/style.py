@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from largebatch.report import svg
 
 SIZE_INCHES = (4.2, 3.1)
+MOST_ROWS = 6  # of a legend; more make the figure taller
+ROW_INCHES = 0.21
 MARKS = 10  # most markers of a curve
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -91,12 +94,13 @@ def slug(text: str) -> str:
 
 
 def category(index: int) -> dict[str, Any]:
-    """Looks of one of several lines that have no order."""
+    """Looks of one of several lines that have no order. Lines of one color differ in mark and dashes."""
     colors = svg.CATEGORIES
+    turn = index // len(colors)
     return {
         "color": colors[index % len(colors)],
-        "marker": MARKERS[index % len(MARKERS)],
-        "linestyle": DASHES[index % len(DASHES)],
+        "marker": MARKERS[(index + turn) % len(MARKERS)],
+        "linestyle": DASHES[(index + 2 * turn) % len(DASHES)],
     }
 
 
@@ -132,10 +136,13 @@ def percent(value: float, _: float) -> str:
 
 
 def legend(ax: Axes, columns: int, title: str | None = None) -> None:
-    """The legend, above the axes."""
+    """The legend, above the axes, which keep their height however many lines there are."""
     handles, labels = ax.get_legend_handles_labels()
     where: Any = "outside upper left"
     ax.figure.legend(handles, labels, loc=where, ncols=columns, title=title, alignment="left")
+    too_many = max(0, math.ceil(len(labels) / columns) - MOST_ROWS)
+    if isinstance(ax.figure, Canvas):
+        ax.figure.set_figheight(SIZE_INCHES[1] + ROW_INCHES * too_many)
 
 
 def epoch_axis(ax: Axes, last: float) -> None:
