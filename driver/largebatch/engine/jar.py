@@ -29,7 +29,7 @@ def system_ds_jar() -> Path:
 
 
 def linked_alone(jar: Path, folder: Path) -> Path:
-    """A jar by another name, without the jars beside it: a hard link, or a copy where there can be none.
+    """A jar put into a folder, without the jars beside it: a hard link, or a copy where there can be none.
 
     SystemDS.jar names those of another Spark in its manifest. On the driver's class path they would come
     before Spark's own. Executors don't have them: driver and executors could not read each other's objects.
