@@ -1,6 +1,8 @@
 """OpenBLAS for SystemDS: where the system has it, and a folder that SystemDS can load it from.
 
-Without OpenBLAS, matrix products run in Java, which takes longer.
+Without OpenBLAS, matrix products run in Java, which takes longer. On a CPU that it doesn't know, OpenBLAS
+before 0.3.25 takes kernels of 2004, even if the CPU has AVX (issue 4267 of OpenMathLib/OpenBLAS). Sessions
+name better ones then.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import re
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +30,23 @@ LIBRARY_FOLDERS = (
     "/usr/lib",
 )
 SUPPORTED = ("Linux", "x86_64")  # SystemDS.jar has its own native library for no other Unix
+LINK = "libopenblas.so"  # the name that SystemDS loads
 INSTALL = "install OpenBLAS and libgomp (on Debian and Ubuntu: libopenblas0 libgomp1)"
+
+CORE_TYPE = "OPENBLAS_CORETYPE"  # OpenBLAS' own variable, which names its kernels
+FALLBACK = "Prescott"  # the kernels for a CPU that OpenBLAS doesn't know
+# Kernels, and the flags of a CPU that can run them; the fastest come first.
+KERNELS = {
+    "SkylakeX": {"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl", "fma"},
+    "Haswell": {"avx2", "fma"},
+}
+CPUINFO = Path("/proc/cpuinfo")
+ASK = """\
+import ctypes, sys
+library = ctypes.CDLL(sys.argv[1])
+library.openblas_get_corename.restype = ctypes.c_char_p
+print(library.openblas_get_corename().decode())
+"""
 
 
 @dataclass(frozen=True)
@@ -64,7 +83,7 @@ def linked_folder(cache: Path) -> Path | None:
     if not native.usable or native.openblas is None:
         return None
     folder = cache / "native"
-    link = folder / "libopenblas.so"
+    link = folder / LINK
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (link.is_symlink() and link.readlink() == native.openblas):
@@ -77,6 +96,38 @@ def linked_folder(cache: Path) -> Path | None:
             "$XDG_CACHE_HOME moves the cache elsewhere"
         ) from error
     return folder
+
+
+def kernels(library: Path, environment: Mapping[str, str]) -> str | None:
+    """The kernels that OpenBLAS takes on this machine, such as "Haswell"; None if it doesn't tell."""
+    command = [sys.executable, "-I", "-S", "-c", ASK, str(library)]
+    try:
+        run = subprocess.run(
+            command, env=dict(environment), capture_output=True, timeout=60, check=True, text=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return run.stdout.strip() or None
+
+
+def better_kernels(library: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """The variable of OpenBLAS that names faster kernels, if it doesn't know this CPU; else nothing.
+
+    What a user chose with $OPENBLAS_CORETYPE stays.
+    """
+    if environment.get(CORE_TYPE) or kernels(library, environment) != FALLBACK:
+        return {}
+    flags = _cpu_flags()
+    fit = [name for name, needed in KERNELS.items() if needed <= flags]
+    return {CORE_TYPE: fit[0]} if fit else {}
+
+
+def _cpu_flags() -> set[str]:
+    try:
+        found = re.search(r"^flags\s*:(.*)$", CPUINFO.read_text(), re.MULTILINE)
+    except OSError:
+        return set()
+    return set(found[1].split()) if found else set()
 
 
 def _named() -> Path | None:

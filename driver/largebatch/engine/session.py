@@ -43,6 +43,7 @@ class Session:
         self._log_path = log
         self._stop = stop
         self._host = host
+        self.kernels: str | None = None  # OpenBLAS' own name for them; None without it, or in another's JVM
         self._process: SessionProcess | None = None
         self._resources: ExitStack
         self._log: Log
@@ -53,6 +54,10 @@ class Session:
         environment = self._host.environment(self._execution) | ALWAYS
         jar = system_ds_jar()
         blas = openblas.linked_folder(cache_dir()) if self._execution.native_blas else None
+        if blas is not None and self._host.starts_jvm:
+            library = blas / openblas.LINK
+            environment |= openblas.better_kernels(library, environment)
+            self.kernels = openblas.kernels(library, environment)
         with ExitStack() as resources:
             self._log = Log(self._log_path)
             resources.callback(self._log.close)  # last: on a full disk it fails

@@ -27,6 +27,7 @@ def versions(execution: Execution, session: Session) -> dict[str, Any]:
         "python": platform.python_version(),
         "java": session.java_version,
         "openblas": None if blas is None else str(blas.resolve()),
+        "openblas_kernels": session.kernels,
         "platform": platform.platform(),
         "cores": os.cpu_count(),
     }

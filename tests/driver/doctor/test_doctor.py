@@ -188,6 +188,13 @@ def test_no_openblas(monkeypatch: pytest.MonkeyPatch, supported: bool, mended: b
     assert bool(found.mend) is mended
 
 
+def test_openblas_that_does_not_know_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "know" not in check("OpenBLAS").found
+    monkeypatch.setattr(native, "better_kernels", lambda *_: {native.CORE_TYPE: "Haswell"})
+    assert "does not know this CPU" in check("OpenBLAS").found
+    assert check("OpenBLAS").status == "ok"
+
+
 def test_fewer_cores_than_workers() -> None:
     assert check("cores", workers=4).status == "ok"
     assert check("cores", workers=5).status == "warning"

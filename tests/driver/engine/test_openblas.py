@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from largebatch.engine import openblas
-from largebatch.engine.openblas import Native, find_native, linked_folder
+from largebatch.engine.openblas import Native, better_kernels, find_native, kernels, linked_folder
 from largebatch.errors import RunError, UserError
+
+INSTALLED = find_native()
+AVX512 = "avx512f avx512dq avx512cd avx512bw avx512vl"
 
 
 @pytest.fixture(autouse=True)
@@ -128,3 +131,35 @@ def test_cache_that_cannot_be_written(tmp_path: Path, libraries: Path) -> None:
     (tmp_path / "cache").write_text("a file in the way")
     with pytest.raises(RunError, match="cannot be written"):
         linked_folder(tmp_path / "cache")
+
+
+@pytest.mark.skipif(not INSTALLED.usable, reason="OpenBLAS was not found")
+def test_openblas_tells_its_kernels() -> None:
+    assert INSTALLED.openblas is not None
+    assert kernels(INSTALLED.openblas, {"OPENBLAS_CORETYPE": "Nehalem"}) == "Nehalem"
+
+
+def test_a_file_that_is_no_library_tells_no_kernels(libraries: Path) -> None:
+    put(libraries, "libopenblas.so")
+    assert kernels(libraries / "libopenblas.so", {}) is None
+    assert better_kernels(libraries / "libopenblas.so", {}) == {}
+
+
+@pytest.mark.parametrize(
+    ("taken", "flags", "better"),
+    [
+        ("Prescott", f"sse2 fma avx2 {AVX512}", {"OPENBLAS_CORETYPE": "SkylakeX"}),
+        ("Prescott", "sse2 fma avx2 avx512f", {"OPENBLAS_CORETYPE": "Haswell"}),
+        ("Prescott", "sse2 pni", {}),
+        ("Zen", f"sse2 fma avx2 {AVX512}", {}),
+        (None, f"sse2 fma avx2 {AVX512}", {}),
+    ],
+)
+def test_better_kernels_only_for_a_cpu_that_openblas_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: str | None, flags: str, better: dict[str, str]
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nvmx flags\t: avx2\nflags\t\t: {flags}\n\n" * 2)
+    monkeypatch.setattr(openblas, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(openblas, "kernels", lambda library, environment: taken)
+    assert better_kernels(tmp_path, {}) == better
+    assert better_kernels(tmp_path, {"OPENBLAS_CORETYPE": "Prescott"}) == {}
