@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -54,7 +55,10 @@ def lookup(of: Cell, curves: Mapping[int, Curve]) -> dict[Training, Curve]:
 
 
 def write_tuned(
-    path: Path, cells: Sequence[Cell], ended: Mapping[Training, tuple[str, Sequence[float]]]
+    path: Path,
+    cells: Sequence[Cell],
+    ended: Mapping[Training, tuple[str, Sequence[float]]],
+    targets: tuple[float, ...] = (),
 ) -> Path:
     """The folder of a study that tunes: `ended` has the status and accuracies of each run that has begun.
 
@@ -68,8 +72,9 @@ def write_tuned(
         finals += [] if best is None else of.finals(best)
     tuned = Tuned(tuple(cells), tuple(finals))
     folder = StudyFolder(path)
+    execution = dataclasses.replace(EXECUTION, target_accuracy=targets)
     with folder.lock():
-        folder.write(Study("small", "A small study", "Made up.", tuple(trials)), EXECUTION, tuned)
+        folder.write(Study("small", "A small study", "Made up.", tuple(trials)), execution, tuned)
     for run, (status, accuracies) in ended.items():
         _write_run(folder, run, status, accuracies)
     return path

@@ -80,16 +80,22 @@ def _tuned(study: StudyRecord, command: str, per_worker: bool) -> Content:
     results, epochs = tuning.finals(study, budgets), tuning.final_epochs(study, budgets)
     content = _usual(budgets[EPOCHS], results, epochs, command, per_worker)
     part = tuning_part.part(cells)
-    trials = tuning.trials(cells)
+    steps = {budget: Targets.of(of) for budget, of in budgets.items()}
+    further = [of.part(tuning_part.name_of(budget)) for budget, of in steps.items() if budget != EPOCHS]
+    taken = tuning.steps({budget: of.steps for budget, of in steps.items()})
     return dataclasses.replace(
         content,
         sentences=[
             *part.sentences,
             *(f"By {tuning_part.name_of(EPOCHS)}, {text}" for of in content.parts for text in of.sentences),
         ],
-        parts=[part, *content.parts],
+        parts=[part, *content.parts, *(of for found in further for of in found)],
         figures=[*figures.draw_tuned(tuning.compared(cells), results), *content.figures],
-        more={**content.more, "trials": trials, "tuned": tuning.tuned(cells)},
+        more={
+            **({"targets": taken} if len(taken) else {}),
+            "trials": tuning.trials(cells),
+            "tuned": tuning.tuned(cells),
+        },
     )
 
 

@@ -217,6 +217,25 @@ def test_the_report_has_a_row_per_trial_per_cell_and_per_final_run(
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_steps_to_targets_are_told_by_both_budgets(tmp_path: Path) -> None:
+    longer = cell(4, (2, 4), share=0.5, of=base("sgd_momentum", 16, epochs=4))
+    both = [SGD, *(dataclasses.replace(of, budget=UPDATES) for of in (SGD, longer))]
+    of_longer = {**trials(longer), **judged(longer, 0.9, 0.8, 0.9)}
+    ended = {
+        run: (status, [a for a in values for _ in range(2)]) for run, (status, values) in of_longer.items()
+    }
+    ended |= {**trials(SGD), **judged(SGD, 0.9, 0.9, 0.9)}
+    folder = write_tuned(tmp_path / "study", both, ended, targets=(0.85,))
+    report(folder)
+    steps = csv(folder, "targets.csv")
+    assert list(steps["budget"]) == ["epochs"] * 3 + ["updates"] * 6
+    assert list(steps["updates"].astype(str)) == ["10.0"] * 6 + ["15.0", "", "15.0"]
+    text = (folder / "report.md").read_text()
+    _, _, of_updates = text.partition("## Steps to a target by equal updates")
+    assert "| 85% | 16 | 15 (2 of 3) |" in of_updates and "| 85% | 16 |" not in text.partition(of_updates)[0]
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_study_of_which_nothing_has_ended_has_a_report_too(tmp_path: Path) -> None:
     folder = write_tuned(tmp_path / "study", [SGD, LARS], {})
     text = report(folder).text

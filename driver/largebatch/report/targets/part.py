@@ -36,8 +36,8 @@ class Targets:
             found[str(line)] = at if at is not None else found.get(str(line))
         return found
 
-    def part(self) -> list[Part]:
-        """The section; nothing without targets."""
+    def part(self, budget: str = "") -> list[Part]:
+        """The section; nothing without targets. That of a further budget has its name, and no figures."""
         if self.medians.empty:
             return []
         parts = ", ".join(sorted(set(self.steps["part"]) - {""}))
@@ -45,8 +45,10 @@ class Targets:
             f"Updates until the accuracy on the {parts} part was first as high: the median over the seeds, "
             "and how many of the runs reached it. A run that did not counts as infinitely many."
         )
-        tables = [Table("Updates to a target", text, self._rows())]
-        return [Part("steps", "Steps to a target", self._sentences(), tables, figures=("targets",))]
+        by, drawn = (f" by {budget}", ()) if budget else ("", ("targets",))
+        tables = [Table(f"Updates to a target{by}", text, self._rows())]
+        name = "-".join(["steps", *budget.split()])
+        return [Part(name, f"Steps to a target{by}", self._sentences(), tables, figures=drawn)]
 
     def _sentences(self) -> list[str]:
         """A sentence per line: about the highest target of which most is known; or that it reached none."""

@@ -168,6 +168,13 @@ def final_epochs(study: StudyRecord, budgets: Mapping[str, StudyRecord]) -> pd.D
     )
 
 
+def steps(of: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """A row per final run, budget and target: as `targets.steps`, from the steps of each budget."""
+    return _ordered(
+        pd.concat([_with_budget(table, b) for b, table in of.items()], ignore_index=True), "budget"
+    )
+
+
 def _with_budget(table: pd.DataFrame, budget: str) -> pd.DataFrame:
     lines = table["line"] if budget == EPOCHS else table["line"] + f", equal {budget}"
     return table.assign(line=lines, budget=budget)
