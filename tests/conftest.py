@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from largebatch.engine.openblas import better_kernels
 from tests.support.command import Run, run
 from tests.support.java import options
 from tests.support.samples import write_bars
@@ -21,6 +22,8 @@ settings.register_profile(
 settings.load_profile("steady")
 
 os.environ.setdefault("JAVA_TOOL_OPTIONS", options())
+# A JVM that no session has started computes with the kernels of those that one has, to the last bit.
+os.environ.update(better_kernels(os.environ))
 
 # Folders whose tests share a JVM: they run in one process. Elsewhere the tests of a file do.
 SHARING = ("tests/dml/",)

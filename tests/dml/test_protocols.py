@@ -20,15 +20,16 @@ pytestmark = pytest.mark.systemds
 
 SHAPES = [(4, 3, 1), (1, 3, 1)]  # softmax regression of images of 2 x 2
 P, WORKERS, PUSHES, FIRST = 15, 5, 40, 17
-HYPER = {"momentum": 0.9, "weight_decay": 0.01}
+HYPER = {"momentum": 0.9, "weight_decay": 0.01, "trust_coefficient": 0.001}
 TWIN = 1e-10  # forty updates in double precision
 MODULATIONS = ("none", "average", "per_gradient")
 ASYNCHRONOUS = [name for name, row in PROTOCOLS.items() if not row.reproducible]
 CASES = [
-    (name, modulation)
+    (name, modulation, "sgd_momentum")
     for name, row in PROTOCOLS.items()
     for modulation in (MODULATIONS if "staleness_modulation" in row.settings else ("none",))
 ]
+CASES += [("async", "per_gradient", "lars")]  # which would ignore that a gradient is divided
 
 
 # ---- recorded pushes ----
@@ -62,7 +63,7 @@ class Recorded:
         }
 
 
-def recorded(name: str, modulation: str, w: Floats) -> Recorded:
+def recorded(name: str, modulation: str, w: Floats, optimizer: str = "sgd_momentum") -> Recorded:
     """Workers push in any order, with the weights that each got after its last push; worker 5 comes late."""
     rng = np.random.default_rng(3)
     rates = 0.1 / np.arange(1, PUSHES + 1)
@@ -71,7 +72,7 @@ def recorded(name: str, modulation: str, w: Floats) -> Recorded:
 
     def step(g: Floats, t: int, rate: float) -> None:
         nonlocal state
-        w[:], state, _ = optimizers.TWINS["sgd_momentum"].step(w, g, state, t, rate, groups, HYPER)
+        w[:], state, _ = optimizers.TWINS[optimizer].step(w, g, state, t, rate, groups, HYPER)
 
     server = Server(TWINS[name], WORKERS, TWINS[name].OWN, modulation, step, lambda update: rates[update - 1])
     found = Recorded(server, w, rates)
@@ -86,16 +87,18 @@ def recorded(name: str, modulation: str, w: Floats) -> Recorded:
     return found
 
 
-@pytest.mark.parametrize(("name", "modulation"), CASES)
-def test_recorded_pushes_give_the_weights_of_the_twin(dml: DML, name: str, modulation: str) -> None:
+@pytest.mark.parametrize(("name", "modulation", "optimizer"), CASES)
+def test_recorded_pushes_give_the_weights_of_the_twin(
+    dml: DML, name: str, modulation: str, optimizer: str
+) -> None:
     start = np.random.default_rng(4).standard_normal(P)
-    expected = recorded(name, modulation, start.copy())
+    expected = recorded(name, modulation, start.copy(), optimizer)
     found = dml.call(
         "pushes.dml",
         {**expected.matrices(), "w": start[:, None]},
         ("weights", "clocks", "staleness", "arrivals"),
         protocol=name, staleness_modulation=modulation, workers=WORKERS, first=FIRST, network="softmax",
-        optimizer="sgd_momentum", out="", **HYPER, **TWINS[name].OWN,
+        optimizer=optimizer, out="", **HYPER, **TWINS[name].OWN,
     )  # fmt: skip
     np.testing.assert_allclose(found["weights"].T, expected.weights, rtol=0, atol=TWIN)
     np.testing.assert_array_equal(found["clocks"][0], expected.clocks)

@@ -88,6 +88,12 @@ def test_a_single_milestone_in_a_schedule_of_odd_length(dml: DML) -> None:
     assert found.tolist() == [0.4, 0.4, 0.4, 0.4, 0.2, 0.2, 0.2]
 
 
+def test_a_milestone_is_not_late_by_rounding(dml: DML) -> None:
+    """0.55 * 100 is 55.00000000000001 in double precision."""
+    found = rates(dml, "multi_step", 0, 54, 3, after=100, milestones="0.55", milestone_count=1, factor=0.5)
+    assert found.tolist() == [0.4, 0.2, 0.2]
+
+
 @pytest.mark.parametrize(("rule", "factor"), [("constant", 1), ("sqrt", 1.5), ("linear", 2.25)])
 def test_the_rate_follows_the_batch_size(dml: DML, rule: str, factor: float) -> None:
     """Warm-up leads to the rate of the rule, where the schedule begins; its end is not scaled."""

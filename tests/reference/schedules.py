@@ -55,7 +55,7 @@ def multi_step(hyper: Hyper, s: int) -> float:
     Factor 0.1 at 0.5 and 0.75 is the one of Lin, Kong, Stich, Jaggi 2020.
     """
     T = hyper["total"] - hyper["warmup"]
-    passed = sum(s >= m * T for m in hyper["milestones"])
+    passed = sum(s >= round(m * T, 9) for m in hyper["milestones"])
     return float(hyper["rate"] * hyper["factor"] ** passed)
 
 

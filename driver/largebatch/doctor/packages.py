@@ -114,9 +114,11 @@ def check_openblas() -> Finding:
     """OpenBLAS and libgomp, which only save time."""
     libraries = native.find_native()
     found = f"{libraries.openblas or 'no OpenBLAS'}, {libraries.gomp or 'no libgomp'}"
-    if libraries.usable and libraries.openblas is not None:
-        better = native.better_kernels(libraries.openblas, os.environ).get(native.CORE_TYPE)
-        unknown = f"; it does not know this CPU, so sessions tell it to take kernels for {better}"
+    if libraries.usable:
+        better = native.better_kernels(os.environ).get(native.CORE_TYPE)
+        unknown = (
+            f"; it doesn't know this CPU: sessions set {native.CORE_TYPE}={better}, for spark-submit do so"
+        )
         return "ok", found + (unknown if better else ""), ""
     if not libraries.supported:
         return "warning", f"{found}; SystemDS uses them only on Linux x86_64, runs take longer", ""

@@ -30,7 +30,6 @@ LIBRARY_FOLDERS = (
     "/usr/lib",
 )
 SUPPORTED = ("Linux", "x86_64")  # SystemDS.jar has its own native library for no other Unix
-LINK = "libopenblas.so"  # the name that SystemDS loads
 INSTALL = "install OpenBLAS and libgomp (on Debian and Ubuntu: libopenblas0 libgomp1)"
 
 CORE_TYPE = "OPENBLAS_CORETYPE"  # OpenBLAS' own variable, which names its kernels
@@ -83,7 +82,7 @@ def linked_folder(cache: Path) -> Path | None:
     if not native.usable or native.openblas is None:
         return None
     folder = cache / "native"
-    link = folder / LINK
+    link = folder / "libopenblas.so"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not (link.is_symlink() and link.readlink() == native.openblas):
@@ -98,9 +97,15 @@ def linked_folder(cache: Path) -> Path | None:
     return folder
 
 
-def kernels(library: Path, environment: Mapping[str, str]) -> str | None:
-    """The kernels that OpenBLAS takes on this machine, such as "Haswell"; None if it doesn't tell."""
-    command = [sys.executable, "-I", "-S", "-c", ASK, str(library)]
+def kernels(environment: Mapping[str, str]) -> str | None:
+    """The kernels that OpenBLAS takes on this machine, such as "Haswell"; None without an answer.
+
+    Raises UserError as `find_native` does.
+    """
+    native = find_native()
+    if not native.usable:
+        return None
+    command = [sys.executable, "-I", "-S", "-c", ASK, str(native.openblas)]
     try:
         run = subprocess.run(
             command, env=dict(environment), capture_output=True, timeout=60, check=True, text=True
@@ -110,12 +115,12 @@ def kernels(library: Path, environment: Mapping[str, str]) -> str | None:
     return run.stdout.strip() or None
 
 
-def better_kernels(library: Path, environment: Mapping[str, str]) -> dict[str, str]:
+def better_kernels(environment: Mapping[str, str]) -> dict[str, str]:
     """The variable of OpenBLAS that names faster kernels, if it doesn't know this CPU; else nothing.
 
-    What a user chose with $OPENBLAS_CORETYPE stays.
+    What a user chose with $OPENBLAS_CORETYPE stays. Raises UserError as `find_native` does.
     """
-    if environment.get(CORE_TYPE) or kernels(library, environment) != FALLBACK:
+    if environment.get(CORE_TYPE) or kernels(environment) != FALLBACK:
         return {}
     flags = _cpu_flags()
     fit = [name for name, needed in KERNELS.items() if needed <= flags]

@@ -55,9 +55,8 @@ class Session:
         jar = system_ds_jar()
         blas = openblas.linked_folder(cache_dir()) if self._execution.native_blas else None
         if blas is not None and self._host.starts_jvm:
-            library = blas / openblas.LINK
-            environment |= openblas.better_kernels(library, environment)
-            self.kernels = openblas.kernels(library, environment)
+            environment |= openblas.better_kernels(environment)
+            self.kernels = openblas.kernels(environment)
         with ExitStack() as resources:
             self._log = Log(self._log_path)
             resources.callback(self._log.close)  # last: on a full disk it fails

@@ -190,8 +190,8 @@ def test_no_openblas(monkeypatch: pytest.MonkeyPatch, supported: bool, mended: b
 
 def test_openblas_that_does_not_know_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "know" not in check("OpenBLAS").found
-    monkeypatch.setattr(native, "better_kernels", lambda *_: {native.CORE_TYPE: "Haswell"})
-    assert "does not know this CPU" in check("OpenBLAS").found
+    monkeypatch.setattr(native, "better_kernels", lambda _: {native.CORE_TYPE: "Haswell"})
+    assert "doesn't know this CPU: sessions set OPENBLAS_CORETYPE=Haswell" in check("OpenBLAS").found
     assert check("OpenBLAS").status == "ok"
 
 

@@ -20,13 +20,17 @@ NONE = steps.medians(steps.no_steps())
 
 def noisy(scales: list[float], size: int = 64) -> pd.DataFrame:
     """The epochs of a run with these noise scales."""
-    rows = [("run", "sgd", size, 1, epoch, s, s / 2, 2 * s) for epoch, s in enumerate(scales, start=1)]
+    rows = [
+        ("run", "sgd", size, 1, epoch, -1.0 if math.isnan(s) else 1.0, s, s / 2, 2 * s)
+        for epoch, s in enumerate(scales, start=1)
+    ]
     names = (
         "name",
         "line",
         "batch_size",
         "seed",
         "epoch",
+        "gradient_squared",
         "noise_scale",
         "noise_scale_low",
         "noise_scale_high",
@@ -72,7 +76,15 @@ def test_the_noise_scale_is_drawn_with_the_batch_size_beyond_which_larger_ones_s
 
 def test_the_last_noise_scale_is_the_median_over_runs() -> None:
     runs = [noisy(scales).assign(name=str(n)) for n, scales in enumerate(([1, 2], [3, 8], [5, NEVER]))]
-    assert final(pd.concat(runs)) == 5
+    assert final(pd.concat(runs)) == 8, "of 2, 8, and what was too large to be measured"
+
+
+def test_a_noise_scale_that_could_not_be_measured_is_a_large_one() -> None:
+    """Where noise hides the gradient, |G|^2 is negative; an earlier value would be far too small."""
+    hidden = noisy([10, 20, math.nan])
+    assert final(hidden) == math.inf
+    caption = drawn(NONE, hidden)["noise-scale-sgd"].caption
+    assert "At the end it is larger than could be measured." in caption and "Dotted" not in caption
 
 
 def test_rates_are_drawn_with_hatches_where_runs_diverged() -> None:

@@ -92,10 +92,12 @@ class Server:
         return self.twin.pushes_per_update(self.workers, self.settings)
 
     def _update(self) -> None:
-        g = np.sum([weight * push.g for push, weight in self.held], axis=0)
+        rows = np.array([push.rows for push, _ in self.held])
+        weights = np.array([weight for _, weight in self.held])
+        g = np.sum([weight * push.g for push, weight in self.held], axis=0) / (weights @ rows)
         self.clock += 1
         rate = self.rate(-(-len(self.staleness) // self._c)) / self._divisor()
-        self.step(g / sum(push.rows for push, _ in self.held), self.clock, rate)
+        self.step(g, self.clock, rate * np.average(weights, weights=rows))
         self.held.clear()
 
     def _divisor(self) -> float:

@@ -15,7 +15,6 @@ from largebatch.report.figures.style import (
     epoch_axis,
     legend,
     log_axis,
-    over_seeds,
     slug,
     some,
     step,
@@ -32,37 +31,50 @@ def noise_scales(of_line: Mapping[str, pd.DataFrame], knees: Mapping[str, int | 
             continue
         at = knees.get(name)
         measured = f" Dashed: the knee that was measured, {at}." if at else ""
+        seeds = ", median over the seeds" if part["seed"].nunique() > 1 else ""
+        end = final(part)
+        expected = (
+            f"Dotted: its median at the end, {end:.0f} rows, beyond which a larger batch is expected to stop "
+            "paying."
+            if np.isfinite(end)
+            else "At the end it is larger than could be measured."
+        )
         yield Drawing(
             f"noise-scale-{slug(name)}",
             SECTION,
             f"{name}: gradient noise scale",
-            f"A line per batch size{over_seeds(part)}, with its interval at 95 %. Dotted: its median at the "
-            f"end, {final(part):.0f} rows, beyond which a larger batch is expected to stop paying.{measured}",
+            f"A line per batch size{seeds}, with its interval at 95 %. {expected}{measured}",
             partial(_draw, part=part, at=at),
         )
 
 
 def final(part: pd.DataFrame) -> float:
-    """The median noise scale after the last epoch, over batch sizes and seeds where it is known."""
-    known = part.dropna(subset=["noise_scale"])
-    return float(known.groupby("name")["noise_scale"].last().median())
+    """The median noise scale after the last epoch, over batch sizes and seeds where it was measured."""
+    return float(_measured(part).groupby("name")["noise_scale"].last().median())
+
+
+def _measured(part: pd.DataFrame) -> pd.DataFrame:
+    """The epochs of which a noise scale was measured; it is infinite where the noise hides the gradient."""
+    scale = part["noise_scale"].mask(part["noise_scale"].isna() & (part["gradient_squared"] <= 0), np.inf)
+    return part.assign(noise_scale=scale).dropna(subset=["noise_scale"])
 
 
 def _draw(ax: Axes, part: pd.DataFrame, at: int | None) -> None:
-    known = part.dropna(subset=["noise_scale"])
+    known = _measured(part)
     sizes = some(sorted(set(known["batch_size"])), SIZES)
     for index, size in enumerate(sizes):
         of_size = known[known["batch_size"] == size]
-        means = of_size.groupby("epoch")["noise_scale"].mean()
-        look = step(index, len(sizes), len(means))
-        ax.plot(means.index, means, label=str(size), **look)
+        medians = of_size.groupby("epoch")["noise_scale"].median().replace(np.inf, np.nan)
+        look = step(index, len(sizes), len(medians))
+        ax.plot(medians.index, medians, label=str(size), **look)
         ends = of_size.groupby("epoch")[["noise_scale_low", "noise_scale_high"]].mean()
         ends = ends.replace([0.0, np.inf], np.nan).dropna()
         ax.fill_between(
             ends.index, ends["noise_scale_low"], ends["noise_scale_high"], color=look["color"], alpha=0.15,
             linewidth=0,
         )  # fmt: skip
-    ax.axhline(final(part), color=svg.TEXT, linewidth=1, linestyle=(0, (1, 2)))
+    if np.isfinite(end := final(part)):
+        ax.axhline(end, color=svg.TEXT, linewidth=1, linestyle=(0, (1, 2)))
     if at:
         ax.axhline(at, color=svg.TEXT, linewidth=1, linestyle=(0, (5, 3)))
     log_axis(ax)
