@@ -219,7 +219,9 @@ def test_nothing_is_left_behind(
     [
         ({}, {"featuresCol": "pixels"}, "featuresCol 'pixels' is no column of the DataFrame, which has "),
         ({}, {"featuresCol": "label"}, r"featuresCol 'label' is of type double; it must be a vector, "),
-        ({}, {"labelCol": "held"}, r"labelCol 'held' is of type boolean; numbers 0, 1, 2 \.\.\. are"),
+        ({}, {"labelCol": "held"}, r"labelCol 'held' is of type boolean; .*, cast\('int'\) for booleans"),
+        ({"prediction": "1"}, {}, "the DataFrame has a column 'prediction' already: drop it, or choose"),
+        ({}, {"thresholds": [0.5, 0.5]}, "thresholds has 2 numbers, there are 3 classes"),
         ({}, {"validationIndicatorCol": "label"}, "validationIndicatorCol 'label' is of type double; "),
         ({"features": "IF(label > 1, features, NULL)"}, {}, r"\d+ of 537 rows have null fea"),
         ({"label": "IF(label > 1, label, NULL)"}, {}, r"\d+ of 537 rows have null labels "),

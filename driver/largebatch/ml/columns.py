@@ -16,6 +16,7 @@ from largebatch.errors import UserError
 BYTE_SCALE = 255.0
 _IMAGE = {"height", "width", "nChannels", "mode", "data"}  # fields of Spark's images
 EIGHT_BITS = (0, 16)  # OpenCV's types of images with one and three channels of bytes
+WITH_ALPHA, UNDEFINED = 24, -1  # with four channels; what Spark writes for files that are no images
 
 
 def check_frame(dataset: Any) -> None:
@@ -47,6 +48,16 @@ def named(column: str) -> Any:
     return F.col(f"`{quoted}`")
 
 
+def check_outputs(dataset: DataFrame, stage: Any) -> None:
+    """Raises UserError if the DataFrame has a column that a stage would append, or two get one name."""
+    names = [stage.getRawPredictionCol(), stage.getProbabilityCol(), stage.getPredictionCol()]
+    there = [*dataset.columns]
+    for name in filter(None, names):
+        if name in there:
+            raise UserError(f"the DataFrame has a column {name!r} already: drop it, or choose another name")
+        there.append(name)
+
+
 def check_type(dataset: DataFrame, role: str, column: str, kind: type, wanted: str) -> None:
     """Raises UserError if a column is missing or of another type; `wanted` says what it should hold."""
     found = field(dataset, column, role).dataType
@@ -73,6 +84,11 @@ class Features:
             return cls(column, "vector")
         if isinstance(kind, StructType) and set(kind.fieldNames()) >= _IMAGE:
             return cls(column, "image")
+        if type(kind).__module__.startswith("pyspark.mllib"):
+            raise UserError(
+                f"featuresCol {column!r} has vectors of pyspark.mllib: convert them by "
+                "MLUtils.convertVectorColumnsToML of pyspark.mllib.util"
+            )
         raise UserError(
             f"featuresCol {column!r} is of type {kind.simpleString()}; it must be a vector, an array of "
             "numbers, binary, or an image of Spark: put several columns together by VectorAssembler"

@@ -17,8 +17,9 @@ from largebatch.errors import RunError, UserError
 from largebatch.export import require_packages
 from largebatch.export.watch import watching
 from largebatch.files.passing import room, told_of_cache
-from largebatch.ml.columns import check_frame
+from largebatch.ml.columns import check_frame, check_outputs
 from largebatch.ml.gather import NAME, Pixels, as_dataset, gather
+from largebatch.ml.params import thresholds
 from largebatch.ml.sessions import MODES, check_execution, host_for
 from largebatch.ml.settings import PARAMS, FitSettings
 from largebatch.ml.survey import Columns, Survey, survey
@@ -49,6 +50,7 @@ class Fit:
     columns: Columns
     host: Host
     spark: Any
+    estimator: Any
 
     @classmethod
     def of(cls, estimator: Any, dataset: DataFrame) -> Fit:
@@ -67,8 +69,11 @@ class Fit:
             estimator.getLabelCol(),
             estimator.getOrDefault(validation) if estimator.isDefined(validation) else None,
         )
+        check_outputs(dataset, estimator)
         spark = dataset.sparkSession
-        return cls(settings, training, execution, columns, host_for(settings.session, spark), spark)
+        return cls(
+            settings, training, execution, columns, host_for(settings.session, spark), spark, estimator
+        )
 
     @property
     def say(self) -> Say:
@@ -81,7 +86,11 @@ def _given(estimator: Any, settings: type[Settings], *, chosen: bool = False) ->
     params = {one.name: estimator.getParam(name) for name, one in PARAMS[settings].items()}
     wanted = estimator.isSet if chosen else estimator.isDefined
     values = {name: estimator.getOrDefault(param) for name, param in params.items() if wanted(param)}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if value is not None  # as a grid may have it, for "not set"
+    }
 
 
 def _check_trackers(settings: FitSettings) -> None:
@@ -95,6 +104,7 @@ def fit(wanted: Fit, dataset: DataFrame) -> Trained:
     with _TURN, room() as scratch:
         wanted.host.require_tools()
         found = survey(dataset, wanted.columns, wanted.settings.num_classes)
+        thresholds(wanted.estimator, found.classes)
         image = _image(wanted, found)
         _check_heap(wanted, found)
         order = wanted.columns.features.order(wanted.settings.image_layout)
@@ -170,7 +180,7 @@ def _folder(wanted: Fit, data: Dataset, scratch: Path) -> RunFolder:
     """A new run's folder, or the kept one of an earlier fit on the same rows and Params."""
     if wanted.settings.run_dir is None:
         return RunFolder.create(scratch / wanted.training.name, wanted.training, wanted.execution, data)
-    folder = RunFolder(Path(wanted.settings.run_dir))
+    folder = RunFolder(Path(wanted.settings.run_dir).expanduser())
     if not folder.exists():
         return RunFolder.create(folder.path, wanted.training, wanted.execution, data)
     before, _ = folder.settings()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
@@ -23,8 +24,8 @@ from largebatch.export.onnx_model import onnx_bytes
 from largebatch.export.torch_model import safetensors_bytes
 from largebatch.files.matrices import Matrix
 from largebatch.ml import rows, scoring
-from largebatch.ml.columns import Features, check_frame, named
-from largebatch.ml.params import with_params
+from largebatch.ml.columns import Features, check_frame, check_outputs, named
+from largebatch.ml.params import given, thresholds, with_params
 from largebatch.ml.persistence import Reader, Writer
 from largebatch.ml.run_folders import write_run
 from largebatch.ml.trained import Summary, Trained
@@ -50,7 +51,8 @@ class LargeBatchClassificationModel(
     """A network that LargeBatchClassifier has trained. It has the Params of its Estimator, and its uid.
 
     `transform` appends the columns rawPredictionCol (scores), probabilityCol and predictionCol; an empty name
-    leaves one out.
+    leaves one out. Params that tell how features are read and what is appended can be set anew: featuresCol,
+    imageLayout, pixelScale, thresholds, the names of columns. The others tell how it was trained.
     """
 
     __module__ = "largebatch.ml"
@@ -113,44 +115,38 @@ class LargeBatchClassificationModel(
         return float(self._scored(value)[2][0])
 
     def _scored(self, value: Any) -> tuple[Matrix, Matrix, Matrix]:
-        plan = self._trained.plan(self._trained.layout, self._thresholds())
+        plan = self._plan(self._layout)
         row = value.toArray() if hasattr(value, "toArray") else np.asarray(value, np.float64)
         return scoring.scored(self._trained.arrays, [row], plan)
 
-    def _thresholds(self) -> tuple[float, ...]:
-        found = tuple(self.getThresholds()) if self.isDefined(self.thresholds) else ()
-        if found and len(found) != self.numClasses:
-            raise UserError(f"thresholds has {len(found)} numbers, there are {self.numClasses} classes")
-        return found
+    @property
+    def _layout(self) -> str:
+        """The order of an image's numbers: as it was trained, unless imageLayout is set."""
+        return str(self.getImageLayout()) if self.isSet(self.imageLayout) else self._trained.layout
+
+    def _plan(self, order: str) -> scoring.Plan:
+        trained = self._trained
+        if self.isSet(self.pixelScale):
+            trained = replace(trained, scale=float(self.getPixelScale()))
+        return trained.plan(order, thresholds(self, self.numClasses))
 
     # ---- a DataFrame ----
 
     def _transform(self, dataset: DataFrame) -> DataFrame:
         check_frame(dataset)
-        outputs = self._outputs(dataset)
+        check_outputs(dataset, self)
         features = Features.of(dataset, self.getFeaturesCol())
-        plan = self._trained.plan(features.order(self._trained.layout), self._thresholds())
+        plan = self._plan(features.order(self._layout))
         score = F.pandas_udf(scoring.scorer(self._held(dataset), plan), _STRUCT)
         column = f"largebatch-{uuid.uuid4()}"
         scored = dataset.select("*", score(features.sized(plan.image)).alias(column))
-        return scored.select("*", *(one(named(column)).alias(name) for name, one in outputs)).drop(column)
-
-    def _outputs(self, dataset: DataFrame) -> list[tuple[str, Any]]:
-        """Names of the columns to append, and what makes each of the scored struct."""
-        wanted = [
-            (self.getRawPredictionCol(), lambda scored: array_to_vector(scored["raw"])),
-            (self.getProbabilityCol(), lambda scored: array_to_vector(scored["probability"])),
-            (self.getPredictionCol(), lambda scored: scored["prediction"]),
-        ]
-        chosen = [(name, one) for name, one in wanted if name]
-        there = [*dataset.columns]
-        for name, _ in chosen:
-            if name in there:
-                raise UserError(
-                    f"the DataFrame has a column {name!r} already: drop it, or choose another name"
-                )
-            there.append(name)
-        return chosen
+        struct = named(column)
+        wanted = {
+            self.getRawPredictionCol(): array_to_vector(struct["raw"]),
+            self.getProbabilityCol(): array_to_vector(struct["probability"]),
+            self.getPredictionCol(): struct["prediction"],
+        }
+        return scored.select("*", *(one.alias(name) for name, one in wanted.items() if name)).drop(column)
 
     def _held(self, dataset: DataFrame) -> Any:
         """The arrays, where executors find them: in the task, or in a broadcast."""
@@ -191,4 +187,5 @@ class LargeBatchClassificationModel(
         """The model of a run's folder, as `largebatch train` writes it. Raises UserError if it has none."""
         run = RunFolder(Path(folder))
         model = Model.of_run(run, say)
-        return cls(Trained(model, model.images.pixel_scale, "chw", run.metrics()))
+        instance = cls(Trained(model, model.images.pixel_scale, "chw", run.metrics()))
+        return instance._set(**given(instance, model.training))  # type: ignore[no-any-return]

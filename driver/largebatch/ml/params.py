@@ -10,7 +10,8 @@ import numpy as np
 from pyspark.ml.param import Param, Params
 
 from largebatch.errors import UserError
-from largebatch.ml.settings import SETTINGS, about_params, respelt
+from largebatch.ml.settings import PARAMS, SETTINGS, about_params, respelt
+from largebatch.settings.training import Training
 from largebatch.settings.values import Setting
 from largebatch.terminal.say import say
 
@@ -31,13 +32,21 @@ def with_params(without: Collection[str] = ()) -> Callable[[C], C]:
     def add(owner: C) -> C:
         for name, one in SETTINGS.items():
             if name not in without:
-                setattr(owner, name, Param(Params._dummy(), name, respelt(one.description), _converter(one)))
+                setattr(owner, name, Param(Params._dummy(), name, _description(one), _converter(one)))
                 suffix = name[0].upper() + name[1:]
                 setattr(owner, f"set{suffix}", _setter(name))
                 setattr(owner, f"get{suffix}", _getter(name))
         return owner
 
     return add
+
+
+def _description(one: Setting) -> str:
+    """What explainParams shows: several values are a list here, where the command line has them in a row."""
+    text = respelt(one.description)
+    if not isinstance(one.default, tuple):
+        return text
+    return f"{text.replace(', separated by commas', '').replace('; may be given several times', '')}; a list"
 
 
 def defaults(names: Iterable[str]) -> dict[str, Any]:
@@ -60,6 +69,26 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     return [plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def given(instance: Any, training: Training) -> dict[str, Any]:
+    """The settings of a training as values of the Params that an instance has."""
+    values = {name: getattr(training, one.name) for name, one in PARAMS[Training].items()}
+    return {
+        name: plain(value)
+        for name, value in values.items()
+        if value not in UNSET and instance.hasParam(name) and training.belongs(PARAMS[Training][name].name)
+    }
+
+
+def thresholds(instance: Any, classes: int) -> tuple[float, ...]:
+    """The Param thresholds; empty if it is not set. Raises UserError for other values than Spark's."""
+    found = tuple(instance.getThresholds()) if instance.isDefined(instance.thresholds) else ()
+    if found and len(found) != classes:
+        raise UserError(f"thresholds has {len(found)} numbers, there are {classes} classes")
+    if any(not value >= 0 for value in found) or found.count(0.0) > 1:
+        raise UserError(f"thresholds {list(found)} must be 0 or more, and at most one of them 0")
+    return found
 
 
 def check_names(instance: Any, names: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -21,8 +21,11 @@ from largebatch.ml.params import restore
 from largebatch.ml.trained import Trained
 from largebatch.models.model import Model
 from largebatch.settings.training import Training
+from largebatch.settings.values import declared
+from largebatch.terminal.say import say
 
-FORMAT = 2  # since 2 the checksum is also over the description
+FORMAT = 3  # since 2 the checksum is also over the description, since 3 large arrays are in pieces
+PIECE = 2**25  # bytes of an array in a row of the table: Spark refuses tasks of 128 MB
 _ARRAYS = "position int, name string, rows long, columns long, data binary"
 
 
@@ -42,8 +45,8 @@ class Writer(MLWriter):
     def _save(self, path: str, spark: Any) -> None:
         model, history = self._trained.model, self._trained.history
         arrays = [
-            (position, name, *array.shape, bytearray(array.astype("<f8").tobytes()))
-            for position, (name, array) in enumerate(model.arrays.items())
+            (position, name, *piece.shape, bytearray(piece.astype("<f8").tobytes()))
+            for position, (name, piece) in enumerate(pieces(model.arrays))
         ]
         described = {
             "format": FORMAT,
@@ -55,7 +58,9 @@ class Writer(MLWriter):
         }
         described["sha256"] = checksum(arrays, described)
         DefaultParamsWriter.saveMetadata(self._instance, path, spark.sparkContext, {"largebatch": described})
-        spark.createDataFrame(arrays, _ARRAYS).coalesce(1).write.parquet(f"{path}/data")
+        slices = -(-sum(len(data) for *_, data in arrays) // PIECE)
+        table = spark.createDataFrame(spark.sparkContext.parallelize(arrays, max(1, slices)), _ARRAYS)
+        table.write.parquet(f"{path}/data")
         if len(history):
             rows = [tuple(map(float, row)) for row in history.to_numpy()]
             schema = ", ".join(f"`{name}` double" for name in history)
@@ -77,14 +82,14 @@ class Reader(MLReader):
             described = metadata["largebatch"]
             if described["format"] > FORMAT:
                 raise UserError(
-                    f"{path} was saved by largebatch {described['version']}: install that or a newer one"
+                    f"it was saved by largebatch {described['version']}: install that or a newer one"
                 )
             rows = [tuple(row) for row in spark.read.parquet(f"{path}/data").orderBy("position").collect()]
             if checksum(rows, described) != described["sha256"]:
                 raise ValueError("its checksum differs")
             trained = _trained(described, rows, self._history(path))
-        except UserError:
-            raise
+        except UserError as error:
+            raise UserError(f"the model in {path} can't be used: {error}") from error
         except Exception as error:  # of Spark, Hadoop, Parquet, and of values of any kind
             raise UserError(
                 f"the model in {path} is damaged: save it again ({_first_line(error)})"
@@ -106,12 +111,25 @@ class Reader(MLReader):
         return history.astype(counts)
 
 
+def pieces(arrays: Mapping[str, Matrix]) -> Iterator[tuple[str, Matrix]]:
+    """Each array with its name, in blocks of rows of about PIECE bytes."""
+    for name, array in arrays.items():
+        rows = max(1, PIECE // max(1, array[:1].nbytes))
+        for first in range(0, len(array), rows):
+            yield name, array[first : first + rows]
+
+
 def _trained(described: dict[str, Any], rows: list[tuple[Any, ...]], history: pd.DataFrame) -> Trained:
-    arrays: dict[str, Matrix] = {
-        name: np.frombuffer(data, "<f8").reshape(height, width).astype(np.float64)
-        for _, name, height, width, data in rows
-    }
-    model = Model(Training.from_mapping(described["training"]), Images(**described["images"]), arrays)
+    parts: dict[str, list[Matrix]] = {}
+    for _, name, height, width, data in rows:
+        parts.setdefault(name, []).append(np.frombuffer(data, "<f8").reshape(height, width))
+    arrays = {name: np.concatenate(blocks).astype(np.float64) for name, blocks in parts.items()}
+    training = described["training"]
+    unknown = sorted(set(training) - set(declared(Training)))
+    if unknown:
+        say(f"the model was saved with settings that this version does not have: {', '.join(unknown)}")
+    known = {name: value for name, value in training.items() if name not in unknown}
+    model = Model(Training.from_mapping(known), Images(**described["images"]), arrays)
     return Trained(model, float(described["pixelScale"]), str(described["imageLayout"]), history)
 
 

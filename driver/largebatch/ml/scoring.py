@@ -38,6 +38,7 @@ def scored(arrays: list[Floats], values: Any, plan: Plan) -> tuple[Floats, Float
     if plan.thresholds:
         with np.errstate(divide="ignore", invalid="ignore"):
             weighed = probability / np.array(plan.thresholds)
+            weighed[np.isnan(weighed)] = -np.inf  # 0 / 0: a class without probability is not chosen
     return raw, probability, weighed.argmax(axis=1).astype(np.float64)
 
 

@@ -68,7 +68,8 @@ class FitSettings(Settings):
 # follows from the session.
 _RENAMED = {"workers": "numWorkers", "memory": "driverMemory"}
 _LEFT_OUT = {*declared(DataSettings), "mode"}
-_OPTIONS = {"out": "runDir", "resume": "runDir"}  # other options that sentences for the command line name
+# Other options that sentences for the command line name.
+_OPTIONS = {"out": "runDir", "resume": "runDir", "validation_rows": "validationIndicatorCol"}
 
 
 def param_name(name: str) -> str:
@@ -95,7 +96,7 @@ def respelt(sentence: str) -> str:
         words = option[1].replace("-", "_")
         return _OPTIONS.get(words, param_name(words))
 
-    return re.sub(r"--([a-z][a-z0-9-]*)", name, sentence)
+    return re.sub(r"(?<![\w/'.-])--([a-z][a-z0-9-]*)", name, sentence)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import BooleanType, NumericType
 
 from largebatch.errors import UserError
-from largebatch.ml.columns import EIGHT_BITS, Features, check_type, named
+from largebatch.ml.columns import EIGHT_BITS, UNDEFINED, WITH_ALPHA, Features, check_type, named
 from largebatch.ml.settings import MOST_CLASSES
 
 
@@ -28,7 +28,7 @@ class Columns:
         if validation:
             wanted = "boolean is wanted: true marks a row for validation"
             check_type(dataset, "validationIndicatorCol", validation, BooleanType, wanted)
-        wanted = "numbers 0, 1, 2 ... are wanted: take StringIndexer"
+        wanted = "numbers 0, 1, 2 ... are wanted: take StringIndexer for texts, cast('int') for booleans"
         check_type(dataset, "labelCol", label, NumericType, wanted)
         return cls(Features.of(dataset, features), label, validation or None)
 
@@ -55,12 +55,15 @@ def survey(dataset: DataFrame, columns: Columns, classes: int | None) -> Survey:
     label = named(columns.label).cast("double")
     validation = named(columns.validation) if columns.validation else F.lit(False)
     features = columns.features
+    mode = features.dimension("mode")
     counts = {
         "null features": _count(features.numbers.isNull()),
         "null labels": _count(label.isNull()),
         "nulls in " + str(columns.validation): _count(validation.isNull()),
         "labels that are no whole numbers": _count(F.isnan(label) | (label != F.floor(label))),
-        "images that are not of 8 bits": _count(~features.dimension("mode").isin(*EIGHT_BITS)),
+        "files that are no images (read with the option dropInvalid)": _count(mode == UNDEFINED),
+        "images with an alpha channel (convert them to RGB)": _count(mode == WITH_ALPHA),
+        "images that are not of 8 bits": _count(~mode.isin(*EIGHT_BITS, WITH_ALPHA, UNDEFINED)),
     }
     training = ~validation
     totals = {

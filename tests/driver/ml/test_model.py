@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 from pyspark.ml.linalg import Vectors
 
 from largebatch.errors import UserError
-from largebatch.ml import LargeBatchClassificationModel, LargeBatchClassifier
+from largebatch.ml import LargeBatchClassificationModel, LargeBatchClassifier, persistence
 from largebatch.ml.persistence import checksum
 from largebatch.models.predict import predict
 from largebatch.records.run_folder import RunFolder
@@ -65,6 +65,46 @@ def test_a_row_of_another_length_is_told(model: LargeBatchClassificationModel) -
 def test_thresholds_of_another_number_are_refused(model: LargeBatchClassificationModel) -> None:
     with pytest.raises(UserError, match="thresholds has 1 numbers, there are "):
         model.copy({model.thresholds: [0.5]}).predict(Vectors.dense(images_of(1, model)[0]))
+
+
+@pytest.mark.parametrize("values", [[-1.0, 1.0], [0.0, 0.0], [float("nan"), 1.0]])
+def test_thresholds_that_spark_does_not_define_are_refused(
+    model: LargeBatchClassificationModel, values: list[float]
+) -> None:
+    of_all = values + [1.0] * (model.numClasses - 2)
+    with pytest.raises(UserError, match="must be 0 or more, and at most one of them 0"):
+        model.copy({model.thresholds: of_all}).predict(Vectors.dense(images_of(1, model)[0]))
+
+
+def test_how_features_are_read_can_be_set_anew(model: LargeBatchClassificationModel) -> None:
+    row = Vectors.dense(images_of(1, model)[0])
+    divided = Vectors.dense(row.toArray() / 255)
+    again = model.copy({model.pixelScale: 1.0})
+    np.testing.assert_allclose(again.predictRaw(divided), model.predictRaw(row), rtol=0, atol=1e-12)
+    colour = replace(model._trained, layout="hwc")
+    assert model.copy({model.imageLayout: "hwc"})._layout == LargeBatchClassificationModel(colour)._layout
+
+
+def test_a_model_of_a_run_tells_how_it_was_trained(model: LargeBatchClassificationModel) -> None:
+    training, _ = RunFolder(RUN).settings()
+    assert model.getBatchSize() == training.batch_size
+    assert (model.getOptimizer(), model.getSeed()) == (training.optimizer, training.seed)
+
+
+def test_arrays_are_saved_in_pieces_that_make_them_again(
+    model: LargeBatchClassificationModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(persistence, "PIECE", 100)
+    found = list(persistence.pieces(model.arrays))
+    assert len(found) > len(model.arrays) and all(len(block) for _, block in found)
+    rows = [(at, name, *b.shape, b.tobytes()) for at, (name, b) in enumerate(found)]
+    described = {
+        "training": model._trained.model.training.to_mapping() | {"colour": "red"},
+        "images": asdict(model._trained.model.images), "pixelScale": 255, "imageLayout": "chw",
+    }  # fmt: skip
+    again = persistence._trained(described, rows, model.summary.history)
+    for name, array in model.arrays.items():
+        np.testing.assert_array_equal(again.model.arrays[name], array)
 
 
 def test_copies_share_arrays_that_can_not_be_written_to(model: LargeBatchClassificationModel) -> None:

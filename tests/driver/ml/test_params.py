@@ -50,6 +50,17 @@ def test_names_are_those_of_spark() -> None:
     )
 
 
+def test_sentences_leave_alone_what_is_no_option() -> None:
+    assert respelt("'/data/exp--final' needs --validation-rows, or 'pixel--value'") == (
+        "'/data/exp--final' needs validationIndicatorCol, or 'pixel--value'"
+    )
+
+
+def test_params_of_several_values_are_explained_as_lists() -> None:
+    assert LargeBatchClassifier.hidden.doc == "widths of the hidden layers; a list"
+    assert "several times" not in LargeBatchClassifier.conf.doc
+
+
 def test_help_shows_all_params_with_their_defaults() -> None:
     shown = inspect.signature(LargeBatchClassifier).parameters
     assert set(SETTINGS) < set(shown)

@@ -206,6 +206,17 @@ def test_thresholds_divide_the_probabilities() -> None:
     assert scoring.scored(arrays(), [bytes(64)], plan(thresholds=tuple(weights)))[2].tolist() == [lowest]
 
 
+def test_a_class_without_threshold_and_probability_is_not_chosen() -> None:
+    far = [1e6 * np.sign(one) for one in arrays()]
+    _, probability, prediction = scoring.scored(far, [bytes([255]) * 64], plan())
+    impossible = int(probability[0].argmin())
+    assert probability[0, impossible] == 0
+    weights = tuple(0.0 if place == impossible else 1.0 for place in range(3))
+    assert (
+        scoring.scored(far, [bytes([255]) * 64], plan(thresholds=weights))[2].tolist() == prediction.tolist()
+    )
+
+
 def residual_arrays() -> list[Any]:
     image = (1, 8, 8)
     shapes = residual.shapes(1, image, 3, 2)
