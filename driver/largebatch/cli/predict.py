@@ -9,6 +9,7 @@ from pathlib import Path
 from largebatch.cli.commands import Commands, add_command
 from largebatch.cli.parsing import factor
 from largebatch.cli.status import DONE
+from largebatch.errors import UserError
 from largebatch.terminal.say import say
 
 
@@ -40,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
     from largebatch.data.unlike import Adjustment
     from largebatch.models.predict import predict
 
+    if options.out and (options.out.is_dir() or not options.out.absolute().parent.is_dir()):
+        raise UserError(f"--out {options.out} is no file in a folder that is there: name another")
     predictions = predict(options.run, options.images, say, Adjustment(options.scale, options.invert))
     predictions.to_csv(options.out or sys.stdout, index=False)
     return DONE

@@ -46,6 +46,8 @@ class Model:
             )
         if folder.damaged_epochs():
             say(f"{folder.path}: a newer checkpoint is damaged: that of epoch {epoch} is used")
+        if epoch < training.epochs:
+            say(f"{folder.path}: the model is that of epoch {epoch} of {training.epochs}")
         arrays = folder.arrays(epoch, training.architecture)
         return cls(training, folder.images(), arrays, folder.class_names())
 

@@ -14,6 +14,7 @@ import pandas as pd
 
 from largebatch.report.tables import Line, by_batch_size
 
+PAPERS_KIND = ("mnist", "lenet")  # data set and network of the runs that the claims are about
 ABOUT_99 = 0.98
 STEEP = 0.10
 CLEAR = 0.05

@@ -13,10 +13,9 @@ import pandas as pd
 from largebatch.records.reading import RunRecord, StudyRecord
 from largebatch.records.result import Status
 from largebatch.report import claims, tables
-from largebatch.report.claims import Claim, Values
+from largebatch.report.claims import PAPERS_KIND, Claim, Values
 
 USEFUL = 0.90  # the paper, too, calls an accuracy below it a drop
-PAPERS_KIND = ("mnist", "lenet")  # data set and network of the runs that the claims are about
 MOST_LINES = 4  # with more lines, sentences don't compare them
 
 

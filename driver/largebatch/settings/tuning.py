@@ -18,7 +18,7 @@ from largebatch.settings.values import Settings, check, setting
 
 EPOCHS, UPDATES = "epochs", "updates"  # the budgets: equal for all cells
 MOST_SEEDS = 100
-MAX_TRIALS = 512  # of a cell
+MIN_TRIALS, MAX_TRIALS = 2, 512  # of a cell
 DIGITS = 4  # of a sampled value, so that it can be read and typed
 _TIME = re.compile(r"([1-9]\d{0,3}h)?([1-9]\d{0,4}m)?([1-9]\d{0,6}s)?(?<=[hms])")
 
@@ -27,7 +27,7 @@ _TIME = re.compile(r"([1-9]\d{0,3}h)?([1-9]\d{0,4}m)?([1-9]\d{0,6}s)?(?<=[hms])"
 class TuneSettings(Settings):
     """The table [tune]. `trials` or `budget` must be given."""
 
-    trials: int | None = setting(None, "trials of each cell", Whole(low=2, high=MAX_TRIALS))
+    trials: int | None = setting(None, "trials of each cell", Whole(MIN_TRIALS, MAX_TRIALS))
     budget: str | None = setting(
         None,
         "time for all that the study runs, in place of trials",

@@ -100,6 +100,7 @@ def _trainings(values: Mapping[str, Any]) -> list[Training]:
     """A training for each protocol, with the settings that belong to it."""
     if "protocol" in values:
         return [Training.from_given(values)]
+    workers = values.get("workers", Training.workers)
     own = {name for row in PROTOCOLS.values() for name in row.settings}
     return [
         Training.from_given(
@@ -107,6 +108,7 @@ def _trainings(values: Mapping[str, Any]) -> list[Training]:
             | {"protocol": protocol}
         )
         for protocol, row in PROTOCOLS.items()
+        if workers > 1 or not row.drops or "backup_workers" in values  # one worker has nobody to back it up
     ]
 
 

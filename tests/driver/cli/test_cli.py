@@ -155,6 +155,10 @@ BEFORE_DATA = [
     ("data prepare nonsense", f"there is no data set 'nonsense'; there are {', '.join(SOURCES)}"),
     ("data prepare idx", "the data set idx is read from a folder with"),
     ("predict missing data/t10k-images-idx3-ubyte", "missing is not the folder of a run"),
+    (
+        "predict run data/t10k-images-idx3-ubyte --out missing/x.csv",
+        "--out missing/x.csv is no file in a folder",
+    ),
     ("predict run data/t10k-images-idx3-ubyte", "run holds no trained model yet: train it with"),
 ]
 

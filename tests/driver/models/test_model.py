@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from tests.reference.networks import TWINS, start_moments
 from tests.support.contributing import REPOSITORY
 
 CLASSES = 3
+RECORDED = REPOSITORY / "tests" / "recorded" / "old-runs" / "runs" / "finished"
 
 
 def model(network: str, image: Image = (2, 8, 10)) -> Model:
@@ -84,7 +87,20 @@ def test_arrays_that_do_not_fit_the_images_are_refused() -> None:
 
 
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:
-    config = (REPOSITORY / "tests/recorded/old-runs/runs/finished/config.json").read_bytes()
+    config = (RECORDED / "config.json").read_bytes()
     (tmp_path / "config.json").write_bytes(config)
     with pytest.raises(UserError, match="holds no trained model yet"):
         Model.of_run(RunFolder(tmp_path), print)
+
+
+def test_a_model_of_a_run_that_has_not_ended_is_told(tmp_path: Path) -> None:
+    folder = RunFolder(shutil.copytree(RECORDED, tmp_path / "run"))
+    done, said = folder.last_epoch(), []
+    Model.of_run(folder, said.append)
+    assert said == []
+    config = tmp_path / "run" / "config.json"
+    recorded = json.loads(config.read_text())
+    recorded["training"]["epochs"] = done + 3
+    config.write_text(json.dumps(recorded))
+    Model.of_run(folder, said.append)
+    assert said == [f"{folder.path}: the model is that of epoch {done} of {done + 3}"]

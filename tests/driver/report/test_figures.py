@@ -54,6 +54,12 @@ def test_what_is_drawn(drawn: dict[str, figures.Figure]) -> None:
     assert list(drawn) == [*paper, *curves, *ratios, *norms, "epoch-time"]
 
 
+def test_figures_of_other_data_are_none_of_the_papers(study: StudyRecord) -> None:
+    results = tables.results(study).assign(dataset="digits")
+    found = figures.draw(results, tables.cells(results), tables.epochs(study))
+    assert not any("of the paper" in figure.caption for figure in found)
+
+
 def test_figures_hold_text_and_no_style_that_the_policy_forbids(drawn: dict[str, figures.Figure]) -> None:
     for figure in drawn.values():
         root = ET.fromstring(figure.inline)  # noqa: S314

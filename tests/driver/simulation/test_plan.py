@@ -36,6 +36,14 @@ def test_without_a_protocol_all_are_simulated_each_with_its_own_settings() -> No
     assert math.isnan(rows["backup"]["staleness_theory"])
 
 
+def test_one_worker_has_no_backup() -> None:
+    assert [outcome.training.protocol for outcome in simulated(workers=1)] == [
+        "hardsync",
+        "softsync",
+        "async",
+    ]
+
+
 def test_an_epoch_has_the_batches_of_train() -> None:
     """6000 rows of 8 workers are 750 each, 24 batches of 32."""
     (outcome,) = simulated(workers=8, protocol="async", epochs=3)
@@ -71,7 +79,7 @@ def run(words: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
         ("--bits-per-second 0", "--bits-per-second 0.0 must be at least 1 and at most 1e+15"),
         ("--workers 0", "--workers 0 must be at least 1"),
         ("--batch-size-per-worker 0", "--batch-size-per-worker 0 must be at least 1"),
-        ("--workers 1", "--backup-workers 1 must be less than --workers 1"),
+        ("--workers 1 --protocol backup", "--backup-workers 1 must be less than --workers 1"),
     ],
 )
 def test_unusable_input_is_a_sentence_and_exit_status_2(

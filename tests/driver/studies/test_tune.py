@@ -300,6 +300,9 @@ def test_trials_that_would_be_equal_are_refused(stage: Stage, tmp_path: Path) ->
     words = r"^4 trials of sgd would have 2 different settings: lower trials of \[tune\] to 2, or give "
     with pytest.raises(UserError, match=words):
         explained(wanted, ignore)
+    study.write_text(study.read_text().replace("values = [0.1, 1]", "values = [0.1, 0.1]", 1))
+    with pytest.raises(UserError, match=r"1 different settings: give \[space.sgd\] a wider range$"):
+        explained(wanted, ignore)
 
 
 # ---- some of the cells ----
@@ -383,12 +386,19 @@ def test_a_batch_size_that_makes_too_many_updates_in_an_epoch_has_no_second_budg
 
 
 def test_a_budget_of_time_gives_as_many_trials_as_fit_and_the_number_stays(
-    stage: Stage, tmp_path: Path
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An epoch of 30 rows takes 3 s. Final runs of a cell take 2 * 4 * 4 s, a trial takes 4 * 3 s."""
     finals, trial = 4 * 2 * 4 * (40 / 30 * 3), 4 * 4 * 3
     budget = f'budget = "{int(finals + 3 * trial + trial - 1)}s"'
+    assert f"Further trials follow, up to {budget[10:-1]} in all." in explained(
+        request(tmp_path, budget), ignore
+    )
+    capsys.readouterr()
     assert tune(request(tmp_path, budget), ignore) == 0
+    told = re.findall(r"(\d+)/(\d+) epochs of all", capsys.readouterr().err)
+    assert told and told[-1][0] == told[-1][1] == str(len(stage.trained))
+    assert "So many fitted into the budget when" in explained(request(tmp_path, budget), ignore)
     study = read_study(tmp_path / "out")
     assert [len(cell.trials) for cell in study.tuning] == [3] * 4
     stage.trained.clear()

@@ -13,6 +13,7 @@ from matplotlib.ticker import NullLocator
 
 from largebatch.records.result import Status
 from largebatch.report import svg
+from largebatch.report.claims import PAPERS_KIND
 from largebatch.report.figures.style import Drawing, category, legend, percent
 from largebatch.report.tables import line_names
 
@@ -24,13 +25,17 @@ def against_batch_size(results: pd.DataFrame, cells: pd.DataFrame) -> Iterator[D
     if cells.empty:
         return
     note = "Mean over the seeds, with the lowest and the highest. " if (cells["runs"] > 1).any() else ""
+    papers = (results[["dataset", "network"]] == list(PAPERS_KIND)).all(axis=None)
     if (results["status"] == Status.DIVERGED).any():
         note += "A cross at the bottom: a run diverged."
     for measure, caption in (
-        ("test_accuracy", "Figure 2 of the paper. "),
+        ("test_accuracy", "Figure 2 of the paper. " if papers else ""),
         ("validation_accuracy", ""),
-        ("train_accuracy", "Figure 3 of the paper. "),
-        ("generalization_error", "Figure 4 of the paper: train accuracy less test accuracy. "),
+        ("train_accuracy", "Figure 3 of the paper. " if papers else ""),
+        (
+            "generalization_error",
+            f"{'Figure 4 of the paper: t' if papers else 'T'}rain accuracy less test accuracy. ",
+        ),
     ):
         if measure not in cells or cells[measure].isna().all():
             continue

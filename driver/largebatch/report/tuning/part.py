@@ -22,7 +22,7 @@ _ANSWER = (
 )
 _SETTINGS = (
     "The best trial of each cell. A value that is marked is the lowest or highest of all trials, so a better "
-    "one may lie beyond."
+    "one may lie beyond. Of two values none is marked."
 )
 
 

@@ -130,14 +130,20 @@ def _start(checked: CheckedTuning, request: SweepRequest, write: Callable[[Tuned
     say(f"{checked.study.title}: {cells}, {checked.execution.mode} mode, in {request.out}")
     for sentence in checked.recorded.plan.left_out:
         say(sentence)
+    remaining = WorkRemaining(parts, measured(tasks), request.limits.jobs)
+
+    def decided(tuned: Tuned) -> None:
+        write(tuned)
+        remaining.replan(work(checked.recorded))
+
     return Sweep(
         checked.folder,
-        TuneQueue(checked.recorded, checked.task, write),
+        TuneQueue(checked.recorded, checked.task, decided),
         lambda task: title(task, checked.recorded.tuned),
         checked.datasets,
         checked.execution,
         request.limits,
-        WorkRemaining(parts, measured(tasks), request.limits.jobs),
+        remaining,
         say,
         request.host,
     )

@@ -43,7 +43,7 @@ def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str
         f"The winner is trained anew with {counted(settings.seeds, 'seed')} on all training rows. Only then "
         "is the test part looked at.",
         "Optimizers are compared at equal batch size and budget, by the median over the seeds.",
-        f"There are {total(parts, timing, jobs)} ({timing.basis}).",
+        f"There are {total(parts, timing, jobs)} ({timing.basis}).{_more(settings, cells[0])}",
     ]
     return "\n".join(sentences)
 
@@ -65,15 +65,29 @@ def _trained(cells: Sequence[Cell]) -> str:
 
 
 def _trials(settings: TuneSettings, cell: Cell) -> str:
-    if not cell.complete or len(cell.trials) == 1:
+    if _begins(cell):
         return (
             f"Each begins with one trial, whose time tells how many fit into {settings.budget}: equally many "
             "in all cells."
         )
+    begun = (
+        " So many fitted into the budget when the study was begun; give trials in place of it for more."
+        if settings.trials is None
+        else ""
+    )
     return (
         f"Each gets {len(cell.trials)} trials, the first points of a scrambled Sobol sequence with seed "
-        f"{settings.sequence}: the same points at every batch size."
+        f"{settings.sequence}: the same points at every batch size.{begun}"
     )
+
+
+def _begins(cell: Cell) -> bool:
+    """Whether there is one trial so far, whose time tells how many fit."""
+    return not cell.complete or len(cell.trials) == 1
+
+
+def _more(settings: TuneSettings, cell: Cell) -> str:
+    return f" Further trials follow, up to {settings.budget} in all." if _begins(cell) else ""
 
 
 def _given_rates(plan: Plan, cells: Sequence[Cell]) -> list[str]:

@@ -11,12 +11,10 @@ from largebatch.errors import UserError
 from largebatch.runs.preflight import updates_per_epoch
 from largebatch.settings.study import Study
 from largebatch.settings.training import Training
-from largebatch.settings.tuning import EPOCHS, MAX_TRIALS, UPDATES, Cell, Tuning, trial
+from largebatch.settings.tuning import EPOCHS, MAX_TRIALS, MIN_TRIALS, UPDATES, Cell, Tuning, trial
 from largebatch.terminal.words import counted
 from largebatch.tuning.sampling import points
 from largebatch.tuning.select import Curves
-
-FEWEST_TRIALS = 2
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,10 @@ class Plan:
         sampled = points(count, len(free), settings.sequence)
         trials = tuple(trial(base, self.tuning, point) for point in sampled)
         if (different := len(set(trials))) < count:
+            fewer = f"lower trials of [tune] to {different}, or " if different >= MIN_TRIALS else ""
             raise UserError(
                 f"{counted(count, 'trial')} of {base.optimizer} would have {different} different settings: "
-                f"lower trials of [tune] to {different}, or give [space.{base.optimizer}] a wider range"
+                f"{fewer}give [space.{base.optimizer}] a wider range"
             )
         rungs = settings.rungs(base.epochs)
         return Cell(budget, trials, tuple(free), rungs, settings.promote_share, settings.seeds)
@@ -109,9 +108,9 @@ class Plan:
         """The most trials for each cell that the time suffices for, final runs included."""
         budget = self.tuning.settings.seconds or 0
         counts = itertools.takewhile(
-            lambda count: self._seconds(count, single, curve) <= budget, range(FEWEST_TRIALS, MAX_TRIALS + 1)
+            lambda count: self._seconds(count, single, curve) <= budget, range(MIN_TRIALS, MAX_TRIALS + 1)
         )
-        return max(counts, default=FEWEST_TRIALS)
+        return max(counts, default=MIN_TRIALS)
 
     def _seconds(self, count: int, single: Sequence[Cell], curve: Curves) -> float:
         total = 0.0

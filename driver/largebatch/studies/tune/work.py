@@ -68,6 +68,13 @@ class WorkRemaining(Remaining):
         self._total = sum(part.planned for part in parts)
         self._to_do = self._total - self._done
 
+    def replan(self, parts: Sequence[Work]) -> None:
+        """Count anew what is planned: a budget of time tells its number of trials after the first ones."""
+        with self._lock:
+            self._parts = parts
+            self._total = sum(part.planned for part in parts)
+            self._to_do = sum(part.left for part in parts)
+
     def epoch_done(self, task: Task, seconds: float) -> None:
         super().epoch_done(task, seconds)
         self._done += 1
