@@ -106,6 +106,7 @@ def test_a_study_that_goes_on_shows_what_is_open(tmp_path: Path) -> None:
     found = part(table.cells(read_study(write_tuned(tmp_path / "study", [SGD, LARS], trials(SGD)))))
     assert [list(row) for row in found.tables[0].rows][1] == ["8", ABSENT, ABSENT, "open", "open"]
     assert found.sentences[-1] == "1 of 2 cells are not decided yet: their trials have not all ended."
+    assert [row[0] for row in found.tables[-1].rows] == ["optimizer", "SGD with momentum"]
     ended = {**trials(SGD), **judged(SGD, 0.9, 0.9, 0.9)}
     alone = part(table.cells(read_study(write_tuned(tmp_path / "alone", [SGD, LARS], ended))))
     assert alone.sentences[0] == (

@@ -21,8 +21,8 @@ _ANSWER = (
     f"{LEAST_SEEDS} at least. {BY_CHANCE}"
 )
 _SETTINGS = (
-    "The best trial of each cell. A value that is marked is the lowest or highest of all trials, so a better "
-    "one may lie beyond. Of two values none is marked."
+    "The best trial of each cell that is decided. A value that is marked is the lowest or highest of all "
+    "trials, so a better one may lie beyond. Of two values none is marked."
 )
 
 
@@ -136,7 +136,8 @@ def _settings(cells: Sequence[Tuned]) -> list[list[str]]:
         "optimizer", "batch size", "budget", "epochs", "trials", "diverged",
         *(name.replace("_", " ") for name in names), "validation accuracy",
     ]  # fmt: skip
-    return [headings, *(_row(one, names) for one in cells)]
+    decided = [one for one in cells if one.stands.best is not None or _all_diverged(one)]
+    return [headings, *(_row(one, names) for one in decided)]
 
 
 def _row(one: Tuned, names: Sequence[str]) -> list[str]:
