@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -43,7 +44,7 @@ class Session:
         self._log_path = log
         self._stop = stop
         self._host = host
-        self.kernels: str | None = None  # OpenBLAS' own name for them; None without it, or in another's JVM
+        self._computes_in: dict[str, str] | None = None  # the environment of an own JVM with OpenBLAS
         self._process: SessionProcess | None = None
         self._resources: ExitStack
         self._log: Log
@@ -56,7 +57,7 @@ class Session:
         blas = openblas.linked_folder(cache_dir()) if self._execution.native_blas else None
         if blas is not None and self._host.starts_jvm:
             environment |= openblas.better_kernels(environment)
-            self.kernels = openblas.kernels(environment)
+            self._computes_in = environment
         with ExitStack() as resources:
             self._log = Log(self._log_path)
             resources.callback(self._log.close)  # last: on a full disk it fails
@@ -89,6 +90,11 @@ class Session:
         """The group of the session's processes: its own, the JVM, and on local masters executors."""
         assert self._process is not None  # noqa: S101 - set on entry
         return self._process.group
+
+    @cached_property
+    def kernels(self) -> str | None:
+        """OpenBLAS' own name of its kernels; None without it, or in a JVM that others have started."""
+        return None if self._computes_in is None else openblas.kernels(self._computes_in)
 
     @property
     def java_version(self) -> str:

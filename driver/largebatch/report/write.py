@@ -80,19 +80,23 @@ def _tuned(study: StudyRecord, command: str, per_worker: bool) -> Content:
     results, epochs = tuning.finals(study, budgets), tuning.final_epochs(study, budgets)
     content = _usual(budgets[EPOCHS], results, epochs, command, per_worker)
     part = tuning_part.part(cells)
-    steps = {budget: Targets.of(of) for budget, of in budgets.items()}
-    further = [of.part(tuning_part.name_of(budget)) for budget, of in steps.items() if budget != EPOCHS]
-    taken = tuning.steps({budget: of.steps for budget, of in steps.items()})
+    further = {budget: Targets.of(of) for budget, of in budgets.items() if budget != EPOCHS}
+    steps = {EPOCHS: content.more["targets"]} if "targets" in content.more else {}
+    steps |= {budget: of.steps for budget, of in further.items() if len(of.steps)}
     return dataclasses.replace(
         content,
         sentences=[
             *part.sentences,
             *(f"By {tuning_part.name_of(EPOCHS)}, {text}" for of in content.parts for text in of.sentences),
         ],
-        parts=[part, *content.parts, *(of for found in further for of in found)],
+        parts=[
+            part,
+            *content.parts,
+            *(p for budget, of in further.items() for p in of.part(tuning_part.name_of(budget))),
+        ],
         figures=[*figures.draw_tuned(tuning.compared(cells), results), *content.figures],
         more={
-            **({"targets": taken} if len(taken) else {}),
+            **({"targets": tuning.steps(steps)} if steps else {}),
             "trials": tuning.trials(cells),
             "tuned": tuning.tuned(cells),
         },

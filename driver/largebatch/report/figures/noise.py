@@ -15,6 +15,7 @@ from largebatch.report.figures.style import (
     epoch_axis,
     legend,
     log_axis,
+    over_seeds,
     slug,
     some,
     step,
@@ -31,7 +32,6 @@ def noise_scales(of_line: Mapping[str, pd.DataFrame], knees: Mapping[str, int | 
             continue
         at = knees.get(name)
         measured = f" Dashed: the knee that was measured, {at}." if at else ""
-        seeds = ", median over the seeds" if part["seed"].nunique() > 1 else ""
         end = final(part)
         expected = (
             f"Dotted: its median at the end, {end:.0f} rows, beyond which a larger batch is expected to stop "
@@ -43,7 +43,8 @@ def noise_scales(of_line: Mapping[str, pd.DataFrame], knees: Mapping[str, int | 
             f"noise-scale-{slug(name)}",
             SECTION,
             f"{name}: gradient noise scale",
-            f"A line per batch size{seeds}, with its interval at 95 %. {expected}{measured}",
+            f"A line per batch size{over_seeds(part, 'median')}, with its interval at 95 %. "
+            f"{expected}{measured}",
             partial(_draw, part=part, at=at),
         )
 

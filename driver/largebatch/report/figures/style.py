@@ -122,9 +122,9 @@ def some(values: Sequence[int], count: int) -> list[int]:
     return [values[round(i * (len(values) - 1) / (count - 1))] for i in range(count)]
 
 
-def over_seeds(part: pd.DataFrame) -> str:
-    """A caption's words for the mean, where there are several seeds."""
-    return ", mean over the seeds" if part["seed"].nunique() > 1 else ""
+def over_seeds(part: pd.DataFrame, what: str = "mean") -> str:
+    """A caption's words for the mean, or the median, where there are several seeds."""
+    return f", {what} over the seeds" if part["seed"].nunique() > 1 else ""
 
 
 # ---- axes ----
