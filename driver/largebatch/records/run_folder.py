@@ -247,14 +247,39 @@ class RunFolder:
         """Remove everything after the last valid checkpoint; returns its epoch (0: start afresh)."""
         epoch = self.last_epoch()
         self._checkpoints.remove_newer(epoch)
-        for file in (self.metrics_file, self.staleness_file, self.result_file):
+        # The result goes first: a kill in between leaves no result whose epochs are gone.
+        for file in (self.result_file, self.metrics_file, self.staleness_file):
             file.unlink(missing_ok=True)
         rows = self._rows_until(epoch, network) if epoch else no_epochs()
         self.evaluations.rewind(int(rows["updates"].max()) if epoch else 0)
         if epoch:
-            append(self.metrics_file, rows)
-            publish_staleness(self.checkpoint(epoch), self.staleness_file)
+            self._write_rows(epoch, rows)
         return epoch
+
+    def keeps(self, result: Result) -> bool:
+        """Whether metrics.csv has the epochs that a result counts."""
+        try:
+            return len(self.metrics()) == result.epochs
+        except UserError:
+            return False
+
+    def restore_metrics(self, result: Result, network: Network) -> None:
+        """Write metrics.csv and staleness.csv anew from the checkpoint of a result, which stays.
+
+        Raises UserError without that checkpoint: to train again would throw away what was computed.
+        """
+        if self.last_epoch() != result.epochs:
+            raise UserError(
+                f"{self.metrics_file} does not have the {result.epochs} epochs of result.json, and no "
+                f"checkpoint has them: restore the file, or remove {self.path} to train the run anew"
+            )
+        rows = self._rows_until(result.epochs, network)
+        self.metrics_file.unlink(missing_ok=True)
+        self._write_rows(result.epochs, rows)
+
+    def _write_rows(self, epoch: int, rows: pd.DataFrame) -> None:
+        append(self.metrics_file, rows)
+        publish_staleness(self.checkpoint(epoch), self.staleness_file)
 
     def _rows_until(self, epoch: int, network: Network) -> pd.DataFrame:
         """The rows up to an epoch, as train.dml wrote them. Raises UserError for other rows."""

@@ -186,7 +186,7 @@ def sweep(request: SweepRequest, say: Say, show: Say) -> int:
     for line in unfinished(tasks):
         say(line)
     show(f"Next: largebatch report {request.out}")
-    return status_of(tasks, going, say)
+    return status_of(len(tasks), sum(not task.ended for task in tasks), going, say)
 
 
 def carry_out(going: Sweep, request: SweepRequest) -> None:
@@ -256,9 +256,8 @@ def unfinished(tasks: Sequence[Task]) -> list[str]:
     return [*lines, f"not finished: {', '.join(others)}"] if others else lines
 
 
-def status_of(tasks: Sequence[Task], going: Sweep, say: Say) -> int:
-    """The exit status; says why not all runs are done."""
-    left = sum(not task.ended for task in tasks)
+def status_of(runs: int, left: int, going: Sweep, say: Say) -> int:
+    """The exit status; says why some of the runs are left."""
     if not left:
         return DONE
     out_of_time = going.out_of_time
@@ -267,5 +266,5 @@ def status_of(tasks: Sequence[Task], going: Sweep, say: Say) -> int:
     if not going.host.can_restart:
         again = "submitting the same job again"
         why = why if out_of_time else "after a failure a batch job ends, as its JVM can't be replaced"
-    say(f"{len(tasks) - left} of {len(tasks)} runs are done: {why}; {again} goes on with the others.")
+    say(f"{runs - left} of {runs} runs are done: {why}; {again} goes on with the others.")
     return NOT_COMPLETE if out_of_time else SOME_FAILED

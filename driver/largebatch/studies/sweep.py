@@ -194,7 +194,9 @@ class _Attempt:
             RunFolder.create(task.folder.path, task.training, execution, dataset)
         there = task.folder.result()
         if there is not None and task.is_done(there):
-            return there  # another sweep on the same runs was faster
+            if not task.folder.keeps(there):
+                task.folder.restore_metrics(there, task.training.architecture)
+            return there  # or another sweep on the same runs was faster
         job = Job(
             task.training,
             execution,

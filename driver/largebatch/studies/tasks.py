@@ -26,7 +26,8 @@ Datasets = Mapping[tuple[str, int, int, bool], Dataset]  # by Training.data
 class Task:
     """A run of a study and its state. `rows` counts its training rows.
 
-    `until` is the epoch at which the run stops for now, by default its last one.
+    `until` is the epoch at which the run stops for now, by default its last one. `kept` tells whether the
+    metrics have all epochs of the result.
     """
 
     training: Training
@@ -35,6 +36,7 @@ class Task:
     result: Result | None
     epochs_done: int
     until: int | None = None
+    kept: bool = True
 
     @property
     def name(self) -> str:
@@ -52,8 +54,8 @@ class Task:
 
     @property
     def ended(self) -> bool:
-        """Whether the run needs no more training now."""
-        return self.result is not None and self.is_done(self.result)
+        """Whether there is nothing to do for the run now."""
+        return self.result is not None and self.is_done(self.result) and self.kept
 
     @property
     def failed(self) -> bool:
@@ -96,7 +98,9 @@ def task_of(training: Training, folder: RunFolder, datasets: Datasets) -> Task:
         raise UserError(f"{folder.path} is a run with other settings: name another folder by --out or --runs")
     if dataset:
         folder.check_data(dataset)
-    return Task(training, folder, rows, folder.result(), folder.last_epoch())
+    result = folder.result()
+    kept = result is None or folder.keeps(result)
+    return Task(training, folder, rows, result, folder.last_epoch(), kept=kept)
 
 
 def measured(tasks: Sequence[Task]) -> Timing:
@@ -106,7 +110,7 @@ def measured(tasks: Sequence[Task]) -> Timing:
         if task.epochs_done and task.folder.metrics_file.exists():
             try:
                 metrics = task.folder.metrics()
-            except UserError:  # the run writes it anew when it goes on
+            except UserError:  # it is written anew when the run's turn comes
                 continue
             for seconds in metrics["seconds"] + metrics["evaluation_seconds"]:
                 timing.add(task.training, task.rows, seconds)

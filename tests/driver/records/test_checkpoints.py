@@ -189,6 +189,41 @@ def test_rewind_forgets_the_result(folder: RunFolder) -> None:
     assert not folder.result_file.exists()
 
 
+def test_a_kill_within_rewind_leaves_no_result_without_its_metrics(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train_epochs(folder, 1)
+    folder.write_result(result(TRAINING, Status.PAUSED, 1))
+    removed: list[str] = []
+    unlink = Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if removed:
+            raise KeyboardInterrupt
+        removed.append(path.name)
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "unlink", killed)
+        folder.rewind(SOFTMAX)
+    assert removed == ["result.json"]
+
+
+def test_metrics_are_restored_from_the_checkpoint_of_a_result_and_from_no_other(folder: RunFolder) -> None:
+    train_epochs(folder, 2)
+    whole, done = folder.metrics_file.read_bytes(), result(TRAINING, Status.PAUSED, 2)
+    assert folder.keeps(done)
+    truncate(folder.metrics_file)
+    assert not folder.keeps(done)
+    folder.restore_metrics(done, SOFTMAX)
+    assert folder.metrics_file.read_bytes() == whole and folder.keeps(done)
+    truncate(folder.checkpoint(2) / "parameters")
+    folder.metrics_file.unlink()
+    words = r"does not have the 2 epochs of result.json, and no checkpoint has them: restore the file, or rem"
+    with pytest.raises(UserError, match=words):
+        folder.restore_metrics(done, SOFTMAX)
+
+
 def test_rewind_of_a_new_folder_is_a_start(folder: RunFolder) -> None:
     assert folder.rewind(SOFTMAX) == 0
     assert [path.name for path in folder.path.iterdir()] == ["config.json"]

@@ -120,6 +120,19 @@ def test_what_is_finished_is_not_done_again(stage: Stage, tmp_path: Path) -> Non
     assert {task: task.stat().st_mtime_ns for task in files} == files
 
 
+def test_lost_metrics_of_a_finished_run_are_restored_and_nothing_is_trained(
+    stage: Stage, tmp_path: Path
+) -> None:
+    carry_out(tmp_path / "out")
+    before = {file: file.read_bytes() for file in (tmp_path / "out" / "runs").glob("*/*.*")}
+    files = sorted((tmp_path / "out").rglob("metrics.csv"))
+    files[0].unlink()
+    files[1].write_text("damaged\n")
+    assert carry_out(tmp_path / "out").states == ["finished"] * 6
+    assert {file: file.read_bytes() for file in before} == before
+    assert len(stage.trained) == 18 and stage.began == [4]
+
+
 def test_isolated_runs_have_a_session_each(stage: Stage, tmp_path: Path) -> None:
     carry_out(tmp_path / "out", isolate=True)
     assert list(sessions(stage)) == list(range(6))

@@ -20,7 +20,7 @@ from largebatch.studies.estimate import Timing
 from largebatch.studies.remaining import Remaining
 from largebatch.studies.tasks import Task, format_tasks, measured, survey
 from tests.support.samples import dataset
-from tests.support.study_samples import result
+from tests.support.study_samples import metrics, result
 
 BASE = Training(dataset="idx", network="softmax", batch_size=8, epochs=4, optimizer="sgd")
 RUNS = tuple(
@@ -95,6 +95,7 @@ def test_what_has_ended_is_left_alone_and_all_else_is_to_do(
     run = begin(folder, RUNS[0])
     if status:
         run.write_result(result(RUNS[0], Status(status), 0))
+        metrics(RUNS[0], 0).to_csv(run.metrics_file, index=False)
     task, other = survey(SMALL, folder, {"batch_size": ["8"], "seed": ["1"]}, DATA)
     assert (task.state, task.epochs_left, task.ended) == (state, left, left == 0)
     assert (other.state, other.name) == ("new", run_name(RUNS[1]))

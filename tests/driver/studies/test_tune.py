@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+import shutil
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -208,6 +210,49 @@ def test_a_study_that_is_killed_goes_on_as_if_nothing_had_happened(
     assert [found[1:] for found in stage.trained] == [found[1:] for found in whole]
     assert tune(request(tmp_path), ignore) == 0
     assert len(stage.trained) == len(whole), "what is done is not done again"
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_text("damaged\n")])
+def test_lost_metrics_are_restored_from_checkpoints_and_block_no_cell(
+    stage: Stage, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    assert tune(request(tmp_path), ignore) == 0
+    before, count = results(tmp_path / "out"), len(stage.trained)
+    for file in (tmp_path / "out").rglob("metrics.csv"):
+        damage(file)
+    assert tune(request(tmp_path), ignore) == 0
+    assert results(tmp_path / "out") == before
+    assert len(stage.trained) == count, "nothing is trained again"
+
+
+def test_a_trial_whose_metrics_can_not_be_restored_is_told_and_its_result_stays(
+    stage: Stage, tmp_path: Path
+) -> None:
+    assert tune(request(tmp_path), ignore) == 0
+    lost = [run for run in read_study(tmp_path / "out").runs if run.status == Status.PAUSED][0]
+    folder = tmp_path / "out" / "runs" / lost.name
+    kept = (folder / "result.json").read_bytes()
+    (folder / "metrics.csv").unlink()
+    shutil.rmtree(folder / "checkpoints")
+    said: list[str] = []
+    assert tune(request(tmp_path), said.append) == 1
+    assert any("does not have the 1 epochs of result.json, and no checkpoint has them" in s for s in said)
+    assert f"not finished: {lost.name}" in said
+    assert (folder / "result.json").read_bytes() == kept
+
+
+def test_a_trial_that_another_study_took_further_needs_no_more_here(stage: Stage, tmp_path: Path) -> None:
+    shared = {"runs": tmp_path / "shared"}
+
+    def act(session: FakeSession, batch_size: int, epoch: int) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    stage.act = act
+    with pytest.raises(KeyboardInterrupt):
+        tune(dataclasses.replace(request(tmp_path, "trials = 4", "first"), **shared), ignore)
+    stage.act = lambda session, batch_size, epoch: None
+    assert tune(dataclasses.replace(request(tmp_path, HALVING, "second"), **shared), ignore) == 0
 
 
 def test_a_failed_trial_holds_up_its_cell_only_and_is_tried_again(stage: Stage, tmp_path: Path) -> None:

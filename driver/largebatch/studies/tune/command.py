@@ -90,6 +90,11 @@ class CheckedTuning(CheckedStudy):
         goals |= {run: run.epochs for run in tuned.finals}
         return [self.task(run, until) for run, until in goals.items() if self.recorded.wants(run)]
 
+    def due_tasks(self) -> list[Task]:
+        """The runs that are still due."""
+        self.recorded.forget_all()
+        return [self.task(run, until) for run, until in self.recorded.due()]
+
 
 def dry_run(request: SweepRequest, say: Say) -> str:
     """The cells with what is left to do, and an estimate of the time; writes and downloads nothing."""
@@ -117,10 +122,10 @@ def tune(request: SweepRequest, say: Say) -> int:
         write(checked.recorded.tuned)
         going = _start(checked, request, write, say)
         carry_out(going, request)
-        tasks = checked.known_tasks()
-    for line in unfinished(tasks):
+        known, due = len(checked.known_tasks()), checked.due_tasks()
+    for line in unfinished(due):
         say(line)
-    return status_of(tasks, going, say)
+    return status_of(known, len(due), going, say)
 
 
 def _start(checked: CheckedTuning, request: SweepRequest, write: Callable[[Tuned], None], say: Say) -> Sweep:

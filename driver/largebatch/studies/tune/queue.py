@@ -23,9 +23,11 @@ def read_curve(folder: RunFolder) -> Curve:
     result = folder.result()
     try:
         metrics = folder.metrics() if folder.metrics_file.exists() else no_epochs()
-    except UserError:  # the run writes it anew when it goes on
-        return Curve()
-    return Curve.of(result.status if result else "unfinished", metrics)
+    except UserError:
+        metrics = no_epochs()
+    # A run without all epochs of its result is due again: then its metrics are restored.
+    whole = result is not None and len(metrics) == result.epochs
+    return Curve.of(result.status if result and whole else "unfinished", metrics)
 
 
 @dataclass
