@@ -11,7 +11,8 @@ import pandas as pd
 from largebatch.records.result import Status
 from largebatch.report import tables
 from largebatch.report.parts import Part, Table
-from largebatch.report.statistics import BY_CHANCE, LEAST_SEEDS, BySeed, Rank, ranking
+from largebatch.report.statistics import BY_CHANCE, BySeed, Rank, ranking
+from largebatch.settings.tuning import LEAST_SEEDS
 
 _HEADINGS = (
     "batch size",

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEAST_SEEDS = 3  # in common: with two, half of all differences between equals would hold over both
+from largebatch.settings.tuning import LEAST_SEEDS
+
 BY_CHANCE = (  # in 2 / 2^n of cases
     "Of two equal lines, one is ahead by chance in 25 % of cases with three seeds, in 6 % with five."
 )

@@ -19,6 +19,7 @@ from largebatch.settings.values import Settings, check, setting
 EPOCHS, UPDATES = "epochs", "updates"  # the budgets: equal for all cells
 MOST_SEEDS = 100
 MIN_TRIALS, MAX_TRIALS = 2, 512  # of a cell
+LEAST_SEEDS = 3  # to call one ahead: with two, half of all differences between equals would hold over both
 DIGITS = 4  # of a sampled value, so that it can be read and typed
 _TIME = re.compile(r"([1-9]\d{0,3}h)?([1-9]\d{0,4}m)?([1-9]\d{0,6}s)?(?<=[hms])")
 
@@ -63,10 +64,13 @@ class TuneSettings(Settings):
         units = {"h": 3600, "m": 60, "s": 1}
         return float(sum(int(n) * units[unit] for n, unit in re.findall(r"(\d+)([hms])", self.budget)))
 
+    def promoted_after(self, epochs: int) -> list[int]:
+        """The epochs next to the fractions `promote_after`."""
+        return [max(1, round(fraction * epochs)) for fraction in self.promote_after]
+
     def rungs(self, epochs: int) -> tuple[int, ...]:
         """Epochs after which trials are compared; the last one is that of the run."""
-        early = {max(1, round(fraction * epochs)) for fraction in self.promote_after}
-        return (*sorted(rung for rung in early if rung < epochs), epochs)
+        return (*sorted({rung for rung in self.promoted_after(epochs) if rung < epochs}), epochs)
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,11 @@ class Dimension:
         else:
             found = self.low + u * (self.high - self.low)
         found = min(max(float(f"{found:.{DIGITS}g}"), self.low), self.high)
-        return round(1 - found, 12) if self.complement else found
+        return self._complement(found) if self.complement else found
+
+    @staticmethod
+    def _complement(value: float) -> float:
+        return round(1 - value, 12)
 
     def __str__(self) -> str:
         name = f"1 - {self.setting}" if self.complement else self.setting
@@ -110,7 +118,7 @@ class Dimension:
         """The values between which all others lie; all of them if they are listed."""
         if self.values:
             return self.values
-        return tuple(1 - end if self.complement else end for end in (self.low, self.high))
+        return tuple(self._complement(end) if self.complement else end for end in (self.low, self.high))
 
 
 Space = tuple[Dimension, ...]
@@ -130,6 +138,7 @@ class Cell:
 
     They differ in the settings `dimensions`. After each of the `rungs`, counted in epochs, the best `share`
     of them goes on; the last rung is the trials' end. The best is then trained with some seeds on all rows.
+    Without seeds, the cell only times its first trial.
     """
 
     budget: str
@@ -141,8 +150,8 @@ class Cell:
 
     @property
     def complete(self) -> bool:
-        """Whether its trials come to their end, so that a best one can be chosen."""
-        return self.rungs[-1] == self.trials[0].epochs
+        """Whether it has all its trials, and they come to their end, so that a best one can be chosen."""
+        return self.seeds > 0 and self.rungs[-1] == self.trials[0].epochs
 
     @property
     def title(self) -> str:
@@ -151,7 +160,7 @@ class Cell:
 
     def going_on(self, count: int) -> int:
         """How many of some trials go on after a rung."""
-        return math.ceil(self.share * count)
+        return math.ceil(round(self.share * count, 9))  # 0.28 * 25 is a little more than 7
 
     def stages(self, count: int) -> list[tuple[int, int]]:
         """From rung to rung, how many of some trials get there, and the epochs of each, if none diverges."""
@@ -164,6 +173,10 @@ class Cell:
     def epochs_of(self, count: int) -> int:
         """Epochs of some trials, if none diverges."""
         return sum(trials * epochs for trials, epochs in self.stages(count))
+
+    def jobs(self, count: int) -> int:
+        """Jobs of some trials and of the final runs: a trial needs one to get to each rung."""
+        return sum(trials for trials, _ in self.stages(count)) + self.seeds
 
     def finals(self, best: Training) -> list[Training]:
         """The runs by which the best trial is judged: all training rows, and the test part."""

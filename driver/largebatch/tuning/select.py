@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -18,21 +18,23 @@ from largebatch.settings.tuning import Cell
 class Curve:
     """What is recorded of a run: its status, and of each epoch validation accuracy, loss, and seconds.
 
-    The test part is not looked at.
+    `beside` counts the seconds that its last job took beside the epochs. The test part is not looked at.
     """
 
     status: str = "not begun"
     accuracies: tuple[float, ...] = ()
     losses: tuple[float, ...] = ()
     seconds: tuple[float, ...] = ()
+    beside: float = 0.0
 
     @classmethod
-    def of(cls, status: str, metrics: pd.DataFrame) -> Self:
+    def of(cls, status: str, metrics: pd.DataFrame, beside: float = 0.0) -> Self:
         """From the rows of metrics.csv."""
         seconds = metrics["seconds"] + metrics["evaluation_seconds"]
         empty = pd.Series(math.nan, index=metrics.index)
         parts = (metrics.get(f"validation_{name}", empty) for name in ("accuracy", "loss"))
-        return cls(str(status), *(tuple(map(float, part)) for part in (*parts, seconds)))
+        accuracies, losses, times = (tuple(map(float, part)) for part in (*parts, seconds))
+        return cls(str(status), accuracies, losses, times, beside)
 
     @property
     def epochs(self) -> int:
@@ -91,7 +93,7 @@ def standing(cell: Cell, curve: Curves) -> Standing:
         group = _with_stand_ins(waiting, places, curve, rung)
         goals |= dict.fromkeys(group, rung)
         due = [trial for trial in group if not curve(trial).reached(rung)]
-        ranked = _ranked(group, curve, rung)
+        ranked = _ranked(cell, group, curve, rung)
         if due or not ranked or rung == cell.rungs[-1]:
             break
         waiting, places = ranked, cell.going_on(places)
@@ -107,22 +109,23 @@ def _with_stand_ins(waiting: Sequence[Training], places: int, curve: Curves, run
     return list(waiting)
 
 
-def _ranked(group: Sequence[Training], curve: Curves, rung: int) -> list[Training]:
-    """The trials that are of use after an epoch, the best first; of equal ones the earlier trial."""
+def _ranked(cell: Cell, group: Iterable[Training], curve: Curves, rung: int) -> list[Training]:
+    """The trials that are of use after an epoch, the best first; of equal ones that with the lower number."""
+    numbers = {trial: number for number, trial in enumerate(cell.trials)}
     alive = [trial for trial in group if curve(trial).alive(rung)]
-    return sorted(alive, key=lambda trial: curve(trial).rank(rung))
+    return sorted(alive, key=lambda trial: (curve(trial).rank(rung), numbers[trial]))
 
 
 def edges(cell: Cell, best: Training) -> list[str]:
     """The settings whose best value is the lowest or highest that was tried, as "learning_rate highest".
 
-    One of two listed values is always at an end, and says nothing.
+    One of two listed values is always at an end, and says nothing. Switches and texts have no ends.
     """
     found = []
     for name in cell.dimensions:
         tried: list[Any] = [getattr(trial, name) for trial in cell.trials]
         value = getattr(best, name)
-        if not isinstance(value, float) or len(set(tried)) < LEAST_VALUES:
+        if not isinstance(value, int | float) or isinstance(value, bool) or len(set(tried)) < LEAST_VALUES:
             continue
         found += [
             f"{name} {end}" for end, most in (("lowest", min), ("highest", max)) if value == most(tried)

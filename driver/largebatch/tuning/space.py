@@ -57,9 +57,9 @@ def _dimension(key: str, value: Any, optimizer: str) -> Dimension:
     name = key.removeprefix(COMPLEMENT)
     _check_name(key, name, optimizer)
     if not isinstance(value, dict):
-        dimension = Dimension(name, values=(_plain(value),))
+        dimension = Dimension(name, values=(_plain(name, value),))
     elif set(value) == _VALUES and isinstance(value["values"], list) and value["values"]:
-        dimension = Dimension(name, values=tuple(map(_plain, value["values"])))
+        dimension = Dimension(name, values=tuple(_plain(name, one) for one in value["values"]))
     else:
         return _range(key, name, value, optimizer)
     check(key == name, f"{key} needs a range, {{ low = ..., high = ... }}")
@@ -74,9 +74,8 @@ def _range(key: str, name: str, value: Mapping[str, Any], optimizer: str) -> Dim
         len(numbers) == 2 and set(value) <= _RANGE,
         f'{key} must be a value, {{ values = [...] }}, or {{ low = ..., high = ..., scale = "log" }}',
     )
-    kind = declared(Training)[name].kind
     check(
-        float in (kind, *typing.get_args(kind)),
+        _is_real(name),
         f"{key} is no real number: list its values, {{ values = [...] }}",
     )
     scale = value.get("scale", "linear")
@@ -108,5 +107,13 @@ def _check_values(key: str, dimension: Dimension, optimizer: str) -> None:
             raise UserError(str(error) if key == one.name else f"{key}: {error}") from error
 
 
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+def _plain(name: str, value: Any) -> Any:
+    """A value as the setting has it: TOML has lists, and 1 where a real number may stand."""
+    if isinstance(value, list):
+        return tuple(value)
+    return float(value) if _is_real(name) and type(value) is int else value
+
+
+def _is_real(name: str) -> bool:
+    kind = declared(Training)[name].kind
+    return float in (kind, *typing.get_args(kind))

@@ -66,6 +66,29 @@ def test_equal_accuracies_are_decided_by_the_loss_then_by_the_number() -> None:
     assert stands(two, t1=same, t2=better).best == two.trials[1]
 
 
+def test_equal_trials_are_decided_by_their_number_after_later_rungs_too() -> None:
+    """Trial 2 was ahead at the first rung; at the second both are equal."""
+    two = cell(2, (1, 2), share=0.9)
+    found = stands(two, t1=curve("finished", 0.4, 0.5), t2=curve("finished", 0.6, 0.5))
+    assert found.best == two.trials[0]
+
+
+def test_a_cell_that_only_times_its_first_trial_is_not_complete() -> None:
+    one = cell(1, (2,), seeds=0)
+    found = stands(one, t1=curve("finished", 0.5, 0.6))
+    assert not one.complete and found.best is None and not found.due
+
+
+@pytest.mark.parametrize(
+    ("share", "count", "going_on"), [(0.28, 25, 7), (0.14, 50, 7), (0.25, 8, 2), (0.25, 9, 3), (0.01, 2, 1)]
+)
+def test_the_share_that_goes_on_is_rounded_up_from_its_decimal_value(
+    share: float, count: int, going_on: int
+) -> None:
+    """In doubles, 0.28 * 25 is a little more than 7."""
+    assert cell(2, (1, 2), share).going_on(count) == going_on
+
+
 def test_a_diverged_trial_needs_no_more_training_and_never_wins() -> None:
     two = cell(2, (1, 4), share=0.9)
     found = stands(two, t1=curve("diverged", 0.99), t2=curve("paused", 0.1))
@@ -152,6 +175,19 @@ def test_a_best_value_at_an_edge_of_what_was_tried_is_told() -> None:
     assert [edges(many, trial) for trial in ordered[1:-1]] == [[]] * 6
     two = dataclasses.replace(many, trials=many.trials[:2])
     assert edges(two, two.trials[0]) == [], "one of two values is always at an end"
+
+
+def test_whole_numbers_have_edges_too_and_switches_have_none() -> None:
+    many = cell(3)
+    sizes = [dataclasses.replace(many.trials[0], reference_batch=size) for size in (1, 2, 4)]
+    of_sizes = dataclasses.replace(many, trials=tuple(sizes), dimensions=("reference_batch",))
+    assert [edges(of_sizes, trial) for trial in sizes] == [
+        ["reference_batch lowest"],
+        [],
+        ["reference_batch highest"],
+    ]
+    switch = dataclasses.replace(of_sizes, dimensions=("deterministic",))
+    assert edges(switch, sizes[0]) == []
 
 
 def test_a_final_run_has_the_best_settings_all_rows_and_the_test_part() -> None:

@@ -42,6 +42,13 @@ def test_a_list_of_values_is_shared_out_evenly_and_a_single_one_is_fixed() -> No
     assert one({"milestones": [0.5, 0.8]}).values == ((0.5, 0.8),)
 
 
+def test_whole_numbers_of_a_real_setting_are_real_numbers() -> None:
+    assert [type(value) for value in one({"learning_rate": {"values": [1, 2, 4]}}).values] == [float] * 3
+    assert type(one({"learning_rate": 1}).values[0]) is float
+    assert type(one({"reference_batch": 64}).values[0]) is int
+    assert one({"decay_biases": {"values": [True, False]}}).values == (True, False)
+
+
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
@@ -57,6 +64,7 @@ def test_a_list_of_values_is_shared_out_evenly_and_a_single_one_is_fixed() -> No
         ({"learning_rate": {"low": -1.0, "high": 1}}, "^--learning-rate -1.0 must be"),
         ({"learning_rate": {"low": math.nan, "high": 1}}, "must be less than its high"),
         ({"one_minus_momentum": {"low": 0.0, "high": 0.5}}, "one_minus_momentum: .*momentum 1.0 must be"),
+        ({"one_minus_momentum": {"low": 1e-13, "high": 0.5}}, "one_minus_momentum: .*momentum 1.0 must be"),
         ({"one_minus_momentum": 0.1}, "one_minus_momentum needs a range"),
         ({"one_minus_momentum": {"low": 0.1, "high": 0.2}, "momentum": 0.9}, "are one setting: leave out"),
         ({"reference_batch": {"low": 1, "high": 9}}, "reference_batch is no real number: list its values"),

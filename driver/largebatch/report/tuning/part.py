@@ -8,10 +8,11 @@ from largebatch.records.reading import NoResult
 from largebatch.records.result import Status
 from largebatch.report.content import ABSENT
 from largebatch.report.parts import Part, Table
-from largebatch.report.statistics import BY_CHANCE, LEAST_SEEDS, paired
+from largebatch.report.statistics import BY_CHANCE, paired
 from largebatch.report.tables import shown
 from largebatch.report.tuning.table import Tuned
 from largebatch.settings.training import Training
+from largebatch.settings.tuning import LEAST_SEEDS
 from largebatch.terminal.words import counted
 from largebatch.tuning.select import edges
 
