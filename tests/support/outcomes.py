@@ -40,7 +40,8 @@ def runs(out: Path) -> list[RunFolder]:
 def results(out: Path) -> list[dict[str, Any]]:
     """The runs' results without what differs between equal runs."""
     found = [result.to_mapping() if (result := run.result()) else {} for run in runs(out)]
-    return [{k: v for k, v in r.items() if k not in ("seconds", "folder")} for r in found]
+    apart = ("seconds", "overhead_seconds", "folder")
+    return [{k: v for k, v in r.items() if k not in apart} for r in found]
 
 
 def status(run: RunFolder) -> Status | None:

@@ -115,11 +115,16 @@ def set_up(monkeypatch: pytest.MonkeyPatch) -> Stage:
     return FakeSession.stage
 
 
-def let_epochs_take(seconds: float, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a sweep's clock move by so much with each epoch, and stand still otherwise."""
+def let_epochs_take(
+    seconds: float,
+    stage: Stage,
+    monkeypatch: pytest.MonkeyPatch,
+    clock_of: str = "largebatch.studies.sweep.time",
+) -> None:
+    """Have a sweep's clock, or another one, move by so much with each epoch, and stand still otherwise."""
     now = [0.0]
     clock = type("Clock", (), {"monotonic": staticmethod(lambda: now[0])})
-    monkeypatch.setattr("largebatch.studies.sweep.time", clock)
+    monkeypatch.setattr(clock_of, clock)
 
     def act(session: FakeSession, batch_size: int, epoch: int) -> None:
         now[0] += seconds

@@ -49,6 +49,7 @@ class Result:
     validation_accuracy: float | None = None
     reproducible: bool | None = None  # False if equal runs may differ
     targets: list[dict[str, Any]] | None = None  # Reached, of records.targets, for each target accuracy
+    overhead_seconds: float | None = None  # of the last job beside its epochs; None if it trained nothing
 
     @classmethod
     def from_mapping(cls, values: Any) -> Self:
@@ -65,7 +66,7 @@ class Result:
     def to_mapping(self) -> dict[str, Any]:
         """The result as JSON can hold it, without what is None and belongs to some runs only."""
         values = dataclasses.asdict(self) | {"status": self.status.value}
-        optional = ("reason", "validation_accuracy", "reproducible", "targets")
+        optional = ("reason", "validation_accuracy", "reproducible", "targets", "overhead_seconds")
         return {k: v for k, v in values.items() if v is not None or k not in optional}
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import io
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -157,15 +158,17 @@ class _Attempt:
         return Progress("", job.training.epochs, *updates, stream=io.StringIO())  # shown to nobody
 
     def _train(self, session: Session, statistics: bool) -> Result:
+        began, before, overhead = time.monotonic(), self._seconds(), None
         if self._done < self._job.last_epoch or self._folder.evaluations.waiting():
             self._record_versions(versions(self._job.execution, session))
             self._run_program(session, statistics)
+            overhead = max(0.0, time.monotonic() - began - (self._seconds() - before))
         else:
             self._progress.note(f"{self._folder.path} has all its epochs, up to {self._done}, already")
         if self._last is None:
             raise RunError(f"train.dml ended without an epoch; see {self._folder.log}")
         self._folder.write_model(self._last.epoch, self._network)
-        result = self._result(self._status(self._last))
+        result = self._result(self._status(self._last), overhead=overhead)
         self._folder.write_result(result)
         return result
 
@@ -223,7 +226,7 @@ class _Attempt:
             return Status.DIVERGED
         return Status.FINISHED if last.epoch == self._job.training.epochs else Status.PAUSED
 
-    def _result(self, status: Status, reason: str | None = None) -> Result:
+    def _result(self, status: Status, reason: str | None = None, overhead: float | None = None) -> Result:
         """The result. Accuracies are those of a run that neither failed nor diverged, else None."""
         training, last = self._job.training, self._last
         row = last if status in (Status.FINISHED, Status.PAUSED) else None
@@ -246,6 +249,7 @@ class _Attempt:
             validation_accuracy=row.validation_accuracy if row else None,
             reproducible=None if training.reproducible else False,
             targets=self._targets(),
+            overhead_seconds=None if overhead is None else round(overhead, 3),
         )
 
     def _targets(self) -> list[dict[str, Any]] | None:

@@ -10,6 +10,7 @@ from largebatch.terminal.words import counted
 
 ROUGH_ROWS = 60_000  # of data that are not at hand
 ROUGH_SECONDS = 1  # of an epoch of few rows, beside the time for these
+SESSION_START_S = 10.0  # added to the time of what a session must be started for
 REMEMBERED = 5  # last epochs of each batch size, whose mean is the estimate
 
 

@@ -20,6 +20,7 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.records.study_folder import StudyFolder
 from largebatch.runs.job import Job
 from largebatch.settings.execution import Execution
+from largebatch.studies.estimate import SESSION_START_S
 from largebatch.studies.lane import Lane
 from largebatch.studies.queue import Queue
 from largebatch.studies.remaining import Remaining
@@ -27,7 +28,6 @@ from largebatch.studies.tasks import Datasets, Task
 from largebatch.terminal.progress import Progress
 from largebatch.terminal.say import Say
 
-SESSION_START_S = 10.0  # added to the time of an epoch for which a session must be started
 MAX_FAILED_STARTS = 2  # sessions in a row that don't even start: the next one won't either
 
 

@@ -19,7 +19,7 @@ from largebatch.runs.job import Job
 from largebatch.settings.execution import Execution
 from largebatch.settings.training import Training
 from tests.support.samples import dataset
-from tests.support.stage import FakeSession, Stage, set_up
+from tests.support.stage import FakeSession, Stage, let_epochs_take, set_up
 from tests.support.study_samples import epoch_row
 
 TRAINING = Training(dataset="idx", network="softmax", optimizer="lars", batch_size=16, epochs=4)
@@ -68,6 +68,19 @@ def test_only_the_result_of_a_run_that_depends_on_timing_says_so(stage: Stage, t
             Job(training, EXECUTION, DATA, folder).carry_out(made_up)
         found.append(json.loads(folder.result_file.read_text()).get("reproducible"))
     assert found == [None, False]
+
+
+def test_a_result_tells_what_its_job_took_beside_the_epochs(
+    stage: Stage, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An epoch takes 2 s here, of which its row has 0.875."""
+    let_epochs_take(2, stage, monkeypatch, "largebatch.runs.job.time")
+    assert carry_out(folder, until=1).overhead_seconds == 2 - 0.875
+    assert carry_out(folder).overhead_seconds == 3 * (2 - 0.875), "that of the last job"
+    again = carry_out(folder)
+    assert again.overhead_seconds is None and "overhead_seconds" not in again.to_mapping(), (
+        "nothing is trained"
+    )
 
 
 def test_a_job_ends_after_the_epoch_it_was_to_reach(stage: Stage, folder: RunFolder) -> None:
