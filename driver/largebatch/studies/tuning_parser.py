@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from largebatch.errors import UserError
 from largebatch.settings.training import DataSettings, Training
-from largebatch.settings.tuning import Space, TuneSettings, Tuning
+from largebatch.settings.tuning import Dimension, Space, TuneSettings, Tuning
 from largebatch.settings.values import declared
 from largebatch.studies.complaints import Complaints, without_flags
+from largebatch.terminal.words import counted
 from largebatch.tuning import space
 
 BLIND = ("validation_rows", "test_part")  # [tune] says them of trials
@@ -35,6 +38,7 @@ class TuningParser:
         if "promote_share" in self.tune and not settings.promote_after:
             words = "promote_share counts with promote_after only: give that, or leave both out"
             self.complaints.refuse("tune", 0, "promote_share", words)
+        self._check_promotion(settings)
         optimizers = list(dict.fromkeys(run.optimizer for run in self.runs))
         for name in self.spaces:
             if name not in optimizers:
@@ -62,20 +66,41 @@ class TuningParser:
                 if name in self.taken(run.optimizer):
                     self.complaints.refuse("grid", 0, name, f"{name} is said by [tune]: leave it out here")
 
+    def _check_promotion(self, settings: TuneSettings) -> None:
+        """Each fraction must be an epoch of its own, or there would be fewer stages than it says."""
+        epochs = self.runs[0].epochs
+        after = settings.promoted_after(epochs)
+        if len(settings.rungs(epochs)) <= len(after):
+            words = f"promote_after of {counted(epochs, 'epoch')} is after epoch {', '.join(map(str, after))}"
+            mend = "give other fractions, or more epochs"
+            self.complaints.refuse(
+                "tune", 0, "promote_after", f"{words}: these must differ, and come before the last: {mend}"
+            )
+
     def _chosen(self, optimizer: str) -> Space:
         found = self._space(optimizer)
         for dimension in found:
             for run in self.runs:
-                if run.optimizer == optimizer and (foreign := run.foreign(dimension.setting)):
-                    self.complaints.refuse(
-                        f"space.{optimizer}", 0, dimension.setting, f"{without_flags(foreign)}: leave it out"
-                    )
+                if run.optimizer == optimizer:
+                    self._check_dimension(dimension, run)
         if not any(dimension.free for dimension in found):
             mend = f"give a setting of [space.{optimizer}] a range or values"
             self.complaints.refuse(
                 f"space.{optimizer}", 0, "", f"there is nothing to choose for {optimizer}: {mend}"
             )
         return found
+
+    def _check_dimension(self, dimension: Dimension, run: Training) -> None:
+        """Whether a setting counts for a run, and the run may have each of its values."""
+        place, name = f"space.{run.optimizer}", dimension.setting
+        if foreign := run.foreign(name):
+            self.complaints.refuse(place, 0, name, f"{without_flags(foreign)}: leave it out")
+        for value in dimension.extremes:
+            try:
+                dataclasses.replace(run, **{name: value})
+            except UserError as error:
+                words = f"{name} may be {value}, but {without_flags(str(error))}: give it other values"
+                self.complaints.refuse(place, 0, name, words)
 
     def _space(self, optimizer: str) -> Space:
         table = self.spaces.get(optimizer)

@@ -82,6 +82,18 @@ def test_a_target_of_the_table_is_the_setting_that_every_session_has() -> None:
         (f'{HEAD}{GRID}[tune]\nbudget = "soon"\n', "line 9: budget 'soon' must be a time such as 2h"),
         (f"{HEAD}{GRID}{TUNE}trails = 3\n", "line 11: unknown setting trails; there are "),
         (f"{HEAD}{GRID}{TUNE}promote_after = [0.5, 0.2]\n", "line 11: promote_after must be fractions"),
+        (
+            f"{HEAD}epochs = 5\n{GRID}{TUNE}promote_after = [0.2, 0.25]\n",
+            "line 12: promote_after of 5 epochs is after epoch 1, 1: these must differ, and ",
+        ),
+        (
+            f"{HEAD}epochs = 2\n{GRID}{TUNE}promote_after = [0.9]\n",
+            "line 12: promote_after of 2 epochs is after epoch 2: these must differ, and come before ",
+        ),
+        (
+            f"{HEAD}epochs = 2\n{GRID}{TUNE}[space.lars]\nwarmup_epochs = {{ low = 0, high = 3 }}\n",
+            "line 13: warmup_epochs may be 3.0, but .*warmup_epochs 3 is more than epochs 2: give it othe",
+        ),
         (f"{HEAD}{GRID}{TUNE}target = 0.9\n", "line 11: target = 0.9 must be a list of numbers"),
         (f"{HEAD}{GRID}{TUNE}target = [97]\n", "line 11: target 97 must be above 0 and at most 1"),
         (
