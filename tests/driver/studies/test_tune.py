@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import re
 import shutil
@@ -19,9 +20,11 @@ from largebatch.data.idx import write_idx
 from largebatch.errors import RunError, UserError
 from largebatch.records.reading import read_study
 from largebatch.records.result import Status
+from largebatch.report.tuning import part, table
 from largebatch.studies import command as sweep
 from largebatch.studies import lane
 from largebatch.studies.command import SweepRequest
+from largebatch.studies.estimate import SESSION_START_S
 from largebatch.studies.sweep import Limits
 from largebatch.studies.tune.command import CheckedTuning, dry_run, explained, tune
 from tests.support.samples import write_dataset
@@ -63,17 +66,38 @@ def row(arguments: dict[str, Any], epoch: int) -> list[float]:
     return [epoch, 5 * epoch, 40 * epoch, 0.1, 1 - accuracy, accuracy, 2.0, 1.0, 1 - accuracy, accuracy]
 
 
+@dataclass
+class Clock:
+    """A clock of jobs that stands still unless it is moved: so a study's results are always the same."""
+
+    now: float = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
+
+
 def prepared(monkeypatch: pytest.MonkeyPatch) -> Stage:
     monkeypatch.setattr(lane, "Session", FakeSession)
     monkeypatch.setattr("largebatch.engine.own.OwnJvm.require_tools", lambda self: None)
     found = set_up(monkeypatch)
     found.row, found.columns = row, COLUMNS
+    monkeypatch.setattr("largebatch.runs.job.time", Clock())
     return found
 
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch, cache_home: Path) -> Stage:
     return prepared(monkeypatch)
+
+
+@pytest.fixture
+def clock(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr("largebatch.runs.job.time", found)
+    return found
 
 
 @dataclass
@@ -229,7 +253,7 @@ def test_a_trial_whose_metrics_can_not_be_restored_is_told_and_its_result_stays(
     stage: Stage, tmp_path: Path
 ) -> None:
     assert tune(request(tmp_path), ignore) == 0
-    lost = [run for run in read_study(tmp_path / "out").runs if run.status == Status.PAUSED][0]
+    lost = next(run for run in read_study(tmp_path / "out").runs if run.status == Status.PAUSED)
     folder = tmp_path / "out" / "runs" / lost.name
     kept = (folder / "result.json").read_bytes()
     (folder / "metrics.csv").unlink()
@@ -319,6 +343,19 @@ def test_a_batch_size_whose_updates_would_be_mostly_warm_up_has_no_second_budget
     assert "8 has no budget of 8 updates, as with 5 in an epoch the learning rate would rise for more" in text
 
 
+@pytest.mark.parametrize(("updates", "left"), [(20, {20}), (27, {20}), (28, {8, 20})])
+def test_a_warm_up_that_is_tuned_counts_with_its_largest_value(
+    tmp_path: Path, updates: int, left: set[int]
+) -> None:
+    """At batch size 8, an epoch makes 5 updates. A warm-up of 3 epochs is more than half of fewer than 6."""
+    wanted = request(tmp_path, f"trials = 4\nupdates = {updates}")
+    study = Path(wanted.study)
+    rates = 'learning_rate = { low = 0.01, high = 1, scale = "log" }'
+    study.write_text(study.read_text().replace(rates, f"{rates}\nwarmup_epochs = {{ low = 0, high = 3 }}"))
+    cells = CheckedTuning(wanted, ignore, download=True).recorded.tuned.cells
+    assert {cell.trials[0].batch_size for cell in cells if cell.budget == "updates"} == left
+
+
 @pytest.mark.parametrize(
     "other",
     [
@@ -336,6 +373,26 @@ def test_trials_are_not_chosen_otherwise_once_some_are(stage: Stage, tmp_path: P
         tune(request(tmp_path, other), ignore)
 
 
+def test_all_points_of_a_grid_are_tried_if_so_many_trials_are_asked_for(tmp_path: Path) -> None:
+    checked = CheckedTuning(listed(request(tmp_path, "trials = 9")), ignore, download=True)
+    rates, decays = (0.1, 0.5, 1.0), (0.0, 1e-4, 1e-3)
+    for cell in checked.recorded.tuned.cells:
+        tried = {(trial.learning_rate, trial.weight_decay) for trial in cell.trials}
+        assert tried == set(itertools.product(rates, decays))
+    with pytest.raises(
+        UserError, match=r"^10 trials of sgd would have 9 different settings: lower trials of"
+    ):
+        CheckedTuning(listed(request(tmp_path, "trials = 10")), ignore, download=True)
+
+
+def listed(wanted: SweepRequest, rates: str = "[0.1, 0.5, 1]") -> SweepRequest:
+    """The study with spaces of listed values, 3 x 3 of them."""
+    study = Path(wanted.study)
+    values = f"learning_rate = {{ values = {rates} }}\nweight_decay = {{ values = [0.0, 1e-4, 1e-3] }}"
+    study.write_text(re.sub("learning_rate = {.*}", values, study.read_text()))
+    return wanted
+
+
 def test_trials_that_would_be_equal_are_refused(stage: Stage, tmp_path: Path) -> None:
     wanted = request(tmp_path)
     study = Path(wanted.study)
@@ -346,7 +403,7 @@ def test_trials_that_would_be_equal_are_refused(stage: Stage, tmp_path: Path) ->
     with pytest.raises(UserError, match=words):
         explained(wanted, ignore)
     study.write_text(study.read_text().replace("values = [0.1, 1]", "values = [0.1, 0.1]", 1))
-    with pytest.raises(UserError, match=r"1 different settings: give \[space.sgd\] a wider range$"):
+    with pytest.raises(UserError, match=r"1 different setting: give \[space.sgd\] a wider range$"):
         explained(wanted, ignore)
 
 
@@ -435,7 +492,7 @@ def test_a_budget_of_time_gives_as_many_trials_as_fit_and_the_number_stays(
 ) -> None:
     """An epoch of 30 rows takes 3 s. Final runs of a cell take 2 * 4 * 4 s, a trial takes 4 * 3 s."""
     finals, trial = 4 * 2 * 4 * (40 / 30 * 3), 4 * 4 * 3
-    budget = f'budget = "{int(finals + 3 * trial + trial - 1)}s"'
+    budget = f'budget = "{int(SESSION_START_S + finals + 3 * trial + trial - 1)}s"'
     assert f"Further trials follow, up to {budget[10:-1]} in all." in explained(
         request(tmp_path, budget), ignore
     )
@@ -451,6 +508,85 @@ def test_a_budget_of_time_gives_as_many_trials_as_fit_and_the_number_stays(
         file.write_text(file.read_text().replace(",2.0,", ",0.5,"))  # as if it had been faster
     assert tune(request(tmp_path, budget), ignore) == 0
     assert not stage.trained
+
+
+def test_a_budget_of_time_makes_no_more_trials_than_there_are_points(stage: Stage, tmp_path: Path) -> None:
+    wanted = request(tmp_path, 'budget = "9h"')
+    study = Path(wanted.study)
+    study.write_text(
+        study.read_text().replace('{ low = 0.01, high = 1, scale = "log" }', "{ values = [0.1, 0.5, 1] }", 1)
+    )
+    assert tune(wanted, ignore) == 0
+    assert [len(cell.trials) for cell in read_study(wanted.out).tuning] == [3] * 4, "of LARS as of SGD"
+    assert tune(wanted, ignore) == 0
+
+
+def test_a_budget_of_time_for_a_single_point_is_refused_before_anything_runs(
+    stage: Stage, tmp_path: Path
+) -> None:
+    wanted = request(tmp_path, 'budget = "9h"')
+    study = Path(wanted.study)
+    study.write_text(
+        study.read_text().replace('{ low = 0.01, high = 1, scale = "log" }', "{ values = [0.1, 0.1] }", 1)
+    )
+    with pytest.raises(UserError, match=r"^2 trials of sgd would have 1 different setting: give \[space.sgd"):
+        tune(wanted, ignore)
+    assert not wanted.out.exists()
+
+
+def test_the_first_trials_of_a_budget_of_time_decide_nothing(stage: Stage, tmp_path: Path) -> None:
+    """It ends after a cell's first trial."""
+
+    def act(session: FakeSession, batch_size: int, epoch: int) -> None:
+        if len(stage.trained) == 6:
+            raise KeyboardInterrupt
+
+    stage.act = act
+    with pytest.raises(KeyboardInterrupt):
+        tune(request(tmp_path, 'budget = "1h"'), ignore)
+    cells = table.cells(read_study(tmp_path / "out"))
+    assert not table.tuned(cells)["decided"].any()
+    assert [one.stands.best for one in cells] == [None] * 4
+    said = part.part(cells).sentences
+    assert "4 of 4 cells are not decided yet: their trials have not all ended." in said
+
+
+def test_a_budget_of_time_counts_what_jobs_take_beside_their_epochs(
+    stage: Stage, tmp_path: Path, clock: Clock
+) -> None:
+    """An epoch takes 5 s, of which its row has 3; so each job of the 4 epochs has 8 s of its own."""
+    stage.act = lambda session, batch_size, epoch: clock.move(5)
+    finals, trial = 4 * 2 * (4 * (40 / 30 * 3) + 8), 4 * (4 * 3 + 8)
+    budget = f'budget = "{int(SESSION_START_S + finals + 3 * trial + trial - 1)}s"'
+    assert tune(request(tmp_path, budget), ignore) == 0
+    assert [len(cell.trials) for cell in read_study(tmp_path / "out").tuning] == [3] * 4
+
+
+def test_a_budget_of_time_counts_evaluations_within_epochs_by_epochs(
+    stage: Stage, tmp_path: Path, clock: Clock
+) -> None:
+    """After the first of 4 epochs, a trial has taken 2 s beside its row: so has each epoch."""
+    stage.act = lambda session, batch_size, epoch: clock.move(5)
+    finals = 4 * 2 * 4 * (40 / 30 * (3 + 2))
+    trials = 4 * (4 * 1 + 2 * 3) * (3 + 2)
+    tuning = HALVING.replace("trials = 4", f'budget = "{int(SESSION_START_S + finals + trials + 1)}s"')
+    wanted = request(tmp_path, tuning)
+    study = Path(wanted.study)
+    study.write_text(study.read_text().replace("epochs = 4\n", "epochs = 4\nevaluate_every = 5\n"))
+    assert tune(wanted, ignore) == 0
+    assert [len(cell.trials) for cell in read_study(tmp_path / "out").tuning] == [4] * 4
+
+
+def test_a_budget_of_time_that_is_changed_later_is_told_to_have_no_effect(
+    stage: Stage, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    assert tune(request(tmp_path, 'budget = "1s"'), said.append) == 0
+    assert not any("fitted into the budget" in line for line in said)
+    assert tune(request(tmp_path, 'budget = "2h"'), said.append) == 0
+    assert any(
+        line.startswith("Each cell has 2 trials. So many fitted into the budget when") for line in said
+    )
 
 
 def test_a_budget_of_time_that_is_too_short_gives_two_trials(stage: Stage, tmp_path: Path) -> None:
@@ -481,9 +617,25 @@ def test_the_plan_is_explained_in_words(tmp_path: Path) -> None:
         "A trial trains without 10 of the training rows, is judged by these, and never sees the test part.",
         "of sgd 8, 4 trials for 1 epoch, then 2 trials for 3 epochs.",
         "The winner is trained anew with 2 seeds on all training rows.",
+        "only if it is better with every seed, 3 at least. With 2 seeds no difference can be told.",
         "There are 72 epochs to do",
     ):
         assert sentence in text
+
+
+def test_the_plan_tells_of_targets_of_seeds_and_of_stages_that_fall_together(tmp_path: Path) -> None:
+    tuning = "trials = 4\nupdates = 8\npromote_after = [0.25, 0.5]\ntarget = [0.9, 0.955]"
+    wanted = request(tmp_path, tuning)
+    study = Path(wanted.study)
+    study.write_text(study.read_text().replace("seeds = 2", "seeds = 3"))
+    text = explained(wanted, ignore)
+    for sentence in (
+        "The report tells when the final runs first reached 90 % and 95.5 %. The choice does not depend ",
+        "An optimizer is ahead of another one only if it is better with every seed, 3 at least.",
+        "In 2 epochs there are 2 stages only: fractions of promote_after fall together.",
+    ):
+        assert sentence in text
+    assert "no difference can be told" not in text
 
 
 def test_the_plan_says_which_rates_are_not_tuned(tmp_path: Path) -> None:
@@ -494,6 +646,7 @@ def test_the_plan_says_which_rates_are_not_tuned(tmp_path: Path) -> None:
         re.sub("learning_rate = {.*}", "weight_decay = { low = 0.1, high = 0.2 }", study.read_text())
     )
     text = explained(wanted, ignore)
+    assert "targets" not in text
     assert "The learning rate is given, and not tuned: 0.01 for sgd, 1 for lars." in text
 
 

@@ -16,7 +16,7 @@ from largebatch.studies.command import CheckedStudy, SweepRequest, carry_out, st
 from largebatch.studies.estimate import ROUGH_ROWS
 from largebatch.studies.sweep import Sweep
 from largebatch.studies.tasks import Task, measured, task_of
-from largebatch.studies.tune.explain import explain
+from largebatch.studies.tune.explain import FITTED, explain
 from largebatch.studies.tune.plan import Plan
 from largebatch.studies.tune.queue import Recorded, TuneQueue
 from largebatch.studies.tune.work import WorkRemaining, format_work, work
@@ -44,6 +44,11 @@ class CheckedTuning(CheckedStudy):
         plan = Plan(self.study, self.tuning, _count_rows(loaded), known)
         self.recorded = Recorded(plan, self.folder.run, self._wanted(only, known))
         self.study = self.with_trials(self.recorded.tuned)
+
+    @property
+    def begun_with_budget(self) -> bool:
+        """Whether a budget of time has given the number of trials before, so that it has no effect now."""
+        return self.tuning.settings.trials is None and self.folder.recorded_trials is not None
 
     def _wanted(self, only: Only, known: int | None) -> Sequence[Training]:
         """A run of each wanted cell."""
@@ -135,6 +140,9 @@ def _start(checked: CheckedTuning, request: SweepRequest, write: Callable[[Tuned
     say(f"{checked.study.title}: {cells}, {checked.execution.mode} mode, in {request.out}")
     for sentence in checked.recorded.plan.left_out:
         say(sentence)
+    if checked.begun_with_budget:
+        trials = counted(len(checked.recorded.tuned.cells[0].trials), "trial")
+        say(f"Each cell has {trials}. {FITTED}")
     remaining = WorkRemaining(parts, measured(tasks), request.limits.jobs)
 
     def decided(tuned: Tuned) -> None:

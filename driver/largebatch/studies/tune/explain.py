@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from largebatch.settings.tuning import Cell, TuneSettings
+from largebatch.settings.tuning import LEAST_SEEDS, Cell, TuneSettings
 from largebatch.studies.estimate import Timing
 from largebatch.studies.tune.plan import Plan, distinct
 from largebatch.studies.tune.work import Work, total
@@ -16,6 +16,11 @@ _PROMOTED = (
 _CHOICE = (
     "The trial with the best validation accuracy after its last epoch wins its cell. A trial that diverges "
     "ends early and is kept."
+)
+
+FITTED = (
+    "So many fitted into the budget when the study was begun, and another budget changes nothing; "
+    "give trials in place of it for more."
 )
 
 
@@ -39,10 +44,13 @@ def explain(plan: Plan, parts: Sequence[Work], timing: Timing, jobs: int) -> str
         *_given_rates(plan, cells),
         _judged_by(settings),
         *_promotion(cells[0]),
+        *_fewer_stages(settings, cells),
         _CHOICE,
         f"The winner is trained anew with {counted(settings.seeds, 'seed')} on all training rows. Only then "
         "is the test part looked at.",
         "Optimizers are compared at equal batch size and budget, by the median over the seeds.",
+        _ahead(settings.seeds),
+        *_targets(settings),
         f"There are {total(parts, timing, jobs)} ({timing.basis}).{_more(settings, cells[0])}",
     ]
     return "\n".join(sentences)
@@ -70,11 +78,7 @@ def _trials(settings: TuneSettings, cell: Cell) -> str:
             f"Each begins with one trial, whose time tells how many fit into {settings.budget}: equally many "
             "in all cells."
         )
-    begun = (
-        " So many fitted into the budget when the study was begun; give trials in place of it for more."
-        if settings.trials is None
-        else ""
-    )
+    begun = f" {FITTED}" if settings.trials is None else ""
     return (
         f"Each gets {len(cell.trials)} trials, the first points of a scrambled Sobol sequence with seed "
         f"{settings.sequence}: the same points at every batch size.{begun}"
@@ -122,6 +126,39 @@ def _promotion(cell: Cell) -> list[str]:
     return [
         f"The best {cell.share:.0%} of the trials go on after each stage: of {cell.title}, "
         f"{', then '.join(stages)}. {_PROMOTED}"
+    ]
+
+
+def _fewer_stages(settings: TuneSettings, cells: Sequence[Cell]) -> list[str]:
+    """The lengths of runs, as the budget of updates has them, that are too short for all stages."""
+    found = {}
+    for cell in cells:
+        epochs = cell.trials[0].epochs
+        stages = len(settings.rungs(epochs))
+        if stages <= len(settings.promote_after):
+            found[epochs] = counted(stages, "stage")
+    return [
+        f"In {counted(epochs, 'epoch')} there {'is' if stages == '1 stage' else 'are'} {stages} only: "
+        "fractions of promote_after fall together."
+        for epochs, stages in found.items()
+    ]
+
+
+def _ahead(seeds: int) -> str:
+    few = "" if seeds >= LEAST_SEEDS else f" With {counted(seeds, 'seed')} no difference can be told."
+    return (
+        "An optimizer is ahead of another one only if it is better with every seed, "
+        f"{LEAST_SEEDS} at least.{few}"
+    )
+
+
+def _targets(settings: TuneSettings) -> list[str]:
+    if not settings.target:
+        return []
+    *others, last = [f"{100 * target:g} %" for target in settings.target]
+    reached = f"{', '.join(others)} and {last}" if others else last
+    return [
+        f"The report tells when the final runs first reached {reached}. The choice does not depend on it."
     ]
 
 

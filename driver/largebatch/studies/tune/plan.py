@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -11,17 +12,28 @@ from largebatch.errors import UserError
 from largebatch.runs.preflight import updates_per_epoch
 from largebatch.settings.study import Study
 from largebatch.settings.training import Training
-from largebatch.settings.tuning import EPOCHS, MAX_TRIALS, MIN_TRIALS, UPDATES, Cell, Tuning, trial
+from largebatch.settings.tuning import (
+    EPOCHS,
+    MAX_TRIALS,
+    MIN_TRIALS,
+    UPDATES,
+    Cell,
+    Dimension,
+    Tuning,
+    trial,
+)
+from largebatch.studies.estimate import SESSION_START_S
 from largebatch.terminal.words import counted
-from largebatch.tuning.sampling import points
+from largebatch.tuning.sampling import Point, different
 from largebatch.tuning.select import Curves
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plan:
     """Makes the cells.
 
-    `rows(training)` counts the training rows of a run. `known` is the number of trials, if it is.
+    `rows(training)` counts the training rows of a run. `known` is the number of trials, once it is known:
+    then it stays.
 
     Raises UserError for settings that no run can have.
     """
@@ -34,12 +46,13 @@ class Plan:
 
     def cells(self, curve: Curves) -> list[Cell]:
         """The cells. If the number of trials is unknown, each has one up to its first rung, to be timed."""
-        if self.known is not None:
-            return self._cells(self.known)
-        single = self._cells(1)
-        if not all(_times(cell, curve) for cell in single):
-            return [dataclasses.replace(cell, rungs=cell.rungs[:1], seeds=0) for cell in single]
-        return self._cells(self._affordable(single, curve))
+        if self.known is None:
+            self._cells(MIN_TRIALS)  # a space that is too small for them is refused before anything runs
+            single = self._cells(1)
+            if not all(_times(cell, curve) for cell in single):
+                return [dataclasses.replace(cell, rungs=cell.rungs[:1], seeds=0) for cell in single]
+            self.known = self._affordable(single, curve)
+        return self._cells(self.known)
 
     @property
     def left_out(self) -> list[str]:
@@ -78,17 +91,25 @@ class Plan:
 
     def _cell(self, base: Training, budget: str, count: int) -> Cell:
         settings = self.tuning.settings
-        free = [dimension.setting for dimension in self.tuning.spaces[base.optimizer] if dimension.free]
-        sampled = points(count, len(free), settings.sequence)
-        trials = tuple(trial(base, self.tuning, point) for point in sampled)
-        if (different := len(set(trials))) < count:
-            fewer = f"lower trials of [tune] to {different}, or " if different >= MIN_TRIALS else ""
+        sampled = self._points(base.optimizer, count)
+        if (there := len(sampled)) < count:
+            lower = settings.trials is not None and there >= MIN_TRIALS
+            fewer = f"lower trials of [tune] to {there}, or " if lower else ""
             raise UserError(
-                f"{counted(count, 'trial')} of {base.optimizer} would have {different} different settings: "
-                f"{fewer}give [space.{base.optimizer}] a wider range"
+                f"{counted(count, 'trial')} of {base.optimizer} would have "
+                f"{counted(there, 'different setting')}: {fewer}give [space.{base.optimizer}] a wider range"
             )
+        trials = tuple(trial(base, self.tuning, point) for point in sampled)
+        free = tuple(dimension.setting for dimension in self._free(base.optimizer))
         rungs = settings.rungs(base.epochs)
-        return Cell(budget, trials, tuple(free), rungs, settings.promote_share, settings.seeds)
+        return Cell(budget, trials, free, rungs, settings.promote_share, settings.seeds)
+
+    def _free(self, optimizer: str) -> list[Dimension]:
+        return [dimension for dimension in self.tuning.spaces[optimizer] if dimension.free]
+
+    def _points(self, optimizer: str, count: int) -> tuple[Point, ...]:
+        """So many different points of an optimizer's space; all if there are fewer."""
+        return different(count, self._free(optimizer), self.tuning.settings.sequence)
 
     def _updates(self, base: Training) -> int:
         return updates_per_epoch(base, self.rows(base))
@@ -96,7 +117,12 @@ class Plan:
     def _epochs_of_updates(self, base: Training) -> int:
         """The epochs of the budget of updates; 0 if it has too few of them, or they are mostly warm-up."""
         epochs = self._nearest_epochs(base)
-        return 0 if 2 * base.warmup_epochs > epochs else epochs
+        return 0 if 2 * self._longest_warmup(base) > epochs else epochs
+
+    def _longest_warmup(self, base: Training) -> float:
+        """The most epochs of warm-up that a trial may draw."""
+        drawn = [d for d in self.tuning.spaces[base.optimizer] if d.setting == "warmup_epochs"]
+        return max((value for d in drawn for value in d.extremes), default=base.warmup_epochs)
 
     def _nearest_epochs(self, base: Training) -> int:
         """Whole epochs next to the budget of updates; 0 if it is less than half an epoch."""
@@ -105,18 +131,30 @@ class Plan:
     # ---- a budget of time ----
 
     def _affordable(self, single: Sequence[Cell], curve: Curves) -> int:
-        """The most trials for each cell that the time suffices for, final runs included."""
+        """The most trials for each cell that the time and the spaces suffice for, final runs included."""
         budget = self.tuning.settings.seconds or 0
+        most = min(len(self._points(optimizer, MAX_TRIALS)) for optimizer in self.tuning.spaces)
         counts = itertools.takewhile(
-            lambda count: self._seconds(count, single, curve) <= budget, range(MIN_TRIALS, MAX_TRIALS + 1)
+            lambda count: self._seconds(count, single, curve) <= budget, range(MIN_TRIALS, most + 1)
         )
         return max(counts, default=MIN_TRIALS)
 
     def _seconds(self, count: int, single: Sequence[Cell], curve: Curves) -> float:
-        total = 0.0
-        for cell in distinct(single):
-            times = _times(cell, curve)
-            total += self.epochs(cell, count) * sum(times) / len(times)
+        """The time of all runs, from the first trials: their epochs, and what jobs take beside these.
+
+        The first job of a session takes longest to begin, so a job counts with the median over the cells.
+        Where snapshots are evaluated they take most of it, and they come with the epochs.
+        """
+        cells = distinct(single)
+        jobs = [cell for cell in cells if not cell.trials[0].evaluate_every]
+        of_job = statistics.median([curve(cell.trials[0]).beside for cell in jobs] or [0.0])
+        total = SESSION_START_S + of_job * sum(cell.jobs(count) for cell in jobs)
+        for cell in cells:
+            times, first = _times(cell, curve), cell.trials[0]
+            of_epoch = sum(times) / len(times)
+            if first.evaluate_every:
+                of_epoch += curve(first).beside / curve(first).epochs
+            total += self.epochs(cell, count) * of_epoch
         return total
 
     def epochs(self, cell: Cell, count: int) -> float:

@@ -26,8 +26,9 @@ def read_curve(folder: RunFolder) -> Curve:
     except UserError:
         metrics = no_epochs()
     # A run without all epochs of its result is due again: then its metrics are restored.
-    whole = result is not None and len(metrics) == result.epochs
-    return Curve.of(result.status if result and whole else "unfinished", metrics)
+    if result is None or len(metrics) != result.epochs:
+        return Curve.of("unfinished", metrics)
+    return Curve.of(result.status, metrics, result.overhead_seconds or 0.0)
 
 
 @dataclass
