@@ -4,8 +4,8 @@ gradient_squared   |G|^2, the square of the gradient over all data, averaged ove
 gradient_noise     S, the trace of the covariance of the gradients of single rows, averaged likewise
 noise_scale        B_simple = S / |G|^2, in rows; empty if the estimate of |G|^2 is not above zero
 noise_scale_low, noise_scale_high   its interval at 95 % by Fieller's theorem, for a ratio of two means;
-                   `high` is infinite where the updates do not tell |G|^2 from zero, and both are empty for an
-                   epoch of one update
+                   `high` is infinite where the updates do not tell |G|^2 from zero, and `low` is still known;
+                   both are empty for an epoch of one update
 """
 
 from __future__ import annotations
@@ -41,7 +41,10 @@ def noise_scales(sums: Floats) -> Floats:
 
 
 def _fieller(G2: Floats, S: Floats, covariances: Floats, freedom: Floats) -> list[Floats]:
-    """Ends of the interval of S / G2: all x with (S - x G2)^2 <= t^2 var(S - x G2).
+    """Ends of the interval of S / G2: of all x >= 0 with (S - x G2)^2 <= t^2 var(S - x G2).
+
+    That is a x^2 - 2 b x + c <= 0. For c <= 0 it holds at x = 0. For c > 0 the smallest root above zero is
+    c / (b + root), whatever the sign of a. For a <= 0 it holds for all large x.
 
     covariances, of shape (3, rows), are the variances of both means, and their covariance.
     """
@@ -50,8 +53,8 @@ def _fieller(G2: Floats, S: Floats, covariances: Floats, freedom: Floats) -> lis
     t = stdtrit(freedom, (1 + CONFIDENCE) / 2)
     a, c, b = np.array([G2 * G2, S * S, G2 * S]) - t**2 * covariances
     root = np.sqrt(np.maximum(b**2 - a * c, 0))
-    bounded = (a > 0) & (G2 > 0)
-    low = np.where(bounded, np.maximum((b - root) / a, 0), 0.0)
-    high = np.where(bounded, np.maximum((b + root) / a, 0), np.inf)
+    unusable = (a > 0) & (G2 <= 0)  # |G|^2 is not below zero: these updates tell nothing
+    low = np.where((c > 0) & ~unusable, c / (b + root), 0.0)
+    high = np.where((a > 0) & ~unusable, (b + root) / a, np.inf)
     known = (freedom > 0) & np.isfinite(S) & np.isfinite(G2)
     return [np.where(known, low, np.nan), np.where(known, high, np.nan)]
