@@ -8,9 +8,10 @@ import xml.etree.ElementTree as ET
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from largebatch.report import figures, rates
-from largebatch.report.figures.noise import final
+from largebatch.report.figures.noise import final, noise_scales
 from largebatch.report.targets import steps
 from tests.support.made_up import NEVER, table, tried
 
@@ -21,7 +22,9 @@ NONE = steps.medians(steps.no_steps())
 def noisy(scales: list[float], size: int = 64) -> pd.DataFrame:
     """The epochs of a run with these noise scales."""
     rows = [
-        ("run", "sgd", size, 1, epoch, -1.0 if math.isnan(s) else 1.0, s, s / 2, 2 * s)
+        ("run", "sgd", size, 1, epoch, 1.0, s, s / 2, 2 * s)
+        if s > 0
+        else ("run", "sgd", size, 1, epoch, -1.0, s, 0.0, math.inf)
         for epoch, s in enumerate(scales, start=1)
     ]
     names = (
@@ -72,6 +75,49 @@ def test_the_noise_scale_is_drawn_with_the_batch_size_beyond_which_larger_ones_s
     found = drawn(NONE, epochs)["noise-scale-sgd"]
     assert "300 rows, beyond which" in found.caption
     assert "the knee that was measured, 128" in found.caption
+
+
+def bands(epochs: pd.DataFrame) -> tuple[str, list[list[tuple[float, float]]], float]:
+    """The caption, each batch size's band as low and high by epoch, and the top of the axis."""
+    (drawing,) = noise_scales({"sgd": epochs}, {})
+    drawing.draw(ax := Figure().subplots())
+    found = []
+    for path in (path for band in ax.collections for path in band.get_paths()):
+        x, y = path.vertices.T
+        found.append([(y[x == epoch].min(), y[x == epoch].max()) for epoch in sorted(set(x))])
+    return drawing.caption, found, ax.get_ylim()[1]
+
+
+def test_the_band_of_one_seed_is_its_interval() -> None:
+    caption, found, _ = bands(noisy([10, 30, 40]))
+    assert found == [[(5, 20), (15, 60), (20, 80)]]
+    assert "A line per batch size, with its interval at 95 %." in caption and "open" not in caption
+
+
+def test_a_band_without_an_upper_end_is_open_up_to_the_top() -> None:
+    """Where the estimate of |G|^2 is not above zero, too: the lower end is known."""
+    caption, found, top = bands(noisy([10, 30, NEVER]).assign(noise_scale_low=[5, 15, 70.0]))
+    assert found == [[(5, 20), (15, 60), (70, top)]]
+    assert "A band up to the top is open: its upper end could not be measured." in caption
+
+
+def test_an_epoch_of_which_nothing_is_known_has_no_band() -> None:
+    unknown = {"noise_scale_low": [5, 15, 0.0], "noise_scale_high": [20, 60, math.inf]}
+    assert bands(noisy([10, 30, 40]).assign(**unknown))[1] == [[(5, 20), (15, 60)]]
+    without = bands(noisy([10, 30]).assign(noise_scale_low=math.nan, noise_scale_high=math.nan))
+    assert without[0].startswith("A line per batch size. ")
+
+
+def test_the_band_of_several_seeds_is_their_range() -> None:
+    """One that noise hides leaves the band open, and the others stay in it."""
+    runs = [
+        noisy(scales).assign(name=str(seed), seed=seed)
+        for seed, scales in enumerate(([10, 20, 40], [14, 30, NEVER], [11, 28, 60]))
+    ]
+    caption, found, top = bands(pd.concat(runs))
+    assert found == [[(10, 14), (20, 30), (40, top)]]
+    assert "A line per batch size, median over the seeds, with their range." in caption
+    assert "interval" not in caption and "A band up to the top is open" in caption
 
 
 def test_the_last_noise_scale_is_the_median_over_runs() -> None:

@@ -43,8 +43,7 @@ def noise_scales(of_line: Mapping[str, pd.DataFrame], knees: Mapping[str, int | 
             f"noise-scale-{slug(name)}",
             SECTION,
             f"{name}: gradient noise scale",
-            f"A line per batch size{over_seeds(part, 'median')}, with its interval at 95 %. "
-            f"{expected}{measured}",
+            f"A line per batch size{over_seeds(part, 'median')}{_of_bands(part)} {expected}{measured}",
             partial(_draw, part=part, at=at),
         )
 
@@ -60,25 +59,52 @@ def _measured(part: pd.DataFrame) -> pd.DataFrame:
     return part.assign(noise_scale=scale).dropna(subset=["noise_scale"])
 
 
+def _bands(part: pd.DataFrame) -> pd.DataFrame:
+    """`low` and `high` of each batch size and epoch: the range of several seeds, or the interval of one."""
+    low, high = ("noise_scale",) * 2 if _has_seeds(part) else ("noise_scale_low", "noise_scale_high")
+    of_epoch = _measured(part).groupby(["batch_size", "epoch"])
+    bands = pd.DataFrame({"low": of_epoch[low].min(), "high": of_epoch[high].max()}).dropna()
+    nothing = (bands["low"] == np.inf) | (bands["low"] <= 0) & (bands["high"] == np.inf)
+    return bands[~nothing].reset_index()
+
+
+def _has_seeds(part: pd.DataFrame) -> bool:
+    return part["seed"].nunique() > 1
+
+
+def _of_bands(part: pd.DataFrame) -> str:
+    """What the caption says of the bands."""
+    bands = _bands(part)
+    if bands.empty:
+        return "."
+    what = "their range" if _has_seeds(part) else "its interval at 95 %"
+    is_open = (bands["high"] == np.inf).any()
+    more = " A band up to the top is open: its upper end could not be measured." if is_open else ""
+    return f", with {what}.{more}"
+
+
 def _draw(ax: Axes, part: pd.DataFrame, at: int | None) -> None:
-    known = _measured(part)
+    known, bands = _measured(part), _bands(part)
     sizes = some(sorted(set(known["batch_size"])), SIZES)
+    filled = []
     for index, size in enumerate(sizes):
-        of_size = known[known["batch_size"] == size]
+        of_size, band = known[known["batch_size"] == size], bands[bands["batch_size"] == size]
         medians = of_size.groupby("epoch")["noise_scale"].median().replace(np.inf, np.nan)
         look = step(index, len(sizes), len(medians))
         ax.plot(medians.index, medians, label=str(size), **look)
-        ends = of_size.groupby("epoch")[["noise_scale_low", "noise_scale_high"]].mean()
-        ends = ends.replace([0.0, np.inf], np.nan).dropna()
-        ax.fill_between(
-            ends.index, ends["noise_scale_low"], ends["noise_scale_high"], color=look["color"], alpha=0.15,
-            linewidth=0,
-        )  # fmt: skip
-    if np.isfinite(end := final(part)):
-        ax.axhline(end, color=svg.TEXT, linewidth=1, linestyle=(0, (1, 2)))
+        for end in ("low", "high"):
+            ax.update_datalim(band.loc[np.isfinite(band[end]) & (band[end] > 0), ["epoch", end]].to_numpy())
+        filled.append((band, look["color"]))
+    if np.isfinite(last := final(part)):
+        ax.axhline(last, color=svg.TEXT, linewidth=1, linestyle=(0, (1, 2)))
     if at:
         ax.axhline(at, color=svg.TEXT, linewidth=1, linestyle=(0, (5, 3)))
     log_axis(ax)
+    bottom, top = ax.get_ylim()  # where the ends lie that are 0 or infinite
+    for band, color in filled:
+        low, high = band["low"].clip(lower=bottom), band["high"].clip(upper=top)
+        ax.fill_between(band["epoch"], low, high, color=color, alpha=0.15, linewidth=0)
+    ax.set_ylim(bottom, top)
     ax.set_ylabel("noise scale, rows")
     epoch_axis(ax, float(known["epoch"].max()))
     legend(ax, columns=SIZES, title="batch size")
