@@ -198,7 +198,7 @@ def train_in_numpy(
                 X = data.X_train[share] / scale
                 past[worker] = twin.gradient(x, X, data.y_train[share], *geometry)[0] / len(share)
             g = past.mean(axis=0)
-            noise += noise_of(past, g, len(rows))
+            noise += noise_of(past, g, len(rows), settings["batch_size"])
             w, state, ratio = optimizers.TWINS[name].step(w, g, state, t, rate, groups, settings)
         figures = [
             *evaluate(twin.forward(w, data.X_train[evaluated] / scale, *geometry), data.y_train[evaluated]),
@@ -209,8 +209,10 @@ def train_in_numpy(
     return np.column_stack([w, state]), np.array(metrics)
 
 
-def noise_of(of_workers: Floats, g: Floats, B: int) -> Floats:
-    """What an update adds to the sums of dml/noise_scale.dml, from the workers' mean gradients (k, P)."""
+def noise_of(of_workers: Floats, g: Floats, B: int, batch_size: int) -> Floats:
+    """What B rows add to the sums of dml/noise_scale.dml, from the workers' mean gradients (k, P)."""
+    if batch_size > 2 * B:
+        return np.zeros(6)
     b = B / len(of_workers)
     small, large = (of_workers**2).sum(axis=1).mean(), g @ g
     G2 = (B * large - b * small) / (B - b)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,12 +16,12 @@ WORKERS, B, D = 4, 64, 5
 T2 = 4.302653  # below it lie 97.5 % of Student's distribution with two degrees of freedom
 
 
-def sums_of(rng: np.random.Generator, G: Floats, deviation: float, updates: int) -> Floats:
-    """The sums of dml/noise_scale.dml over updates whose rows have gradients of mean G and this deviation."""
+def sums_of(rng: np.random.Generator, G: Floats, deviation: float, batches: Sequence[int]) -> Floats:
+    """The sums of dml/noise_scale.dml over batches of so many rows, of gradients of mean G."""
     total = np.zeros(6)
-    for _ in range(updates):
-        of_workers = G + deviation / np.sqrt(B / WORKERS) * rng.standard_normal((WORKERS, len(G)))
-        total += noise_of(of_workers, of_workers.mean(axis=0), B)
+    for rows in batches:
+        of_workers = G + deviation / np.sqrt(rows / WORKERS) * rng.standard_normal((WORKERS, len(G)))
+        total += noise_of(of_workers, of_workers.mean(axis=0), rows, max(batches))
     return total
 
 
@@ -35,7 +37,7 @@ def test_linear_regression_has_the_noise_scale_of_its_closed_form() -> None:
         X = rng.standard_normal((B, D))
         of_rows = X * (X @ d - np.sqrt(s2) * rng.standard_normal(B))[:, None]
         of_workers = of_rows.reshape(WORKERS, -1, D).mean(axis=1)
-        total += noise_of(of_workers, of_rows.mean(axis=0), B)
+        total += noise_of(of_workers, of_rows.mean(axis=0), B, B)
     G2 = d @ d
     S = (D + 2) * G2 + D * s2 - G2
     found = dict(zip(COLUMNS, noise_scales(total[None])[0], strict=True))
@@ -52,7 +54,7 @@ def test_intervals_hold_the_noise_scale_about_as_often_as_they_say(of_parameter:
     Nearly all intervals of the first gradient are bounded; most of the second, smaller one are not.
     """
     rng, G = np.random.default_rng(6), np.full(50, of_parameter)
-    low, high = noise_scales(np.array([sums_of(rng, G, 1.0, 40) for _ in range(400)]))[:, 3:].T
+    low, high = noise_scales(np.array([sums_of(rng, G, 1.0, [B] * 40) for _ in range(400)]))[:, 3:].T
     truth = 50 / (G @ G)
     held = int(((low <= truth) & (truth <= high)).sum())
     assert 362 <= held <= 395
@@ -91,7 +93,7 @@ def t_of_mean(values: Floats) -> float:
 def test_gradients_that_are_not_told_from_none_have_a_smallest_noise_scale_and_no_largest() -> None:
     """The estimate of |G|^2 is then above or below zero by chance."""
     found = noise_scales(
-        np.array([sums_of(np.random.default_rng(s), np.zeros(50), 1.0, 9) for s in range(9)])
+        np.array([sums_of(np.random.default_rng(s), np.zeros(50), 1.0, [B] * 9) for s in range(9)])
     )
     assert set(np.isnan(found[:, 2])) == {True, False}
     low, high = found[:, 3:].T
@@ -99,8 +101,21 @@ def test_gradients_that_are_not_told_from_none_have_a_smallest_noise_scale_and_n
     assert (low > B).sum() >= 8, "above the batch size, at which noise already hides the gradient"
 
 
+@pytest.mark.parametrize("last", [32, 2048, 4096, 6144])
+def test_the_last_batch_of_an_epoch_spoils_no_estimate_however_small_it_is(last: int) -> None:
+    """Seven batches of 8192 rows, and the rest. The noise of |G|^2 grows as the rows get fewer."""
+    rng, G = np.random.default_rng(7), np.full(50, 0.01)
+    found = noise_scales(np.array([sums_of(rng, G, 1.0, [8192] * 7 + [last]) for _ in range(300)]))
+    _, _, scale, low, high = found.T
+    truth = 50 / (G @ G)
+    assert np.median(scale) == pytest.approx(truth, rel=0.05)
+    assert found[:, 0].std() < 0.18 * (G @ G), "0.16 without the rest"
+    assert np.isfinite(high).mean() > 0.98
+    assert 0.91 <= ((low <= truth) & (truth <= high)).mean() <= 0.99
+
+
 def test_one_update_has_an_estimate_and_no_interval() -> None:
-    (found,) = noise_scales(sums_of(np.random.default_rng(1), np.ones(50), 0.1, 1)[None])
+    (found,) = noise_scales(sums_of(np.random.default_rng(1), np.ones(50), 0.1, [B])[None])
     assert found[2] > 0 and np.isnan(found[3:]).all()
 
 
