@@ -119,11 +119,11 @@ class StudyRecord:
         most = max((len(run.metrics) for run in self.runs), default=0)
         if not 1 <= epoch <= most:
             raise UserError(f"--epoch {epoch} must be from 1 to {most}, the epochs that the study has")
-        return dataclasses.replace(self, runs=tuple(_cut(run, epoch) for run in self.runs), epoch=epoch)
+        return dataclasses.replace(self, runs=tuple(cut(run, epoch) for run in self.runs), epoch=epoch)
 
 
-def _cut(run: RunRecord, epoch: int) -> RunRecord:
-    """The run as if it had stopped after an epoch."""
+def cut(run: RunRecord, epoch: int) -> RunRecord:
+    """The run as if it had stopped after an epoch, finished if it got there."""
     reached = len(run.metrics) >= epoch
     if reached and not (run.status == Status.DIVERGED and len(run.metrics) == epoch):
         return dataclasses.replace(

@@ -8,6 +8,7 @@ from largebatch.report.content import Content, accuracy_table, accuracy_title, a
 from largebatch.report.figures import Figure
 from largebatch.report.parts import Part
 from largebatch.report.summary import Comparison
+from largebatch.report.tables import middle
 from largebatch.terminal import table
 
 _MARK = {True: "yes", False: "no", None: "not known"}
@@ -53,7 +54,8 @@ def _figures(content: Content) -> list[str]:
     ]
     return [
         *figures,
-        f"{accuracy_title(content.cells)}: mean over the seeds, with the lowest and the highest.",
+        f"{accuracy_title(content.cells)}: {middle(content.results)} over the seeds, with the lowest and "
+        "the highest.",
         table.markdown(rows),
     ]
 
@@ -69,7 +71,7 @@ def _after_fewer_epochs(content: Content) -> list[str]:
     headings = ["batch size", *(f"{_plain(name)}, epoch {n}" for name in names for n in numbers)]
     return [
         f"## {accuracy_title(content.epochs)} after fewer epochs",
-        "Mean over the seeds.",
+        f"{middle(content.results).capitalize()} over the seeds.",
         table.markdown([headings, *([cell.text for cell in row] for row in rows)]),
     ]
 

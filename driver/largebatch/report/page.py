@@ -77,6 +77,7 @@ def render(content: Content) -> bytes:
         sections=_sections(content.figures),
         accuracy=accuracy_table(content.cells),
         accuracy_title=accuracy_title(content.cells),
+        middle=tables.middle(content.results).capitalize(),
         after_title=accuracy_title(content.epochs),
         after=after_epochs(content),
         runs=_runs(content),

@@ -47,8 +47,8 @@ def part(results: pd.DataFrame) -> list[Part]:
 
 def rankings(results: pd.DataFrame) -> dict[int, list[Rank]]:
     """The ranking at each batch size at which two lines share seeds enough."""
-    tunes = "budget" in results  # its own section says who is ahead, budget by budget
-    if results.empty or tunes or "seed" not in results:
+    # The own section of a study that tunes says who is ahead, budget by budget.
+    if results.empty or tables.tunes(results) or "seed" not in results:
         return {}
     return dict(_rankings(results))
 

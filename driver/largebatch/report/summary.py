@@ -33,11 +33,12 @@ def compare_with_paper(
 ) -> list[Comparison]:
     """The claims for all pairs of lines, from the runs of the paper's kind: LeNet on MNIST; else none.
 
+    The paper tunes nothing, so the claims are not about runs that are tuned.
     `per_worker` reads the paper's batch size as that of one worker. `seeds` adds single seeds' verdicts.
     """
     dataset, network = PAPERS_KIND
     own = results[(results["dataset"] == dataset) & (results["network"] == network)]
-    if own.empty:
+    if own.empty or tables.tunes(results):
         return []
     if per_worker:
         own = own.assign(batch_size=own["batch_size"] // own["workers"])

@@ -180,10 +180,21 @@ def groups(epochs_table: pd.DataFrame) -> list[str]:
 # ---- a row per line and batch size ----
 
 
+def middle(table: pd.DataFrame) -> str:
+    """What stands for the runs of several seeds: the mean, as in the paper, or of tuned runs the median."""
+    return "median" if tunes(table) else "mean"
+
+
+def tunes(table: pd.DataFrame) -> bool:
+    """Whether a table is that of a study that tunes."""
+    return "budget" in table
+
+
 def cells(results_table: pd.DataFrame) -> pd.DataFrame:
     """A row per line and batch size, over the seeds that finished; lines in the study's order.
 
-    `runs` counts them, `names` lists them; a measure is a mean with its lowest (_min) and highest (_max).
+    `runs` counts them, `names` lists them; a measure is their `middle` with the lowest (_min) and highest
+    (_max).
     """
     measures = [name for name in MEASURES if name != "validation_accuracy" or name in results_table]
     columns = [f"{name}{end}" for name in measures for end in ("", "_min", "_max")]
@@ -195,7 +206,7 @@ def cells(results_table: pd.DataFrame) -> pd.DataFrame:
             "line": line,
             "optimizer": group["optimizer"].iloc[0],
             "batch_size": batch_size,
-            **_cell(group, measures),
+            **_cell(group, measures, middle(results_table)),
         }
         for (line, batch_size), group in (
             finished.groupby(["line", "batch_size"], sort=False) if len(finished) else ()
@@ -207,11 +218,11 @@ def cells(results_table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="place").reset_index(drop=True)
 
 
-def _cell(group: pd.DataFrame, measures: Sequence[str]) -> dict[str, Any]:
+def _cell(group: pd.DataFrame, measures: Sequence[str], of_seeds: str) -> dict[str, Any]:
     values: dict[str, Any] = {"runs": len(group), "names": tuple(group["name"])}
     for name in measures:
         values |= {
-            name: group[name].mean(),
+            name: group[name].agg(of_seeds),
             f"{name}_min": group[name].min(),
             f"{name}_max": group[name].max(),
         }
@@ -225,14 +236,14 @@ def by_batch_size(cells_table: pd.DataFrame, line: str, measure: str) -> dict[in
 
 
 def after_epochs(epochs_table: pd.DataFrame, last: int) -> pd.DataFrame:
-    """Mean accuracy (`headline`) over the seeds: a row per line and batch size, a column per epoch count."""
+    """Accuracy (`headline`), the `middle` over the seeds: a row per line and batch size, a column per epoch."""
     wanted = [epoch for epoch in EPOCHS_SHOWN if epoch < last] + [last]
     some = epochs_table[epochs_table["epoch"].isin(wanted)]
     table = some.pivot_table(
         index=["line", "batch_size"],
         columns="epoch",
         values=headline(epochs_table),
-        aggfunc="mean",
+        aggfunc=middle(epochs_table),
         sort=True,
     )
     return table.reset_index().rename_axis(columns=None)

@@ -112,7 +112,7 @@ def _usual(
     comparisons = summary.compare_with_paper(study, results, per_worker=per_worker)
     targets = Targets.of(study)
     parts = [*protocols.part(study), *targets.part(), *ranking.part(shown)]
-    found = [] if study.epoch else readings.readings(study, per_worker=per_worker)
+    found = [] if study.epoch or tables.tunes(results) else readings.readings(study, per_worker=per_worker)
     return Content(
         study=study,
         results=results,

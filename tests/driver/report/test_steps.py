@@ -120,6 +120,17 @@ def test_a_profile_counts_the_batch_sizes_within_a_factor_of_the_best() -> None:
     }
 
 
+def test_a_line_that_lacks_a_batch_size_takes_none_from_the_profile_of_the_others() -> None:
+    whole = {64: [100], 128: [80], 256: [50]}
+    found = steps.profile(steps.medians(table({"sgd": whole, "lars": whole, "lamb": {128: [10]}})))
+    assert {(row.line, row.ratio): row.share for row in found.itertuples()} == {
+        ("sgd", 1.0): 1,
+        ("lars", 1.0): 1,
+    }
+    for lines in ({"sgd": whole, "lamb": {128: [10]}}, {"sgd": {64: [9]}, "lamb": {64: [10]}}):
+        assert steps.profile(steps.medians(table(lines))).empty, "nothing to compare"
+
+
 @pytest.fixture(scope="module")
 def targets(tmp_path_factory: pytest.TempPathFactory) -> Targets:
     """Of runs with recorded metrics, one of which did not finish, one with evaluations within epochs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,7 @@ from largebatch.records.reading import read_study
 from largebatch.report import figures, rates
 from largebatch.report.content import ABSENT
 from largebatch.report.figures import Figure
+from largebatch.report.figures.budgets import budgets
 from largebatch.report.statistics import paired
 from largebatch.report.tuning import table
 from largebatch.report.tuning.part import part
@@ -160,14 +162,59 @@ def test_a_study_that_tunes_is_drawn_by_rates_and_by_budgets(tmp_path: Path) -> 
         ended |= trials(one) | judged(one, 0.95, 0.96, 0.97)
     study = read_study(write_tuned(tmp_path / "study", cells, ended))
     of_cells = table.cells(study)
-    budgets = table.of_budgets(study, of_cells)
+    of_budgets = table.of_budgets(study, of_cells)
     trials_of = table.compared(of_cells)
     assert trials_of["validation_accuracy"].round(6).tolist()[:3] == [0.6, 0.7, 0.5], "all after one epoch"
     errors = rates.errors(trials_of, "validation_accuracy")
     assert errors["diverged"].sum() == 2 and errors["finished"].sum() == 6
-    drawn = figures.draw_tuned(trials_of, table.finals(study, budgets))
+    drawn = figures.draw_tuned(trials_of, table.finals(study, of_budgets))
     assert [figure.name for figure in drawn] == ["best-rate", "errors-lars", "equal-epochs", "equal-updates"]
     assert "Error on the validation part after epoch 1 of 2." in drawn[1].caption
+
+
+def test_pictures_count_a_diverged_seed_as_the_table_does(tmp_path: Path) -> None:
+    both = [SGD, dataclasses.replace(SGD, budget=UPDATES)]
+    ended = {**trials(SGD), **judged(SGD, 0.9, 0, 0)}
+    study = read_study(write_tuned(tmp_path / "study", both, ended))
+    of_cells = table.cells(study)
+    drawn = next(budgets(table.finals(study, table.of_budgets(study, of_cells))))
+    assert isinstance(drawn.draw, partial)
+    assert drawn.draw.keywords["part"]["median"].tolist() == [0.0]
+    assert part(of_cells).tables[0].rows[1][-1] == "0.00% (0.00% to 90.00%, 3 seeds)"
+
+
+def test_the_ranking_lists_all_optimizers_with_their_interval(tmp_path: Path) -> None:
+    third = dataclasses.replace(
+        SGD, trials=tuple(dataclasses.replace(trial, optimizer="nesterov") for trial in SGD.trials)
+    )
+    ended = {**trials(SGD), **trials(LARS), **judged(SGD, 0.8, 0.9, 0.7), **judged(LARS, 0.9, 0.95, 0.85)}
+    found = part(table.cells(read_study(write_tuned(tmp_path / "study", [SGD, LARS, third], ended))))
+    rows = next(shown.rows for shown in found.tables if shown.title == "Ranking by equal epochs")
+    assert [list(row) for row in rows[1:]] == [
+        ["8", "LARS", "90.00%", "85.00% to 95.00%", "3", "SGD with momentum", "none"],
+        ["8", "SGD with momentum", "80.00%", "70.00% to 90.00%", "3", "none", "none"],
+    ]
+
+
+def test_a_verdict_before_all_seeds_have_ended_holds_so_far(tmp_path: Path) -> None:
+    five = [dataclasses.replace(of, seeds=5) for of in (SGD, LARS)]
+    ended = {**trials(SGD), **trials(LARS), **judged(five[1], 0.9, 0.9, 0.9)}
+    behind = {**ended, **judged(five[0], 0.8, 0.8, 0.8, 0.8, 0.8)}
+    found = part(table.cells(read_study(write_tuned(tmp_path / "ahead", five, behind))))
+    assert found.tables[0].rows[1][2] == "all others so far"
+    assert found.sentences[0].endswith("(ahead of all others with every seed so far).")
+    level = {**ended, **judged(five[0], 0.8, 0.8, 0.95, 0.8, 0.8)}
+    found = part(table.cells(read_study(write_tuned(tmp_path / "level", five, level))))
+    assert found.sentences[0].endswith("(not ahead of any other with every seed so far).")
+
+
+def test_a_trial_that_another_study_trains_further_shows_what_it_was_judged_by(tmp_path: Path) -> None:
+    third = SGD.trials[2]
+    ended = {**trials(SGD), third: ("diverged", [0.5, 0.99])}
+    (one,) = table.cells(read_study(write_tuned(tmp_path / "study", [SGD], ended)))
+    row = table.trials([one]).set_index("trial").loc[3]
+    assert (row["rung"], row["validation_accuracy"], row["status"]) == (1, 0.5, "paused")
+    assert table.tuned([one])["diverged"].tolist() == [1], "trial 4"
 
 
 def test_equal_medians_are_named_together_and_cells_that_diverged_are_not_the_best(tmp_path: Path) -> None:
@@ -199,6 +246,8 @@ def test_the_report_has_a_row_per_trial_per_cell_and_per_final_run(
     assert list(cells["better_than"]) == ["", "sgd_momentum", ""]
     assert list(cells["best_trial"]) == [2, 2, 2] and list(cells["diverged"]) == [1, 1, 1]
     assert list(cells["test_accuracy_median"]) == [0.9, 0.96, 0.9]
+    assert list(cells["test_accuracy_interval_low"]) == [0.9, 0.95, 0.9]
+    assert list(cells["trial_epochs"]) == [6, 6, 6]
     results = csv(folder, "results.csv")
     assert list(results["budget"]) == ["epochs"] * 6 + ["updates"] * 3
     assert set(results["test_part"]) == {True} and set(results["line"]) == {

@@ -15,7 +15,7 @@ from largebatch.records.result import Status
 from largebatch.report import svg
 from largebatch.report.claims import PAPERS_KIND
 from largebatch.report.figures.style import Drawing, category, legend, percent
-from largebatch.report.tables import line_names
+from largebatch.report.tables import line_names, middle, tunes
 
 TICK_DISTANCE = 0.04  # least distance of two batch sizes on the axis, as a part of it
 
@@ -24,10 +24,11 @@ def against_batch_size(results: pd.DataFrame, cells: pd.DataFrame) -> Iterator[D
     """A figure for each measure of accuracy that has values."""
     if cells.empty:
         return
-    note = "Mean over the seeds, with the lowest and the highest. " if (cells["runs"] > 1).any() else ""
-    papers = (results[["dataset", "network"]] == list(PAPERS_KIND)).all(axis=None)
+    over = f"{middle(results).capitalize()} over the seeds"
+    note = f"{over}, with the lowest and the highest. " if (cells["runs"] > 1).any() else ""
+    papers = not tunes(results) and (results[["dataset", "network"]] == list(PAPERS_KIND)).all(axis=None)
     if (results["status"] == Status.DIVERGED).any():
-        note += "A cross at the bottom: a run diverged."
+        note += "A cross at the bottom: a run diverged, and does not count."
     for measure, caption in (
         ("test_accuracy", "Figure 2 of the paper. " if papers else ""),
         ("validation_accuracy", ""),
@@ -69,7 +70,7 @@ def _draw_measure(ax: Axes, results: pd.DataFrame, cells: pd.DataFrame, measure:
 
 
 def draw_line(ax: Axes, part: pd.DataFrame, measure: str, count: str, look: Mapping[str, Any]) -> None:
-    """A line of means; from the lowest to the highest where the column `count` is above one."""
+    """A line; from the lowest to the highest where the column `count` is above one."""
     ax.plot(part["batch_size"], part[measure], **look)
     several = part[part[count] > 1]
     below, above = (abs(several[f"{measure}_{end}"] - several[measure]) for end in ("min", "max"))
@@ -80,7 +81,7 @@ def draw_line(ax: Axes, part: pd.DataFrame, measure: str, count: str, look: Mapp
 
 
 def draw_lines(ax: Axes, cells: pd.DataFrame, names: Sequence[str], measure: str) -> None:
-    """A line per name: means, and from the lowest to the highest where there are several runs."""
+    """A line per name, and from the lowest to the highest where there are several runs."""
     for index, name in enumerate(names):
         part = cells[cells["line"] == name]
         if part.empty:

@@ -18,20 +18,23 @@ SECTION = "budgets"
 
 def budgets(results: pd.DataFrame) -> Iterator[Drawing]:
     """A figure per budget of the final runs (tuning.table.finals), where there are several; of one scale."""
-    finished = results[(results["status"] == Status.FINISHED) & results["test_accuracy"].notna()]
-    if finished["budget"].nunique() < 2:
+    diverged = results["status"] == Status.DIVERGED
+    known = results.assign(test_accuracy=results["test_accuracy"].mask(diverged, 0.0))
+    ended = known[known["test_accuracy"].notna()]
+    if ended["budget"].nunique() < 2:
         return
-    names = list(dict.fromkeys(finished["optimizer"]))
+    names = list(dict.fromkeys(ended["optimizer"]))
     keys = ["budget", "optimizer", "batch_size"]
-    cells = finished.groupby(keys)["test_accuracy"].agg(["median", "min", "max"]).reset_index()
+    cells = ended.groupby(keys)["test_accuracy"].agg(["median", "min", "max"]).reset_index()
     low = float(cells["min"].min()) - 0.02
-    for budget in dict.fromkeys(finished["budget"]):
+    for budget in dict.fromkeys(ended["budget"]):
         part = cells[cells["budget"] == budget]
         yield Drawing(
             f"equal-{slug(str(budget))}",
             SECTION,
             f"Test accuracy at equal {budget} against batch size",
-            "Each optimizer with its tuned settings. Median over the seeds, with the lowest and the highest.",
+            "Each optimizer with its tuned settings. Median over the seeds, with the lowest and the highest; "
+            "a diverged seed counts as 0.",
             partial(_draw, part=part, names=names, low=low),
         )
 

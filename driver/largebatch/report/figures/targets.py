@@ -41,13 +41,12 @@ def to_target(medians: pd.DataFrame) -> Iterator[Drawing]:
                 partial(_draw_steps, part=part, measure=measure),
             )
         found = profile(part)
-        if found["line"].nunique() > 1 and part["batch_size"].nunique() > 1:
+        if len(found):
             yield Drawing(
                 f"profile-{slug(share)}",
                 SECTION,
                 f"Performance profile to {share}",
-                "At how many of the batch sizes a line takes at most so many times the updates of the best "
-                "line there. Higher is better; the left end counts where it is the best.",
+                _of_profile(part, found),
                 partial(_draw_profile, found=found),
             )
 
@@ -63,6 +62,15 @@ def _caption(measure: str, part: pd.DataFrame) -> str:
     if (part["reached"] * 2 <= part["runs"]).any():
         words.append("A cross at the top: not reached, by half of the runs or more.")
     return " ".join(words)
+
+
+def _of_profile(part: pd.DataFrame, found: pd.DataFrame) -> str:
+    words = (
+        "At how many of the batch sizes a line takes at most so many times the updates of the best line "
+        "there. Higher is better; the left end counts where it is the best."
+    )
+    left_out = [line for line in dict.fromkeys(part["line"]) if line not in set(found["line"])]
+    return f"{words} Not run at every batch size: {', '.join(left_out)}." if left_out else words
 
 
 def _draw_steps(ax: Axes, part: pd.DataFrame, measure: str) -> None:

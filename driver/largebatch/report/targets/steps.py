@@ -134,10 +134,14 @@ def profile(medians_table: pd.DataFrame) -> pd.DataFrame:
 
     The ratio of a line at a batch size is that of its updates to the fewest of any line there. The share is
     that of the batch sizes, of all that a line reached, at which the line's ratio is at most `ratio`.
+    Lines that were not run at every batch size are left out: a share would be one of other batch sizes.
+    Empty with fewer than two lines, or two batch sizes that one of them reached.
     """
     lines = list(dict.fromkeys(medians_table["line"]))
     wide = medians_table.pivot(index="batch_size", columns="line", values="updates")[lines]
-    wide = wide.dropna().replace(math.inf, np.nan).dropna(how="all")
+    wide = wide.dropna(axis="columns").replace(math.inf, np.nan).dropna(how="all")
+    if min(wide.shape) < 2:
+        wide = wide.iloc[:, :0]
     ratios = wide.div(wide.min(axis=1), axis=0)
     rows = [
         {"line": line, "ratio": ratio, "share": float((ratios[line] <= ratio).mean())}

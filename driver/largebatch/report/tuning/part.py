@@ -8,7 +8,7 @@ from largebatch.records.reading import NoResult
 from largebatch.records.result import Status
 from largebatch.report.content import ABSENT
 from largebatch.report.parts import Part, Table
-from largebatch.report.statistics import BY_CHANCE, paired
+from largebatch.report.statistics import BY_CHANCE, paired, ranking
 from largebatch.report.tables import shown
 from largebatch.report.tuning.table import Tuned
 from largebatch.settings.training import Training
@@ -19,21 +19,29 @@ from largebatch.tuning.select import edges
 _ANSWER = (
     "Median test accuracy over the seeds, with the lowest and the highest; a diverged seed counts as 0. "
     "Settings were chosen on validation rows. An optimizer is ahead of another if it is so with every seed, "
-    f"{LEAST_SEEDS} at least. {BY_CHANCE}"
+    f"{LEAST_SEEDS} at least. {BY_CHANCE} Seeds show the chance of start values and orders of rows, not that "
+    "of which settings were tried."
+)
+_RANKING = (
+    "All optimizers, from the highest median to the lowest. The interval is that of the median at 95 %, by "
+    "bootstrap over the seeds. Of fewer than six it is their range, which is narrower than 95 % asks for."
 )
 _SETTINGS = (
     "The best trial of each cell that is decided. A value that is marked is the lowest or highest of all "
-    "trials, so a better one may lie beyond. Of two values none is marked."
+    "trials, so a better one may lie beyond, in the range or outside. Of two values none is marked."
 )
 
 
 def part(cells: Sequence[Tuned]) -> Part:
     """The part of a study that tunes."""
     budgets = list(dict.fromkeys(one.cell.budget for one in cells))
-    answers = [_answer(budget, [one for one in cells if one.cell.budget == budget]) for budget in budgets]
+    of_budget = {budget: [one for one in cells if one.cell.budget == budget] for budget in budgets}
+    answers = [_answer(budget, of) for budget, of in of_budget.items()]
+    ranks = [_ranking(budget, of) for budget, of in of_budget.items() if any(one.accuracies for one in of)]
     settings = Table("Best settings", _SETTINGS, _settings(cells))
     sentences = [*_answers(cells, budgets), *_edges(cells), _progress(cells), *_undecided(cells)]
-    return Part("tuning", "Which optimizer at which batch size", sentences, [*answers, settings], leads=True)
+    tables = [*answers, *ranks, settings]
+    return Part("tuning", "Which optimizer at which batch size", sentences, tables, figures=("budgets", "rates"), leads=True)
 
 
 def name_of(budget: str) -> str:
@@ -87,9 +95,10 @@ def _ahead(best: Tuned | None, cells: Sequence[Tuned]) -> str:
         return ABSENT
     beaten = [one.title for one in others if paired(best.accuracies, one.accuracies).is_ahead]
     all_tested = all(one.accuracies or _all_diverged(one) for one in cells)
+    so_far = "" if all(len(one.accuracies) == one.cell.seeds for one in (best, *others)) else " so far"
     if all_tested and len(beaten) == len(others):
-        return "all others"
-    return ", ".join(beaten) or "none"
+        return f"all others{so_far}"
+    return (", ".join(beaten) or "none") + so_far
 
 
 def _accuracy(one: Tuned | None) -> str:
@@ -123,9 +132,28 @@ def _told(ahead: str, seeds: int) -> str:
         return "no other has been tested"
     if seeds < LEAST_SEEDS:
         return f"{counted(seeds, 'seed')}, too few to be ahead"
-    if ahead == "none":
-        return "not ahead of any other with every seed"
-    return f"ahead of {ahead} with every seed"
+    so_far = " so far" if ahead.endswith(" so far") else ""
+    whom = ahead.removesuffix(so_far)
+    return f"{f'ahead of {whom}' if whom != 'none' else 'not ahead of any other'} with every seed{so_far}"
+
+
+def _ranking(budget: str, cells: Sequence[Tuned]) -> Table:
+    rows = [["batch size", "optimizer", "median", "interval", "seeds", "ahead of", "not told apart from"]]
+    for size in sorted({one.training.batch_size for one in cells}):
+        here = [one for one in cells if one.training.batch_size == size]
+        rows += [
+            [
+                str(size),
+                rank.line,
+                f"{rank.median:.2%}",
+                " to ".join(f"{end:.2%}" for end in rank.interval),
+                str(len(rank.values)),
+                ", ".join(rank.ahead_of) or "none",
+                ", ".join(rank.beside) or "none",
+            ]
+            for rank in ranking({one.title: one.accuracies for one in here if one.accuracies})
+        ]
+    return Table(f"Ranking by {name_of(budget)}", _RANKING, rows)
 
 
 # ---- settings ----
@@ -179,7 +207,7 @@ def _edges(cells: Sequence[Tuned]) -> list[str]:
         return []
     return [
         f"In {len(at)} of {len(decided)} cells a best value is at an edge of what was tried: "
-        f"{', '.join(dict.fromkeys(at))}. A wider range may hold a better one."
+        f"{', '.join(dict.fromkeys(at))}. More trials or a wider range may find a better one."
     ]
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from largebatch.records.reading import RunRecord, StudyRecord
+from largebatch.records.reading import RunRecord, StudyRecord, cut
 from largebatch.records.result import Status
 from largebatch.report import tables
-from largebatch.report.statistics import paired
+from largebatch.report.statistics import bootstrap_interval, paired
 from largebatch.settings.optimizers import OPTIMIZERS
 from largebatch.settings.training import Training
 from largebatch.settings.tuning import EPOCHS, Cell
@@ -77,8 +77,16 @@ def cells(study: StudyRecord) -> list[Tuned]:
         stands = standing(cell, curves.__getitem__)
         seeds = [] if stands.best is None else cell.finals(stands.best)
         known = tuple(finals[run] for run in seeds if run in finals)
-        found.append(Tuned(cell, stands, tuple(runs[trial] for trial in cell.trials), known))
+        trials = tuple(_up_to(runs[trial], stands.goals.get(trial)) for trial in cell.trials)
+        found.append(Tuned(cell, stands, trials, known))
     return found
+
+
+def _up_to(run: RunRecord, goal: int | None) -> RunRecord:
+    """A trial without the epochs after its goal, which another study that shares the run may have trained."""
+    if goal is None or len(run.metrics) <= goal:
+        return run
+    return dataclasses.replace(cut(run, goal), status=Status.PAUSED)
 
 
 # ---- a row per trial ----
@@ -198,6 +206,7 @@ def _rivals(one: Tuned, every: Iterable[Tuned]) -> list[Tuned]:
 def _tuned(one: Tuned, rivals: Iterable[Tuned]) -> dict[str, Any]:
     best = one.stands.best
     accuracies = list(one.accuracies.values())
+    interval = bootstrap_interval(accuracies) if accuracies else (np.nan, np.nan)
     found: dict[str, Any] = {
         "budget": one.cell.budget,
         "optimizer": one.training.optimizer,
@@ -205,6 +214,7 @@ def _tuned(one: Tuned, rivals: Iterable[Tuned]) -> dict[str, Any]:
         "epochs": one.training.epochs,
         "trials": len(one.trials),
         "diverged": sum(run.status == Status.DIVERGED for run in one.trials),
+        "trial_epochs": sum(len(run.metrics) for run in one.trials),
         "decided": one.stands.decided and one.cell.complete,
     }
     if best is not None:
@@ -220,6 +230,8 @@ def _tuned(one: Tuned, rivals: Iterable[Tuned]) -> dict[str, Any]:
         "test_accuracy_median": float(np.median(accuracies)) if accuracies else np.nan,
         "test_accuracy_min": min(accuracies, default=np.nan),
         "test_accuracy_max": max(accuracies, default=np.nan),
+        "test_accuracy_interval_low": interval[0],
+        "test_accuracy_interval_high": interval[1],
         "better_than": ", ".join(
             o.training.optimizer for o in rivals if paired(one.accuracies, o.accuracies).is_ahead
         ),
