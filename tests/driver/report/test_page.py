@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -13,8 +15,10 @@ from largebatch.records.run_folder import RunFolder
 from largebatch.report import figures
 from largebatch.report.write import report
 from largebatch.settings.training import Training
+from largebatch.settings.tuning import UPDATES, Cell
 from tests.support.browser import CHROMIUM, Browser
 from tests.support.study_samples import finished_study, write_run, write_study
+from tests.support.tuned import base, cell, write_tuned
 
 RECORDS = Path(__file__).parents[2] / "recorded"
 EVIL = (
@@ -24,6 +28,10 @@ EVIL = (
 WIDTHS = (390, 1280)
 SMALLEST_LETTERS_PX = 8.5
 
+OUTSIDE = (
+    "[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll, pre, svg'))"
+    ".filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
+)
 HEADINGS = "[...document.querySelectorAll('.sortable thead th')]"
 HEADING = f"{HEADINGS}.find(th => th.textContent.startsWith('%s'))"
 COLUMN = (
@@ -50,6 +58,22 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "study.json").write_text(json.dumps(study))
     RunFolder(folder / "runs" / trainings[-3].name).write_versions({EVIL: EVIL})
     return report(folder).page
+
+
+@pytest.fixture(scope="module")
+def tuned_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a study that tunes two optimizers at two batch sizes by two budgets, with targets."""
+    cells: list[Cell] = []
+    ended: dict[Training, tuple[str, list[float]]] = {}
+    for place, (optimizer, size) in enumerate(itertools.product(("sgd_momentum", "lars"), (8, 16))):
+        of = cell(4, (1, 2), share=0.5, of=base(optimizer, size, epochs=2))
+        cells += [of, dataclasses.replace(of, budget=UPDATES)]
+        ended |= {trial: ("paused", [0.5]) for trial in of.trials[2:]}
+        ended |= {trial: ("finished", [0.5, 0.9]) for trial in of.trials[:2]}
+        best = of.finals(of.trials[0])
+        ended |= {run: ("finished", [0.6, 0.8 + 0.01 * place]) for run in best[:-1]}
+        ended[best[-1]] = ("diverged", [0.1])
+    return report(write_tuned(tmp_path_factory.mktemp("tuned") / "study", cells, ended, targets=(0.7,))).page
 
 
 @pytest.fixture(scope="module")
@@ -110,11 +134,23 @@ def test_the_page_fits_and_loads_nothing_else(browser: Browser, page: Path, widt
     assert browser.requests == [page.resolve().as_uri()]
     assert browser.evaluate("document.title") == EVIL
     assert browser.evaluate("document.documentElement.scrollWidth") <= width
-    outside = (
-        "[...document.querySelectorAll('body *')].filter(e => !e.closest('.scroll, pre, svg'))"
-        ".filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"
+    assert browser.evaluate(OUTSIDE) == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_of_a_study_that_tunes_fits_and_leads_with_its_answer(
+    browser: Browser, tuned_page: Path, width: int
+) -> None:
+    browser.open(tuned_page, width)
+    assert browser.errors == []
+    assert browser.evaluate("document.documentElement.scrollWidth") <= width
+    assert browser.evaluate(OUTSIDE) == []
+    assert browser.evaluate("document.querySelector('section[id] ~ section h2').textContent") == (
+        "Which optimizer at which batch size"
     )
-    assert browser.evaluate(outside) == []
+    headings = browser.evaluate("[...document.querySelectorAll('h2')].map(h => h.textContent)")
+    assert {"Equal epochs beside equal updates", "Learning rates against batch size"} <= set(headings)
+    assert "The paper's claims" not in headings
 
 
 @pytest.mark.parametrize("width", WIDTHS)

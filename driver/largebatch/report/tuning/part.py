@@ -41,7 +41,14 @@ def part(cells: Sequence[Tuned]) -> Part:
     settings = Table("Best settings", _SETTINGS, _settings(cells))
     sentences = [*_answers(cells, budgets), *_edges(cells), _progress(cells), *_undecided(cells)]
     tables = [*answers, *ranks, settings]
-    return Part("tuning", "Which optimizer at which batch size", sentences, tables, figures=("budgets", "rates"), leads=True)
+    return Part(
+        "tuning",
+        "Which optimizer at which batch size",
+        sentences,
+        tables,
+        figures=("budgets", "rates"),
+        leads=True,
+    )
 
 
 def name_of(budget: str) -> str:
