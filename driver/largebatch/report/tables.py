@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ MEASURES = (
 # Accuracies by which lines may be compared, the best first.
 HEADLINES = ("test_accuracy", "validation_accuracy", "train_accuracy")
 EPOCHS_SHOWN = (1, 2, 5, 10, 20, 50, 100)
+Middle = Literal["mean", "median"]
 _WITHIN_A_LINE = ("optimizer", "batch_size", "seed")
 
 
@@ -180,7 +181,7 @@ def groups(epochs_table: pd.DataFrame) -> list[str]:
 # ---- a row per line and batch size ----
 
 
-def middle(table: pd.DataFrame) -> str:
+def middle(table: pd.DataFrame) -> Middle:
     """What stands for the runs of several seeds: the mean, as in the paper, or of tuned runs the median."""
     return "median" if tunes(table) else "mean"
 
@@ -218,7 +219,7 @@ def cells(results_table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="place").reset_index(drop=True)
 
 
-def _cell(group: pd.DataFrame, measures: Sequence[str], of_seeds: str) -> dict[str, Any]:
+def _cell(group: pd.DataFrame, measures: Sequence[str], of_seeds: Middle) -> dict[str, Any]:
     values: dict[str, Any] = {"runs": len(group), "names": tuple(group["name"])}
     for name in measures:
         values |= {
@@ -236,7 +237,9 @@ def by_batch_size(cells_table: pd.DataFrame, line: str, measure: str) -> dict[in
 
 
 def after_epochs(epochs_table: pd.DataFrame, last: int) -> pd.DataFrame:
-    """Accuracy (`headline`), the `middle` over the seeds: a row per line and batch size, a column per epoch."""
+    """Accuracy (`headline`), the `middle` over the seeds: a row per line and batch size, a column per epoch
+    count.
+    """
     wanted = [epoch for epoch in EPOCHS_SHOWN if epoch < last] + [last]
     some = epochs_table[epochs_table["epoch"].isin(wanted)]
     table = some.pivot_table(
