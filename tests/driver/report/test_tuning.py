@@ -301,3 +301,13 @@ def test_what_cuts_runs_off_a_study_that_tunes_is_refused(tmp_path: Path) -> Non
         report(folder, epoch=1)
     with pytest.raises(UserError, match="leave out --only and --epoch"):
         report(folder, only={"optimizer": ["lars"]})
+
+
+def test_before_the_number_of_trials_is_known_nothing_is_said_of_final_runs(tmp_path: Path) -> None:
+    first = dataclasses.replace(SGD, trials=SGD.trials[:1], seeds=0)
+    ended: Ended = {first.trials[0]: ("finished", [0.5, 0.9])}
+    found = part(table.cells(read_study(write_tuned(tmp_path / "study", [first], ended))))
+    assert found.sentences == [
+        "1 trial, 0 of which diverged.",
+        "1 of 1 cells are not decided yet: their trials have not all ended.",
+    ]

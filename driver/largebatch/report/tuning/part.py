@@ -227,10 +227,9 @@ def _progress(cells: Sequence[Tuned]) -> str:
     # Cells of two budgets that have the same trials have the same final runs.
     planned = {one.cell.trials: one.cell.seeds for one in cells if not _all_diverged(one)}
     so_far = f"{begun} of which have begun and {diverged}" if begun < len(trials) else f"{diverged} of which"
-    return (
-        f"{counted(len(trials), 'trial')}, {so_far} diverged; {done} of "
-        f"{counted(sum(planned.values()), 'final run')} have ended."
-    )
+    told = f"{counted(len(trials), 'trial')}, {so_far} diverged"
+    count = sum(planned.values())
+    return f"{told}; {done} of {counted(count, 'final run')} have ended." if count else f"{told}."
 
 
 def _all_diverged(one: Tuned) -> bool:
