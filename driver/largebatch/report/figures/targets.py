@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from largebatch.report import svg
 from largebatch.report.figures.batch_size import batch_size_axis, draw_line
@@ -16,6 +18,7 @@ from largebatch.report.figures.style import Drawing, category, legend, log_axis,
 from largebatch.report.targets.steps import MEASURES, knee, profile
 
 SECTION = "targets"
+CROSS_POINTS = 6.0  # between the crosses of two lines at one batch size
 _LABELS = {
     "updates": "updates to the target",
     "epoch": "epochs to the target",
@@ -77,7 +80,9 @@ def _draw_steps(ax: Axes, part: pd.DataFrame, measure: str) -> None:
     names = list(dict.fromkeys(part["line"]))
     sizes = sorted(set(part["batch_size"].astype(int)))
     for index, name in enumerate(names):
-        _draw_line(ax, part[part["line"] == name], measure, index, name)
+        # Crosses lie side by side: several lines may miss the target at one batch size.
+        aside = CROSS_POINTS * (index - (len(names) - 1) / 2)
+        _draw_line(ax, part[part["line"] == name], measure, {**category(index), "label": name}, aside)
     _draw_perfect(ax, part, measure)
     log_axis(ax)
     ax.set_ylim(bottom=max(ax.get_ylim()[0], float(part[f"{measure}_min"].min()) / 2))
@@ -86,12 +91,11 @@ def _draw_steps(ax: Axes, part: pd.DataFrame, measure: str) -> None:
     legend(ax, columns=2 if len(names) < 5 and max(map(len, names)) < 24 else 1)
 
 
-def _draw_line(ax: Axes, of_line: pd.DataFrame, measure: str, index: int, name: str) -> None:
-    look = category(index)
+def _draw_line(ax: Axes, of_line: pd.DataFrame, measure: str, look: Mapping[str, Any], aside: float) -> None:
     there = of_line[np.isfinite(of_line[measure])]
-    draw_line(ax, there, measure, "reached", {**look, "label": name})
+    draw_line(ax, there, measure, "reached", look)
     never = of_line[~np.isfinite(of_line[measure])]["batch_size"]
-    top = ax.get_xaxis_transform()
+    top = ax.get_xaxis_transform() + ScaledTranslation(aside / 72, 0, ax.figure.dpi_scale_trans)
     ax.plot(never, [0.98] * len(never), "x", color=look["color"], transform=top, clip_on=False)
     at = knee(of_line)
     if measure == "updates" and at is not None:
