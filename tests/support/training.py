@@ -198,7 +198,7 @@ def train_in_numpy(
                 X = data.X_train[share] / scale
                 past[worker] = twin.gradient(x, X, data.y_train[share], *geometry)[0] / len(share)
             g = past.mean(axis=0)
-            noise += noise_of(past, g, len(rows), settings["batch_size"])
+            noise += noise_of(past, g, len(rows), min(settings["batch_size"], len(order)))
             w, state, ratio = optimizers.TWINS[name].step(w, g, state, t, rate, groups, settings)
         figures = [
             *evaluate(twin.forward(w, data.X_train[evaluated] / scale, *geometry), data.y_train[evaluated]),
