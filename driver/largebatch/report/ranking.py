@@ -11,7 +11,7 @@ import pandas as pd
 from largebatch.records.result import Status
 from largebatch.report import tables
 from largebatch.report.parts import Part, Table
-from largebatch.report.statistics import BY_CHANCE, BySeed, Rank, ranking
+from largebatch.report.statistics import BY_CHANCE, OF_INTERVAL, BySeed, Rank, ranking
 from largebatch.settings.tuning import LEAST_SEEDS
 
 _HEADINGS = (
@@ -37,9 +37,8 @@ def part(results: pd.DataFrame) -> list[Part]:
     text = (
         f"The line with the highest median {word} over its seeds. It is called ahead of another only if it "
         f"is above it with every seed that both have, {LEAST_SEEDS} at least: equal seeds mean equal start "
-        f"values and equal batches. {BY_CHANCE} The interval is that of the median at 95 %, by bootstrap "
-        "over the seeds. Of fewer than six it is their range, which is narrower than 95 % asks for. A run "
-        "that diverged counts as the lowest of all."
+        f"values and equal batches. {BY_CHANCE} {OF_INTERVAL} A run that diverged counts as the "
+        "lowest of all."
     )
     sentence = f"At {told} of {len(found)} batch sizes a line is ahead of another with every seed."
     return [Part("ranking", "Which line at which batch size", [sentence], [Table("Ranking", text, rows)])]

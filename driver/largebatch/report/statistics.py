@@ -15,6 +15,10 @@ from largebatch.settings.tuning import LEAST_SEEDS
 BY_CHANCE = (  # in 2 / 2^n of cases
     "Of two equal lines, one is ahead by chance in 25 % of cases with three seeds, in 6 % with five."
 )
+OF_INTERVAL = (
+    "The interval is that of the median at 95 %, by bootstrap over the seeds. Of fewer than six it is their "
+    "range, which is narrower than 95 % asks for."
+)
 CONFIDENCE = 0.95
 RESAMPLES = 9999
 _SEED = 20181206  # of the resamples, so that equal results give equal reports

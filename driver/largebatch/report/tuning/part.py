@@ -8,7 +8,7 @@ from largebatch.records.reading import NoResult
 from largebatch.records.result import Status
 from largebatch.report.content import ABSENT
 from largebatch.report.parts import Part, Table
-from largebatch.report.statistics import BY_CHANCE, paired, ranking
+from largebatch.report.statistics import BY_CHANCE, OF_INTERVAL, paired, ranking
 from largebatch.report.tables import shown
 from largebatch.report.tuning.table import Tuned
 from largebatch.settings.training import Training
@@ -22,10 +22,7 @@ _ANSWER = (
     f"{LEAST_SEEDS} at least. {BY_CHANCE} Seeds show the chance of start values and orders of rows, not that "
     "of which settings were tried."
 )
-_RANKING = (
-    "All optimizers, from the highest median to the lowest. The interval is that of the median at 95 %, by "
-    "bootstrap over the seeds. Of fewer than six it is their range, which is narrower than 95 % asks for."
-)
+_RANKING = f"All optimizers, from the highest median to the lowest. {OF_INTERVAL}"
 _SETTINGS = (
     "The best trial of each cell that is decided. A value that is marked is the lowest or highest of all "
     "trials, so a better one may lie beyond, in the range or outside. Of two values none is marked."
@@ -65,12 +62,13 @@ def _answer(budget: str, cells: Sequence[Tuned]) -> Table:
     rows = [["batch size", "best", "ahead of", *titles]]
     for size in sizes:
         of_title = {one.title: one for one in cells if one.training.batch_size == size}
-        best = winner(list(of_title.values()))
+        here = list(of_title.values())
+        best = winner(here)
         rows.append(
             [
                 str(size),
-                _best(best, list(of_title.values())) if best else ABSENT,
-                _ahead(best, list(of_title.values())),
+                _best(best, here) if best else ABSENT,
+                _ahead(best, here) + (_so_far(here) if best else ""),
                 *(_accuracy(of_title.get(title)) for title in titles),
             ]
         )
@@ -102,10 +100,16 @@ def _ahead(best: Tuned | None, cells: Sequence[Tuned]) -> str:
         return ABSENT
     beaten = [one.title for one in others if paired(best.accuracies, one.accuracies).is_ahead]
     all_tested = all(one.accuracies or _all_diverged(one) for one in cells)
-    so_far = "" if all(len(one.accuracies) == one.cell.seeds for one in (best, *others)) else " so far"
     if all_tested and len(beaten) == len(others):
-        return f"all others{so_far}"
-    return (", ".join(beaten) or "none") + so_far
+        return "all others"
+    return ", ".join(beaten) or "none"
+
+
+def _so_far(cells: Sequence[Tuned]) -> str:
+    """What is said behind a verdict on several optimizers while seeds of a tested one have not ended."""
+    tested = [one for one in cells if one.accuracies]
+    is_open = len(tested) > 1 and any(len(one.accuracies) < one.cell.seeds for one in tested)
+    return " so far" if is_open else ""
 
 
 def _accuracy(one: Tuned | None) -> str:
@@ -124,7 +128,7 @@ def _answers(cells: Sequence[Tuned], budgets: Sequence[str]) -> list[str]:
     for budget in budgets:
         sizes = sorted({one.training.batch_size for one in cells if one.cell.budget == budget})
         told = [
-            f"{_best(best, here)} at batch size {size} ({_told(_ahead(best, here), len(best.accuracies))})"
+            f"{_best(best, here)} at batch size {size} ({_told(best, here)})"
             for size in sizes
             if (here := [o for o in cells if (o.cell.budget, o.training.batch_size) == (budget, size)])
             and (best := winner(here)) is not None
@@ -134,14 +138,15 @@ def _answers(cells: Sequence[Tuned], budgets: Sequence[str]) -> list[str]:
     return found
 
 
-def _told(ahead: str, seeds: int) -> str:
+def _told(best: Tuned, cells: Sequence[Tuned]) -> str:
+    ahead, seeds = _ahead(best, cells), len(best.accuracies)
     if ahead == ABSENT:
         return "no other has been tested"
     if seeds < LEAST_SEEDS:
         return f"{counted(seeds, 'seed')}, too few to be ahead"
-    so_far = " so far" if ahead.endswith(" so far") else ""
-    whom = ahead.removesuffix(so_far)
-    return f"{f'ahead of {whom}' if whom != 'none' else 'not ahead of any other'} with every seed{so_far}"
+    if ahead == "none":
+        return f"not ahead of any other with every seed{_so_far(cells)}"
+    return f"ahead of {ahead} with every seed{_so_far(cells)}"
 
 
 def _ranking(budget: str, cells: Sequence[Tuned]) -> Table:
